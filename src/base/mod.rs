@@ -1,0 +1,11 @@
+//! Words that every floor shares: time, ids, bounded memory, safe text.
+//!
+//! Refuses to know anything about Kubernetes, files or clocks.
+
+pub mod digest;
+pub mod remembered;
+pub mod text;
+pub mod time;
+
+pub use digest::Digest;
+pub use time::{Span, Time};

@@ -1,0 +1,66 @@
+//! The few facts that detectors need of request bodies (audit level `Request` and up).
+//!
+//! Refuses to keep a body, and any string of it that could be a secret.
+
+use smol_str::SmolStr;
+
+/// What a write asked for. Absent where the audit level carries no body: a detector that needs
+/// facts says that it is blind there.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Facts {
+    pub token: Option<TokenFacts>,
+    pub pod: Option<PodFacts>,
+    pub binding: Option<BindingFacts>,
+    pub rules: Option<RuleFacts>,
+    /// `type` of a Secret that is written (`kubernetes.io/service-account-token`).
+    pub secret_type: SmolStr,
+    /// `spec.signerName` of a CertificateSigningRequest.
+    pub signer: SmolStr,
+}
+
+/// `spec` of a TokenRequest: what was asked, before the server fills in or clamps.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct TokenFacts {
+    /// 0 where the request names none (the server then gives an hour).
+    pub lifetime_seconds: i64,
+    /// At most 8, each at most 256 bytes; empty means the API server's own audience.
+    pub audiences: Vec<SmolStr>,
+    /// `Pod`, `Secret`, `Node`; empty for an unbound token.
+    pub bound_to: SmolStr,
+}
+
+/// A pod, or the pod template of a workload.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PodFacts {
+    pub privileged: bool,
+    pub host_network: bool,
+    pub host_pid: bool,
+    pub host_ipc: bool,
+    /// The `hostPath` volumes, at most 8, each at most 256 bytes.
+    pub host_paths: Vec<SmolStr>,
+    /// `capabilities.add`, at most 16.
+    pub added_capabilities: Vec<SmolStr>,
+    pub service_account: SmolStr,
+}
+
+/// `roleRef` and `subjects` of a RoleBinding or ClusterRoleBinding.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct BindingFacts {
+    pub role: SmolStr,
+    /// `Kind:namespace/name`, at most 16.
+    pub subjects: Vec<SmolStr>,
+}
+
+/// The union of the rules of a Role or ClusterRole that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct RuleFacts {
+    pub any_verb: bool,
+    pub any_resource: bool,
+    /// `bind`, `escalate` or `impersonate`.
+    pub escalates: bool,
+    pub reads_secrets: bool,
+    pub exec: bool,
+    pub nodes_proxy: bool,
+    pub mints_tokens: bool,
+    pub writes: bool,
+}
