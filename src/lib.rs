@@ -5,6 +5,9 @@
 
 pub mod base;
 pub mod event;
-pub mod sink;
-pub mod source;
-pub mod store;
+
+
+pub mod baseline;
+pub mod detect;
+pub mod engine;
+pub mod incident;

@@ -1,0 +1,125 @@
+//! The baseline of one principal: what it does, from where, with what, how often.
+
+use super::features::credentials::Credentials;
+use super::features::hours::Hours;
+use super::features::origins::{self, Origin};
+use super::features::probes::Probes;
+use super::features::rate::Rate;
+use super::features::{agents, operations};
+use super::{Learning, Maturity};
+use crate::base::Time;
+use crate::base::remembered::Remembered;
+use crate::event::{AuditEvent, Outcome};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// Most issuers of unbound tokens, and most targets of sensitive operations, remembered of one account.
+const ISSUERS_LIMIT: usize = 16;
+const TARGETS_LIMIT: usize = 128;
+
+/// The account of the same name that was here before: another uid is another account.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Predecessor {
+    pub uid: SmolStr,
+    pub first_seen: Time,
+    pub last_seen: Time,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Account {
+    /// Of the ServiceAccount object; empty for others and where the log has none.
+    pub uid: SmolStr,
+    pub first_seen: Time,
+    pub last_seen: Time,
+    pub events: u64,
+    /// Distinct UTC days with events.
+    pub days: u32,
+    pub predecessor: Option<Box<Predecessor>>,
+    /// Operations that were not refused.
+    pub operations: Remembered,
+    /// Foreign namespaces in which something was not refused.
+    pub reach: Remembered,
+    /// Operations that were refused.
+    pub denials: Remembered,
+    pub origins: Remembered,
+    pub agents: Remembered,
+    /// Targets of sensitive operations: accounts that tokens were minted for, identities assumed.
+    pub targets: Remembered,
+    /// Who issued the unbound tokens that were used, and which kinds of credential were.
+    pub issuers: Remembered,
+    pub credentials: Credentials,
+    pub probes: Probes,
+    pub rate: Rate,
+    pub hours: Hours,
+    /// Changed since it was last stored.
+    #[serde(skip)]
+    pub changed: bool,
+}
+
+/// The words that one event is remembered by; worked out once, for judging and for learning.
+pub struct Words<'a> {
+    pub operation: &'a str,
+    pub origin: &'a str,
+    pub agent: &'a str,
+    /// The target of a sensitive operation; empty if it has none.
+    pub target: &'a str,
+    pub issuer: &'a str,
+}
+
+impl Account {
+    #[must_use]
+    pub fn maturity(&self, now: Time, learning: &Learning) -> Maturity {
+        Maturity::of(self, now, learning)
+    }
+
+    /// Another ServiceAccount of the same name takes this baseline's place and starts from nothing.
+    pub fn succeed(&mut self, uid: &str) {
+        let old = std::mem::take(self);
+        let predecessor = Predecessor { uid: old.uid, first_seen: old.first_seen, last_seen: old.last_seen };
+        self.predecessor = Some(Box::new(predecessor));
+        self.uid = uid.into();
+    }
+
+    /// Learns from an event that has been judged. `learn_origin` is false where the origin itself is
+    /// the evidence of theft.
+    pub fn learn(&mut self, event: &AuditEvent<'_>, origin: &Origin, words: &Words<'_>, policy: &Learning, learn_origin: bool) {
+        let now = event.time;
+        let horizon = policy.horizon(now);
+        self.count(now);
+        let known = self.operations.get(words.operation, horizon).is_some();
+        if Rate::counts(event, known) {
+            self.rate.note(now);
+        }
+        self.hours.note(now);
+        if event.outcome.is_refusal() {
+            self.denials.note(words.operation, now, horizon, operations::DENIALS_LIMIT);
+        } else if !matches!(event.outcome, Outcome::Throttled | Outcome::ServerError) {
+            self.operations.note(words.operation, now, horizon, operations::LIMIT);
+            if event.operation.scope == crate::event::Scope::Other {
+                self.reach.note(event.operation.namespace, now, horizon, operations::REACH_LIMIT);
+            }
+            if !words.target.is_empty() {
+                self.targets.note(words.target, now, horizon, TARGETS_LIMIT);
+            }
+        }
+        if learn_origin && origin.ip.is_some() {
+            self.origins.note(words.origin, now, horizon, origins::LIMIT);
+        }
+        self.agents.note(words.agent, now, horizon, agents::LIMIT);
+        if !words.issuer.is_empty() {
+            self.issuers.note(words.issuer, now, horizon, ISSUERS_LIMIT);
+        }
+    }
+
+    fn count(&mut self, now: Time) {
+        if self.events == 0 {
+            self.first_seen = now;
+            self.days = 1;
+        } else if now.day() > self.last_seen.day() {
+            self.days = self.days.saturating_add(1);
+        }
+        self.events = self.events.saturating_add(1);
+        self.last_seen = self.last_seen.max(now);
+        self.first_seen = self.first_seen.min(now);
+    }
+}

@@ -1,0 +1,180 @@
+//! Where each credential of an account is used from, and who issued it.
+//!
+//! The unit is the holder: the pod or node that a token is bound to (its tokens rotate every hour),
+//! else the token, Secret or certificate itself. Refuses to let one account's flood of credentials
+//! touch another's: an account that exceeds its quota displaces its own.
+
+use crate::base::{Span, Time};
+use crate::event::{AuditEvent, Credential, CredentialKind};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::net::IpAddr;
+
+/// Holders that every account may have.
+pub const FREE: usize = 4;
+/// Most holders of one account; beyond [`FREE`] they come out of the budget that all accounts share.
+pub const QUOTA: usize = 2048;
+/// What a holder is counted with against the shared budget, in bytes; measured, rounded up.
+pub const HOLDER_BYTES: usize = 512;
+/// Most addresses remembered of one holder.
+const PLACES: usize = 4;
+/// Most issued tokens remembered that were not used yet.
+const ISSUED_LIMIT: usize = 16;
+/// Bound tokens live an hour, or a year where the kubelet asks for the extension; their pods report daily.
+const BOUND_KEPT: Span = Span::seconds(2 * 86_400);
+
+/// One address of a holder.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Place {
+    pub ip: IpAddr,
+    pub first: Time,
+    pub last: Time,
+    pub count: u32,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Holder {
+    pub kind: CredentialKind,
+    /// Pod uid, node, credential id, Secret or fingerprint.
+    pub key: SmolStr,
+    /// Pod or Secret name, for people.
+    pub name: SmolStr,
+    /// The credential id last used.
+    pub credential_id: SmolStr,
+    /// Who issued it, where the log told; empty otherwise.
+    pub issued_by: SmolStr,
+    pub first: Time,
+    pub last: Time,
+    pub places: Vec<Place>,
+}
+
+/// A token that was issued and not yet used.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Issued {
+    pub credential_id: SmolStr,
+    pub by: SmolStr,
+    pub at: Time,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Credentials {
+    holders: Vec<Holder>,
+    issued: Vec<Issued>,
+}
+
+/// What a holder is known by; `None` where nothing tells one credential from another.
+#[must_use]
+pub fn key<'a>(credential: &Credential<'a>) -> Option<&'a str> {
+    let key = match credential.kind {
+        CredentialKind::PodBound | CredentialKind::PodBoundWithoutId => {
+            if credential.pod_uid.is_empty() { credential.pod } else { credential.pod_uid }
+        }
+        CredentialKind::NodeBound => credential.node,
+        CredentialKind::Unbound | CredentialKind::Certificate | CredentialKind::External => credential.id,
+        CredentialKind::Legacy => credential.legacy_secret,
+        CredentialKind::Unknown | CredentialKind::None => "",
+    };
+    (!key.is_empty()).then_some(key)
+}
+
+impl Credentials {
+    #[must_use]
+    pub fn find(&self, credential: &Credential<'_>) -> Option<&Holder> {
+        let key = key(credential)?;
+        self.holders.iter().find(|h| h.key == key && h.kind == credential.kind)
+    }
+
+    #[must_use]
+    pub fn issued(&self, credential_id: &str) -> Option<&Issued> {
+        self.issued.iter().find(|i| !credential_id.is_empty() && i.credential_id == credential_id)
+    }
+
+    #[must_use]
+    pub fn holders(&self) -> &[Holder] {
+        &self.holders
+    }
+
+    /// Bytes that this account takes of the shared budget.
+    #[must_use]
+    pub fn shared_bytes(&self) -> usize {
+        self.holders.len().saturating_sub(FREE) * HOLDER_BYTES
+    }
+
+    /// Remembers a token that `by` obtained for this account.
+    pub fn issue(&mut self, credential_id: &str, by: &str, at: Time) {
+        if self.issued.len() >= ISSUED_LIMIT {
+            self.issued.remove(0);
+        }
+        self.issued.push(Issued { credential_id: credential_id.into(), by: by.into(), at });
+    }
+
+    /// Remembers one use. `may_grow` is false when the shared budget is spent.
+    pub fn note(&mut self, event: &AuditEvent<'_>, ip: Option<IpAddr>, may_grow: bool) {
+        let Some(key) = key(&event.credential) else { return };
+        let kind = event.credential.kind;
+        let at = match self.holders.iter().position(|h| h.key == key && h.kind == kind) {
+            Some(at) => at,
+            None => {
+                self.make_room(event.time, may_grow);
+                let holder = self.new_holder(event, key);
+                self.holders.reserve_exact(1);
+                self.holders.push(holder);
+                self.holders.len() - 1
+            }
+        };
+        let holder = &mut self.holders[at];
+        holder.last = holder.last.max(event.time);
+        if holder.credential_id != event.credential.id {
+            holder.credential_id = event.credential.id.into();
+        }
+        if let Some(ip) = ip {
+            note_place(&mut holder.places, ip, event.time);
+        }
+    }
+
+    fn new_holder(&mut self, event: &AuditEvent<'_>, key: &str) -> Holder {
+        let credential = &event.credential;
+        let issued = self.issued.iter().position(|i| i.credential_id == credential.id && !credential.id.is_empty());
+        let issued_by = issued.map_or_else(SmolStr::default, |i| self.issued.remove(i).by);
+        let name = if credential.pod.is_empty() { credential.legacy_secret } else { credential.pod };
+        Holder {
+            kind: credential.kind,
+            key: key.into(),
+            name: name.into(),
+            credential_id: credential.id.into(),
+            issued_by,
+            first: event.time,
+            last: event.time,
+            places: Vec::new(),
+        }
+    }
+
+    /// Drops bound holders that are long silent, then, if still too many, the one silent longest.
+    fn make_room(&mut self, now: Time, may_grow: bool) {
+        let limit = if may_grow { QUOTA } else { FREE };
+        if self.holders.len() < FREE.min(limit) {
+            return;
+        }
+        let is_bound = |h: &Holder| !matches!(h.kind, CredentialKind::Legacy | CredentialKind::Certificate);
+        self.holders.retain(|h| !(is_bound(h) && now.since(h.last) > BOUND_KEPT));
+        while self.holders.len() >= limit {
+            let oldest = self.holders.iter().enumerate().min_by_key(|(i, h)| (h.last, *i)).map_or(0, |(i, _)| i);
+            self.holders.remove(oldest);
+        }
+    }
+}
+
+fn note_place(places: &mut Vec<Place>, ip: IpAddr, at: Time) {
+    if let Some(place) = places.iter_mut().find(|p| p.ip == ip) {
+        place.last = place.last.max(at);
+        place.count = place.count.saturating_add(1);
+        return;
+    }
+    if places.len() >= PLACES {
+        // The first place is the holder's home: it stays.
+        let stale = places.iter().enumerate().skip(1).min_by_key(|(_, p)| p.last).map_or(1, |(i, _)| i);
+        places.remove(stale);
+    }
+    places.reserve_exact(1);
+    places.push(Place { ip, first: at, last: at, count: 1 });
+}

@@ -1,0 +1,36 @@
+//! How many requests an account makes in a minute: the current minute and the busiest one known.
+//!
+//! Refuses leases and relists: leader election and an API server's restart are no behaviour.
+
+use crate::base::Time;
+use crate::event::AuditEvent;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Rate {
+    minute: u32,
+    count: u32,
+    /// Requests of the busiest minute.
+    pub peak: u32,
+}
+
+impl Rate {
+    pub fn note(&mut self, at: Time) {
+        let minute = at.stored_seconds() / 60;
+        if minute > self.minute {
+            self.minute = minute;
+            self.count = 0;
+        }
+        self.count = self.count.saturating_add(1);
+        self.peak = self.peak.max(self.count);
+    }
+
+    /// Whether a request says anything about how busy an account is. `discounted` is true where the
+    /// operation is one that the account is known for.
+    #[must_use]
+    pub fn counts(event: &AuditEvent<'_>, known_operation: bool) -> bool {
+        let lease = event.operation.resource == "leases";
+        let relist = event.uri.contains("resourceVersion=0") || event.uri.contains("sendInitialEvents=true");
+        !lease && !(relist && known_operation)
+    }
+}

@@ -1,0 +1,16 @@
+//! What is normal: one baseline for each principal, and what is known of the addresses they use.
+//!
+//! Refuses to judge. Everything here is bounded where it is defined, because its input is written by
+//! attackers.
+
+pub mod account;
+pub mod addresses;
+pub mod features;
+pub mod makers;
+mod maturity;
+pub mod population;
+
+pub use account::{Account, Predecessor};
+pub use addresses::{Address, Addresses};
+pub use maturity::{Learning, Maturity};
+pub use population::Population;

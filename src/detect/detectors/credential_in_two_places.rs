@@ -1,0 +1,88 @@
+//! # What it sees
+//! One credential at two places that exclude each other: another pod's address, another node's, an
+//! address outside, or a second address of a pod that has one for life.
+//!
+//! # Why it matters
+//! A pod keeps its address; its token does not leave it. A second place is theft, and it needs no
+//! baseline to say so: not even an attacker who copies verbs, resources and user agent escapes it.
+//!
+//! # How it decides
+//! The pod that a token is bound to is known by its uid, its address by its first use, nodes by their
+//! kubelets. A pod and its own node are one place (host network, SNAT), an address that many pods
+//! share is none. `high` at another living pod, another node or outside the cluster; `medium` at a
+//! second unknown private address of the same family within an hour of the first.
+//!
+//! # When it is wrong
+//! Unusual networks that translate addresses of single pods; a log that shows a load balancer instead
+//! of clients (then it is blind and says nothing).
+//!
+//! # Tuning
+//! `network.trusted_proxies`, `network.cluster`.
+//!
+//! # Respond
+//! Delete the pod: its tokens die with it. Then look into both places.
+
+use crate::baseline::addresses::POD_ALIVE;
+use crate::baseline::features::credentials::Place;
+use crate::baseline::features::origins::Class;
+use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
+use crate::event::CredentialKind;
+
+pub const META: Meta = Meta {
+    id: "credential-in-two-places",
+    title: "One credential in two places",
+    severities: &[Severity::Medium, Severity::High],
+    tactic: Tactic::CredentialAccess,
+    techniques: &["T1528", "T1550.001"],
+    level: "Metadata",
+    since: "0.1.0",
+    tunables: &["network.trusted_proxies", "network.cluster"],
+    wakes_on: Marks::MISPLACED,
+};
+
+pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
+    let pod_bound =
+        matches!(view.event.credential.kind, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId);
+    if view.addresses_blind || !pod_bound {
+        return;
+    }
+    let Some(severity) = severity(view) else { return };
+    let pod = view.event.credential.pod;
+    let home = view.holder.and_then(|h| h.places.first());
+    let now_at = match view.address.and_then(|a| a.pod.as_ref()).filter(|_| view.origin.class == Class::OtherPod) {
+        Some(other) => format!("{}, the address of pod {} ({})", view.origin, other.name, other.username),
+        None => view.origin.to_string(),
+    };
+    findings.push(Finding {
+        detector: META.id,
+        title: META.title.into(),
+        severity,
+        tactic: META.tactic,
+        techniques: META.techniques,
+        expected: match home {
+            Some(place) => format!("the token of pod {pod} is used from {}, {} times since {}", place.ip, place.count, place.first),
+            None => format!("the token of pod {pod} is used from that pod"),
+        },
+        observed: format!("it was used from {now_at}"),
+        also: None,
+        culprit: None,
+        novelty: None,
+    });
+}
+
+fn severity(view: &View<'_>) -> Option<Severity> {
+    let home = view.holder.and_then(|h| h.places.first());
+    match view.origin.class {
+        Class::OtherPod | Class::OtherNode => Some(Severity::High),
+        Class::Network => home.map(|_| Severity::High),
+        Class::OwnPod => home.filter(|place| is_elsewhere(place, view)).map(|_| Severity::Medium),
+        _ => None,
+    }
+}
+
+/// A second address of the same family, while the first was in use.
+fn is_elsewhere(home: &Place, view: &View<'_>) -> bool {
+    view.origin.ip.is_some_and(|ip| {
+        ip != home.ip && ip.is_ipv4() == home.ip.is_ipv4() && view.now().since(home.last) <= POD_ALIVE
+    }) && view.address.and_then(|a| a.pod.as_ref()).is_none_or(|pod| pod.uid != view.event.credential.pod_uid)
+}

@@ -1,0 +1,77 @@
+//! # What it sees
+//! A token that somebody minted by hand (bound to no pod and no node) is used, and this account is not
+//! known to be used so, or not with tokens of this issuer.
+//!
+//! # Why it matters
+//! Kubelets and the controller manager mint tokens for everybody; all others who do mint a second key
+//! to somebody else's door. The lineage tells who.
+//!
+//! # How it decides
+//! The credential has an id and no binding. The issuer is the account whose TokenRequest returned this
+//! id. `high` if the issuer is a service account that never issued for this account before and this
+//! account is mature; `medium` if the issuer is unknown; `low` while the account is learning. The control plane's own
+//! controllers are left out.
+//!
+//! # When it is wrong
+//! A person with `kubectl create token`, or an operator that starts to use TokenRequest.
+//!
+//! # Tuning
+//! `learning.min_days`.
+//!
+//! # Respond
+//! An unbound token cannot be revoked alone: delete and re-create the ServiceAccount, and take
+//! `serviceaccounts/token` from the issuer.
+
+use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
+use crate::event::CredentialKind;
+
+pub const META: Meta = Meta {
+    id: "minted-credential",
+    title: "Minted token in use",
+    severities: &[Severity::Low, Severity::Medium, Severity::High],
+    tactic: Tactic::CredentialAccess,
+    techniques: &["T1528", "T1550.001"],
+    level: "Metadata",
+    since: "0.1.0",
+    tunables: &["learning.min_days"],
+    wakes_on: Marks::ODD_CREDENTIAL,
+};
+
+pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
+    if view.event.credential.kind != CredentialKind::Unbound || view.is_own_controller() {
+        return;
+    }
+    let issuer = view.issuer();
+    let horizon = view.policy.learning.horizon(view.now());
+    let words = issuer_words(issuer);
+    if issuer == "system:kube-controller-manager" || view.account.issuers.get(&words, horizon).is_some_and(|s| s.days > 1) {
+        return;
+    }
+    let foreign = issuer.starts_with("system:serviceaccount:") && issuer != view.event.username;
+    let severity = match (view.maturity.mature, foreign) {
+        (true, true) => Severity::High,
+        (true, false) => Severity::Medium,
+        (false, _) => Severity::Low,
+    };
+    findings.push(Finding {
+        detector: META.id,
+        title: META.title.into(),
+        severity,
+        tactic: META.tactic,
+        techniques: META.techniques,
+        expected: match view.account.issuers.most(2).join(", ") {
+            usual if usual.is_empty() => "this account is used with tokens of its pods".to_owned(),
+            usual => format!("this account is used with: {usual}"),
+        },
+        observed: format!("{words}, came from {}", view.origin),
+        also: (!issuer.is_empty()).then(|| issuer.into()),
+        culprit: None,
+        novelty: view.maturity.mature.then_some(Novelty::Credential),
+    });
+}
+
+/// The words by which a baseline remembers who issued an unbound token.
+#[must_use]
+pub fn issuer_words(issuer: &str) -> String {
+    if issuer.is_empty() { "unbound token of unknown issuer".to_owned() } else { format!("unbound token minted by {issuer}") }
+}

@@ -1,0 +1,41 @@
+//! THE list of detectors, in the order in which they judge.
+
+mod credential_in_two_places;
+mod enumeration;
+mod legacy_token;
+mod minted_credential;
+mod sensitive_operation;
+mod token_secret_made;
+mod unauthenticated_burst;
+mod unexpected_agent;
+mod unexpected_operation;
+mod unknown_origin;
+
+pub use legacy_token::legacy_words;
+pub use minted_credential::issuer_words;
+
+use super::Detector;
+
+macro_rules! registry {
+    ($($module:ident),* $(,)?) => {
+        /// Every detector, in the order in which they judge.
+        pub const ALL: &[Detector] = &[$(Detector {
+            meta: &$module::META,
+            judge: $module::judge,
+            source: include_str!(concat!(stringify!($module), ".rs")),
+        }),*];
+    };
+}
+
+registry![
+    credential_in_two_places,
+    minted_credential,
+    legacy_token,
+    token_secret_made,
+    sensitive_operation,
+    enumeration,
+    unauthenticated_burst,
+    unknown_origin,
+    unexpected_agent,
+    unexpected_operation,
+];

@@ -1,0 +1,178 @@
+//! # What it sees
+//! An account does something that attackers need and most accounts never do: reads or writes Secrets,
+//! enters pods, mints tokens, changes RBAC, impersonates, changes webhooks, requests certificates,
+//! reaches kubelets through the API server, starts workloads with power over their node.
+//!
+//! # Why it matters
+//! These are the steps from one stolen token to the whole cluster.
+//!
+//! # How it decides
+//! The operation, or its target where that matters (whose token, which role, which identity), is not
+//! habit: it was seen on fewer than `learning.sensitive_days` distinct days. First done by a mature
+//! account: `medium` all day (`high` for what leaves no doubt: tokens of kube-system accounts,
+//! `system:masters`, cluster-admin). First done while learning, refused, or done by a person: `low`.
+//! The cluster's own controllers and kubelets are left out, unless their credential is not their own.
+//!
+//! # When it is wrong
+//! A new version of an operator that needs more; a rare administrative job run by a service account.
+//!
+//! # Tuning
+//! `learning.sensitive_days`, `learning.min_days`.
+//!
+//! # Respond
+//! If nobody planned it: revoke the credential, undo the change (the incident has the object), narrow
+//! the role that allowed it.
+
+use crate::detect::sensitive::Sensitive;
+use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
+use crate::event::PrincipalKind;
+
+pub const META: Meta = Meta {
+    id: "sensitive-operation",
+    title: "Sensitive operation that is not habit",
+    severities: &[Severity::Low, Severity::Medium, Severity::High],
+    tactic: Tactic::CredentialAccess,
+    techniques: &["T1552.007", "T1609", "T1528", "T1098.006", "T1134", "T1546", "T1649", "T1611", "T1610"],
+    level: "Metadata; Request for workloads, bindings and audiences",
+    since: "0.1.0",
+    tunables: &["learning.sensitive_days", "learning.min_days"],
+    wakes_on: Marks::SENSITIVE,
+};
+
+pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
+    let Some(sensitive) = view.sensitive else { return };
+    if view.is_own_controller() || view.event.principal.kind() == PrincipalKind::Node || !was_tried(view) {
+        return;
+    }
+    let operation = standing(view, view.operation_seen.or(view.denial_seen));
+    // A new target matters where the operation itself is habit; one that is habit says nothing of a new operation.
+    let target = if view.target.is_empty() { Standing::Habit } else { standing(view, view.target_seen) };
+    let target = if is_generalist(view) && !is_grave(sensitive, view) { Standing::Habit } else { target };
+    let standing = operation.min(target);
+    let Some(severity) = severity(view, sensitive, standing) else { return };
+    findings.push(Finding {
+        detector: META.id,
+        title: format!("Account {}, which is not its habit", sensitive.words()).into(),
+        severity,
+        tactic: sensitive.tactic(),
+        techniques: sensitive.techniques(),
+        expected: expected(view, sensitive),
+        observed: observed(view),
+        also: None,
+        culprit: None,
+        novelty: (standing == Standing::New && view.maturity.mature).then_some(Novelty::Operation),
+    });
+}
+
+/// How used an account is to something, the least first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    New,
+    /// First done today, by an account that was mature then.
+    Today,
+    /// On fewer days than make a habit.
+    Seldom,
+    Habit,
+}
+
+fn standing(view: &View<'_>, seen: Option<&crate::base::remembered::Seen>) -> Standing {
+    let Some(seen) = seen else { return Standing::New };
+    let learned = seen.first().since(view.account.first_seen).as_seconds() / 3600
+        < i64::from(view.policy.learning.min_age_hours);
+    if u32::from(seen.days) >= view.policy.learning.sensitive_days {
+        Standing::Habit
+    } else if !learned && seen.first().day() == view.now().day() {
+        Standing::Today
+    } else {
+        Standing::Seldom
+    }
+}
+
+/// Server errors and conflicts tell nothing; refusals do.
+fn was_tried(view: &View<'_>) -> bool {
+    use crate::event::Outcome as O;
+    !matches!(view.event.outcome, O::Throttled | O::ServerError | O::Pending)
+}
+
+/// Does this to many targets by trade: one more is no news.
+fn is_generalist(view: &View<'_>) -> bool {
+    let prefix = view.target.split(' ').next().unwrap_or("");
+    view.account.targets.iter().filter(|(t, s)| t.starts_with(prefix) && s.days > 1).count() >= 8
+}
+
+fn is_grave(sensitive: Sensitive, view: &View<'_>) -> bool {
+    match sensitive {
+        Sensitive::Token => view.event.operation.namespace == "kube-system" || is_cloud_audience(view.target),
+        Sensitive::Impersonation => view.target.starts_with("as group") || view.target.starts_with("as system:"),
+        Sensitive::Rbac => view.target.ends_with(" cluster-admin") || view.target.contains(" system:"),
+        Sensitive::PrivilegedWorkload => true,
+        _ => false,
+    }
+}
+
+/// Audiences of cloud identity (EKS, Azure, GCP, Alibaba, Tencent): a token for one is a cloud credential.
+fn is_cloud_audience(target: &str) -> bool {
+    const AUDIENCES: [&str; 7] = ["sts.amazonaws.com", "pods.eks.amazonaws.com", ".svc.id.goog", "iam.googleapis.com",
+        "api://AzureADTokenExchange", "sts.aliyuncs.com", "sts.cloud.tencent.com"];
+    AUDIENCES.iter().any(|audience| target.contains(audience))
+}
+
+fn severity(view: &View<'_>, sensitive: Sensitive, standing: Standing) -> Option<Severity> {
+    let refused = view.event.outcome.is_refusal();
+    match standing {
+        Standing::Habit => None,
+        // Once a day is enough for what is known and only not yet habit.
+        Standing::Seldom => view.operation_seen.is_none_or(|s| s.last().day() != view.now().day()).then_some(Severity::Low),
+        Standing::New | Standing::Today => {
+            if refused || !view.is_service_account() || !view.maturity.mature {
+                Some(Severity::Low)
+            } else if is_grave(sensitive, view) {
+                Some(Severity::High)
+            } else {
+                Some(Severity::Medium)
+            }
+        }
+    }
+}
+
+fn expected(view: &View<'_>, sensitive: Sensitive) -> String {
+    let days = view.policy.learning.sensitive_days;
+    match view.operation_seen {
+        None => format!("this account is not known to {}; {}", verb_phrase(sensitive), view.usual_operations()),
+        Some(seen) if view.target.is_empty() || view.target_seen.is_some() => {
+            format!("{} is no habit yet: seen on {} days, {days} make one", view.operation, seen.days)
+        }
+        Some(_) => format!("{} is aimed at {}", view.operation, list(&view.account.targets.most(3))),
+    }
+}
+
+fn list(words: &[&str]) -> String {
+    if words.is_empty() { "nothing known".to_owned() } else { words.join(", ") }
+}
+
+fn verb_phrase(sensitive: Sensitive) -> String {
+    let words = sensitive.words();
+    let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
+    let infinitive = match verb {
+        "reaches" => "reach",
+        other => other.strip_suffix('s').unwrap_or(other),
+    };
+    format!("{infinitive} {rest}").trim_end().to_owned()
+}
+
+fn observed(view: &View<'_>) -> String {
+    let event = view.event;
+    let operation = &event.operation;
+    let mut out = format!("{} {}", operation.verb, operation.kind());
+    if !operation.name.is_empty() {
+        out.push_str(&format!(" {}", operation.name));
+    }
+    if !operation.namespace.is_empty() {
+        out.push_str(&format!(" in namespace {}", operation.namespace));
+    }
+    if !view.target.is_empty() {
+        out.push_str(&format!(", {}", view.target));
+    }
+    out.push_str(&format!(": {} ({})", event.outcome.words(), event.code));
+    out
+}

@@ -1,0 +1,186 @@
+//! Operations that an attacker needs and most accounts never do.
+//!
+//! Refuses to say whether one is wrong: that depends on who does it.
+
+use super::Tactic;
+use crate::event::{AuditEvent, Operation};
+use std::fmt::Write;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sensitive {
+    SecretRead,
+    SecretWrite,
+    /// exec, attach, port-forward, ephemeral containers.
+    Exec,
+    Token,
+    Rbac,
+    Impersonation,
+    Webhook,
+    Csr,
+    NodesProxy,
+    /// A workload that can take over its node.
+    PrivilegedWorkload,
+    /// A pod or workload put straight into a system namespace.
+    SystemNamespace,
+}
+
+/// Namespaces that belong to the cluster itself.
+const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+
+impl Sensitive {
+    /// What kind of sensitive act an event is, if any. exec is told by subresource: over WebSocket it
+    /// is audited as `get`. `watch` on secrets is a read of secrets.
+    #[must_use]
+    pub fn of(event: &AuditEvent<'_>) -> Option<Sensitive> {
+        if event.impersonated.is_some() {
+            return Some(Sensitive::Impersonation);
+        }
+        let operation = &event.operation;
+        let writes = !operation.is_read();
+        match (operation.group, operation.resource, operation.subresource) {
+            ("", "secrets", _) => Some(if writes { Sensitive::SecretWrite } else { Sensitive::SecretRead }),
+            ("", "serviceaccounts", "token") if writes => Some(Sensitive::Token),
+            ("", "pods", "exec" | "attach" | "portforward") => Some(Sensitive::Exec),
+            ("", "pods", "ephemeralcontainers") if writes => Some(Sensitive::Exec),
+            ("", "nodes", "proxy") => Some(Sensitive::NodesProxy),
+            ("rbac.authorization.k8s.io", _, _) if writes => Some(Sensitive::Rbac),
+            ("admissionregistration.k8s.io", _, "") if writes => Some(Sensitive::Webhook),
+            ("certificates.k8s.io", _, _) if writes => Some(Sensitive::Csr),
+            _ if writes && is_workload(operation) => workload(event),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Sensitive::SecretRead => "reads Secrets",
+            Sensitive::SecretWrite => "writes Secrets",
+            Sensitive::Exec => "enters pods",
+            Sensitive::Token => "mints tokens",
+            Sensitive::Rbac => "changes RBAC",
+            Sensitive::Impersonation => "impersonates",
+            Sensitive::Webhook => "changes admission webhooks",
+            Sensitive::Csr => "requests or approves certificates",
+            Sensitive::NodesProxy => "reaches kubelets through the API server",
+            Sensitive::PrivilegedWorkload => "starts a workload with power over its node",
+            Sensitive::SystemNamespace => "starts a workload in a system namespace",
+        }
+    }
+
+    #[must_use]
+    pub fn tactic(self) -> Tactic {
+        match self {
+            Sensitive::SecretRead | Sensitive::Token => Tactic::CredentialAccess,
+            Sensitive::SecretWrite | Sensitive::Webhook | Sensitive::Csr | Sensitive::SystemNamespace => Tactic::Persistence,
+            Sensitive::Exec => Tactic::Execution,
+            Sensitive::Rbac | Sensitive::Impersonation | Sensitive::PrivilegedWorkload => Tactic::PrivilegeEscalation,
+            Sensitive::NodesProxy => Tactic::LateralMovement,
+        }
+    }
+
+    #[must_use]
+    pub fn techniques(self) -> &'static [&'static str] {
+        match self {
+            Sensitive::SecretRead => &["T1552.007"],
+            Sensitive::SecretWrite => &["T1098"],
+            Sensitive::Exec => &["T1609"],
+            Sensitive::Token => &["T1528", "T1098"],
+            Sensitive::Rbac => &["T1098.006"],
+            Sensitive::Impersonation => &["T1134"],
+            Sensitive::Webhook => &["T1546"],
+            Sensitive::Csr => &["T1098", "T1649"],
+            Sensitive::NodesProxy => &["T1611", "T1550.001"],
+            Sensitive::PrivilegedWorkload => &["T1611", "T1610"],
+            Sensitive::SystemNamespace => &["T1610", "T1036.005"],
+        }
+    }
+}
+
+fn is_workload(operation: &Operation<'_>) -> bool {
+    operation.subresource.is_empty()
+        && matches!(
+            (operation.group, operation.resource),
+            ("", "pods" | "replicationcontrollers")
+                | ("apps", "deployments" | "daemonsets" | "statefulsets" | "replicasets")
+                | ("batch", "jobs" | "cronjobs")
+        )
+}
+
+fn workload(event: &AuditEvent<'_>) -> Option<Sensitive> {
+    let pod = event.facts.as_ref().and_then(|facts| facts.pod.as_ref());
+    let takes_over = |p: &crate::event::facts::PodFacts| {
+        p.privileged || p.host_network || p.host_pid || p.host_ipc || !p.host_paths.is_empty()
+    };
+    if pod.is_some_and(takes_over) {
+        Some(Sensitive::PrivilegedWorkload)
+    } else if event.operation.verb == "create" && SYSTEM_NAMESPACES.contains(&event.operation.namespace) {
+        Some(Sensitive::SystemNamespace)
+    } else {
+        None
+    }
+}
+
+/// What a sensitive operation is aimed at, where that matters as much as the operation. Empty where it
+/// does not, or where there are too many targets by nature.
+pub fn target<'k>(sensitive: Sensitive, event: &AuditEvent<'_>, out: &'k mut String) -> &'k str {
+    out.clear();
+    let operation = &event.operation;
+    match sensitive {
+        Sensitive::Token => {
+            let _ = write!(out, "token of {}/{}", operation.namespace, operation.name);
+            for audience in audiences(event) {
+                let _ = write!(out, " for {audience}");
+            }
+        }
+        Sensitive::Impersonation => impersonated(event, out),
+        Sensitive::Exec => {
+            let _ = write!(out, "pods of {}", operation.namespace);
+        }
+        Sensitive::Rbac => {
+            let role = event.facts.as_ref().and_then(|f| f.binding.as_ref()).map_or("", |b| b.role.as_str());
+            let _ = if role.is_empty() {
+                write!(out, "{} {}", operation.resource, if is_builtin_role(operation.name) { operation.name } else { "" })
+            } else {
+                write!(out, "binding to {role}")
+            };
+        }
+        Sensitive::NodesProxy => {
+            let _ = write!(out, "kubelet {}", kubelet_path(event.uri));
+        }
+        _ => {}
+    }
+    out
+}
+
+fn audiences<'e>(event: &'e AuditEvent<'_>) -> impl Iterator<Item = &'e str> {
+    let token = event.facts.as_ref().and_then(|f| f.token.as_ref());
+    token.into_iter().flat_map(|t| t.audiences.iter().map(smol_str::SmolStr::as_str))
+}
+
+/// Humans are many and alike; groups, controllers and nodes of the system are not.
+fn impersonated(event: &AuditEvent<'_>, out: &mut String) {
+    let Some(who) = &event.impersonated else { return };
+    let everyone = ["system:authenticated", "system:serviceaccounts", "system:unauthenticated"];
+    let strong = who.groups.iter().find(|g| {
+        g.starts_with("system:") && !everyone.contains(&g.as_ref()) && !g.starts_with("system:serviceaccounts:")
+    });
+    let _ = match strong {
+        Some(group) => write!(out, "as group {group}"),
+        None if who.username.starts_with("system:") => write!(out, "as {}", who.username),
+        None => write!(out, "as a user"),
+    };
+}
+
+/// Roles that Kubernetes ships (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`).
+#[must_use]
+pub fn is_builtin_role(name: &str) -> bool {
+    name.starts_with("system:") || matches!(name, "cluster-admin" | "admin" | "edit" | "view")
+}
+
+/// The part of a nodes/proxy URI that says what the kubelet is asked for: `metrics`, `exec`, `pods`.
+fn kubelet_path(uri: &str) -> &str {
+    let path = uri.split('?').next().unwrap_or("");
+    let after = path.split_once("/proxy/").map_or("", |(_, rest)| rest);
+    after.split('/').next().unwrap_or("")
+}

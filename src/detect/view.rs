@@ -1,0 +1,128 @@
+//! Everything that a detector may look at: the event, and what was known before it.
+//!
+//! Refuses to change anything, and to know what other detectors think.
+
+use super::Policy;
+use super::sensitive::Sensitive;
+use crate::base::Time;
+use crate::base::remembered::Seen;
+use crate::baseline::features::credentials::{Holder, Issued};
+use crate::baseline::features::origins::{Class, Origin};
+use crate::baseline::features::probes::Probe;
+use crate::baseline::makers::Maker;
+use crate::baseline::{Account, Address, Maturity};
+use crate::event::{AuditEvent, CredentialKind, Principal};
+
+/// What is remarkable about an event, worked out once: detectors sleep unless one of theirs is set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Marks(pub u16);
+
+impl Marks {
+    pub const NEW_OPERATION: Marks = Marks(1);
+    pub const NEW_AGENT: Marks = Marks(1 << 1);
+    pub const NEW_ORIGIN: Marks = Marks(1 << 2);
+    /// The event adds to what is counted as probing.
+    pub const PROBE: Marks = Marks(1 << 3);
+    pub const SENSITIVE: Marks = Marks(1 << 4);
+    pub const UNAUTHENTICATED: Marks = Marks(1 << 5);
+    /// A legacy, unbound or stale credential.
+    pub const ODD_CREDENTIAL: Marks = Marks(1 << 6);
+    /// The address does not fit what the credential is bound to, or where it was.
+    pub const MISPLACED: Marks = Marks(1 << 7);
+    pub const TOKEN_SECRET: Marks = Marks(1 << 8);
+
+    #[must_use]
+    pub const fn with(self, other: Marks) -> Marks {
+        Marks(self.0 | other.0)
+    }
+
+    #[must_use]
+    pub const fn intersects(self, other: Marks) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub fn set(&mut self, other: Marks, when: bool) {
+        if when {
+            self.0 |= other.0;
+        }
+    }
+}
+
+pub struct View<'a> {
+    pub event: &'a AuditEvent<'a>,
+    pub policy: &'a Policy,
+    pub marks: Marks,
+    /// Of the account before this event; an account never seen is empty.
+    pub account: &'a Account,
+    pub maturity: Maturity,
+    pub origin: Origin,
+    pub sensitive: Option<Sensitive>,
+    /// The words the event will be remembered by, and what is known of each.
+    pub operation: &'a str,
+    pub operation_seen: Option<&'a Seen>,
+    pub denial_seen: Option<&'a Seen>,
+    pub agent: &'a str,
+    pub agent_seen: Option<&'a Seen>,
+    pub origin_words: &'a str,
+    pub origin_seen: Option<&'a Seen>,
+    pub target: &'a str,
+    pub target_seen: Option<&'a Seen>,
+    /// The trail of this credential (its pod, node or Secret) before this event.
+    pub holder: Option<&'a Holder>,
+    /// The TokenRequest that this credential came from, on its first use.
+    pub issued: Option<&'a Issued>,
+    pub address: Option<&'a Address>,
+    /// What this event itself adds to the account's probes.
+    pub probe: Option<Probe>,
+    /// Who made the Secret that the token controller fills in now, where that is what happens.
+    pub secret_maker: Option<&'a Maker>,
+    /// Whether one address stands for many accounts, so that addresses prove nothing.
+    pub addresses_blind: bool,
+}
+
+impl View<'_> {
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.event.time
+    }
+
+    #[must_use]
+    pub fn is_service_account(&self) -> bool {
+        matches!(self.event.principal, Principal::ServiceAccount { .. })
+    }
+
+    /// A controller of kube-controller-manager at its own work: an unbound token of a kube-system
+    /// account, used from where the control plane's own certificates are used.
+    #[must_use]
+    pub fn is_own_controller(&self) -> bool {
+        if self.event.principal.is_control_plane() {
+            return true;
+        }
+        self.event.principal.namespace() == "kube-system"
+            && self.event.credential.kind == CredentialKind::Unbound
+            && self.address.is_some_and(|a| a.control_plane)
+            && matches!(self.agent, "kube-controller-manager" | "cloud-controller-manager" | "kube-scheduler")
+    }
+
+    /// Who issued the credential in use, where the log told.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        let holder = self.holder.map_or("", |h| h.issued_by.as_str());
+        self.issued.map_or(holder, |i| i.by.as_str())
+    }
+
+    /// The credential is used somewhere that it cannot be.
+    #[must_use]
+    pub fn is_misplaced(&self) -> bool {
+        matches!(self.origin.class, Class::OtherPod | Class::OtherNode)
+    }
+
+    /// A few words on what the account does otherwise.
+    #[must_use]
+    pub fn usual_operations(&self) -> String {
+        match self.account.operations.len() {
+            0 => "no operation is known of it".to_owned(),
+            n => format!("{n} operations are known, most often {}", self.account.operations.most(3).join(", ")),
+        }
+    }
+}

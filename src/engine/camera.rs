@@ -1,0 +1,186 @@
+//! What we could not see: gaps, silence, stages and levels that vanish.
+//!
+//! Refuses to guess why. What was not seen is a fact of security, so it becomes an incident of its own kind.
+
+use super::input::{Gap, SourceIndex};
+use crate::base::{Digest, Span, Time};
+use crate::detect::policy::Visibility;
+use crate::detect::{Finding, Severity, Tactic};
+use crate::event::{AuditEvent, Level, Stage};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Ids under which visibility is told, as detectors' ids are.
+pub const GAP: &str = "log-gap";
+pub const SILENT: &str = "log-silent";
+pub const VANISHED: &str = "log-part-vanished";
+
+/// A stage or level is missed only where it was one in so many.
+const USUAL_SHARE: u64 = 1000;
+const VANISHED_AFTER: Span = Span::seconds(3600);
+
+/// Something that could not be seen, ready to be told.
+pub struct Blind {
+    pub subject: String,
+    pub at: Time,
+    pub digest: Digest,
+    pub finding: Finding,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+struct Log {
+    last: Time,
+    told_silent: bool,
+}
+
+/// How often one stage or level was seen, and how long it has been missed.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+struct Part {
+    seen: u64,
+    last: Time,
+    events_since: u32,
+    told: bool,
+}
+
+const PARTS: [&str; 6] = [
+    "stage ResponseStarted", "stage ResponseComplete", "stage RequestReceived",
+    "level Metadata", "level Request", "level RequestResponse",
+];
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Camera {
+    logs: BTreeMap<SourceIndex, Log>,
+    parts: [Part; 6],
+    events: u64,
+    /// The policy records the start of long-running requests; their end then says nothing new.
+    last_started: Time,
+}
+
+impl Camera {
+    /// Whether the start of long-running requests has been recorded within the last day.
+    #[must_use]
+    pub fn sees_starts(&self, now: Time) -> bool {
+        self.last_started != Time::ZERO && now.since(self.last_started).as_seconds() < 86_400
+    }
+
+    /// Takes note of one event. `now` is the engine's clock after it.
+    pub fn hear(&mut self, source: SourceIndex, event: &AuditEvent<'_>, now: Time, policy: &Visibility, out: &mut Vec<Blind>) {
+        let log = self.logs.entry(source).or_insert_with(|| Log { last: event.time.min(now), told_silent: false });
+        if let Some(blind) = silence(source, log, now, policy)
+            && !log.told_silent
+        {
+            out.push(blind);
+        }
+        log.told_silent = false;
+        log.last = log.last.max(event.time.min(now));
+        if event.stage == Stage::ResponseStarted && event.code != 401 {
+            self.last_started = self.last_started.max(event.time);
+        }
+        self.events += 1;
+        self.count_parts(event, policy, out);
+    }
+
+    fn count_parts(&mut self, event: &AuditEvent<'_>, policy: &Visibility, out: &mut Vec<Blind>) {
+        let stage = match event.stage {
+            Stage::ResponseStarted => 0,
+            Stage::ResponseComplete | Stage::Panic => 1,
+            Stage::RequestReceived => 2,
+        };
+        let level = match event.level {
+            Level::Metadata => 3,
+            Level::Request => 4,
+            Level::RequestResponse => 5,
+        };
+        for (i, part) in self.parts.iter_mut().enumerate() {
+            if i == stage || i == level {
+                *part = Part { seen: part.seen + 1, last: part.last.max(event.time), events_since: 0, told: false };
+                continue;
+            }
+            part.events_since = part.events_since.saturating_add(1);
+            if part.events_since >= policy.vanished_events && !part.told {
+                let usual = part.seen * USUAL_SHARE >= self.events && part.seen >= 100;
+                if usual && event.time.since(part.last) >= VANISHED_AFTER {
+                    part.told = true;
+                    out.push(vanished(i, part, event.time));
+                }
+            }
+        }
+    }
+
+    /// Says which logs have fallen silent at `at`; once each, until they speak again.
+    pub fn tick(&mut self, at: Time, policy: &Visibility, out: &mut Vec<Blind>) {
+        for (source, log) in &mut self.logs {
+            if let Some(blind) = silence(*source, log, at, policy)
+                && !log.told_silent
+            {
+                log.told_silent = true;
+                out.push(blind);
+            }
+        }
+    }
+}
+
+/// The same words and the same digest, whether a tick or the next event finds out.
+fn silence(source: SourceIndex, log: &Log, now: Time, policy: &Visibility) -> Option<Blind> {
+    let patience = Span::seconds(i64::from(policy.silent_seconds));
+    if now.since(log.last) <= patience {
+        return None;
+    }
+    Some(Blind {
+        subject: format!("log {source}"),
+        at: log.last + patience,
+        digest: Digest::of_parts(&[b"silent", &source.to_le_bytes(), &log.last.0.to_le_bytes()]),
+        finding: finding(
+            SILENT,
+            "The audit log fell silent",
+            format!("an API server writes several events a minute; silence of {patience} is reported"),
+            format!("no event after {}", log.last),
+        ),
+    })
+}
+
+fn vanished(part: usize, seen: &Part, now: Time) -> Blind {
+    let name = PARTS[part];
+    Blind {
+        subject: name.to_owned(),
+        at: now,
+        digest: Digest::of_parts(&[b"vanished", name.as_bytes(), &seen.last.0.to_le_bytes()]),
+        finding: finding(
+            VANISHED,
+            "A part of the audit log vanished",
+            format!("events of {name} were seen {} times", seen.seen),
+            format!("none of the last {} events has it; the last one was at {}", seen.events_since, seen.last),
+        ),
+    }
+}
+
+/// A hole in the input, as a finding.
+#[must_use]
+pub fn gap(source: SourceIndex, gap: &Gap<'_>, now: Time) -> Blind {
+    Blind {
+        subject: format!("log {source}"),
+        at: now,
+        digest: gap.digest,
+        finding: finding(
+            GAP,
+            "A part of the audit log could not be read",
+            "every byte that the API server writes is read".to_owned(),
+            format!("{}: {}", gap.kind, gap.detail),
+        ),
+    }
+}
+
+fn finding(detector: &'static str, title: &str, expected: String, observed: String) -> Finding {
+    Finding {
+        detector,
+        title: title.into(),
+        severity: Severity::Medium,
+        tactic: Tactic::Visibility,
+        techniques: &["T1562.008"],
+        expected,
+        observed,
+        also: None,
+        culprit: None,
+        novelty: None,
+    }
+}

@@ -1,0 +1,183 @@
+//! The deterministic middle: inputs in, a value out that says everything that changed.
+//!
+//! Refuses files, clocks and threads. The same inputs give the same findings and the same bytes, live
+//! or replayed, however they are cut into batches.
+
+pub mod camera;
+mod clock;
+mod input;
+mod observe;
+mod records;
+
+pub use input::{Gap, Input, SourceIndex};
+pub use records::{Record, Room};
+
+use crate::base::{Digest, Time};
+use crate::baseline::makers::Makers;
+use crate::baseline::{Addresses, Population};
+use crate::detect::{Finding, Policy};
+use crate::event::AuditEvent;
+use crate::incident::{Arrival, Correlator, Revision};
+use camera::{Blind, Camera};
+use clock::Clock;
+use observe::Scratch;
+
+/// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands out.
+#[derive(Default)]
+pub struct Output {
+    /// In the order in which they were made.
+    pub revisions: Vec<Revision>,
+    /// Findings by detector and severity, for metrics.
+    pub findings: Vec<(&'static str, crate::detect::Severity)>,
+    /// Events that were judged (the others repeat what was judged, or have no response yet).
+    pub judged: u64,
+}
+
+pub struct Engine {
+    policy: Policy,
+    population: Population,
+    addresses: Addresses,
+    makers: Makers,
+    correlator: Correlator,
+    clock: Clock,
+    camera: Camera,
+    /// The number of the last input.
+    seq: u64,
+    scratch: Scratch,
+}
+
+impl Engine {
+    #[must_use]
+    pub fn new(policy: Policy) -> Engine {
+        let mut addresses = Addresses::default();
+        addresses.declare(&policy.network.cluster);
+        Engine {
+            population: Population::new(policy.limits),
+            policy,
+            addresses,
+            makers: Makers::default(),
+            correlator: Correlator::default(),
+            clock: Clock::default(),
+            camera: Camera::default(),
+            seq: 0,
+            scratch: Scratch::default(),
+        }
+    }
+
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The events' own time: the greatest accepted stage time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    #[must_use]
+    pub fn population(&self) -> &Population {
+        &self.population
+    }
+
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    #[must_use]
+    pub fn incidents(&self) -> &Correlator {
+        &self.correlator
+    }
+
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Takes one input. What it brings about is added to `out`.
+    pub fn step(&mut self, input: Input<'_>, out: &mut Output) {
+        self.seq += 1;
+        match input {
+            Input::Event { source, event } => self.event(source, event, out),
+            Input::Tick(at) => {
+                let mut blind = Vec::new();
+                self.camera.tick(at, &self.policy.visibility, &mut blind);
+                self.tell(blind, out);
+                self.correlator.tick(at, &self.policy, &mut out.revisions);
+            }
+            Input::Gap { source, gap } => {
+                let blind = camera::gap(source, &gap, self.clock.now());
+                self.tell(vec![blind], out);
+            }
+            Input::Policy(policy) => {
+                self.addresses.declare(&policy.network.cluster);
+                self.policy = *policy;
+            }
+        }
+    }
+
+    fn event(&mut self, source: SourceIndex, event: &AuditEvent<'_>, out: &mut Output) {
+        self.clock.hear(source, event.time);
+        let mut blind = Vec::new();
+        self.camera.hear(source, event, self.clock.now(), &self.policy.visibility, &mut blind);
+        self.tell(blind, out);
+        self.correlator.advance(self.clock.now(), &self.policy, &mut out.revisions);
+        if observe::is_judged(event, self.camera.sees_starts(event.time)) {
+            out.judged += 1;
+            self.judge(event, out);
+        }
+    }
+
+    fn tell(&mut self, blind: Vec<Blind>, out: &mut Output) {
+        for b in blind {
+            let arrival = Arrival {
+                subject: &b.subject,
+                principal: "",
+                at: b.at,
+                audit_id: "",
+                credential_id: "",
+                origin: "",
+                user_agent: "",
+                baseline: crate::baseline::Maturity { mature: false, since: b.at, days: 0, events: 0 },
+                digest: &|| b.digest,
+            };
+            out.findings.push((b.finding.detector, b.finding.severity));
+            self.correlator.arrive(std::slice::from_ref(&b.finding), &arrival, &self.policy, &mut out.revisions);
+        }
+    }
+
+    fn correlate(&mut self, findings: &[Finding], event: &AuditEvent<'_>, seen: &observe::Observed, out: &mut Output) {
+        out.findings.extend(findings.iter().map(|f| (f.detector, self.policy.capped(f.detector, f.severity))));
+        let origin = seen.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let nameless = matches!(event.principal, crate::event::Principal::Nobody | crate::event::Principal::Anonymous);
+        let subject = if nameless { format!("origin {origin}") } else { event.username.to_owned() };
+        let arrival = Arrival {
+            subject: &subject,
+            principal: event.username,
+            at: event.time,
+            audit_id: event.audit_id,
+            credential_id: event.credential.id,
+            origin: &origin,
+            user_agent: event.user_agent,
+            baseline: seen.maturity,
+            digest: &|| digest_of(event),
+        };
+        self.correlator.arrive(findings, &arrival, &self.policy, &mut out.revisions);
+    }
+}
+
+/// What makes an event this event: enough to tell any two apart, and nothing that history does not keep.
+fn digest_of(event: &AuditEvent<'_>) -> Digest {
+    let stage = [event.stage as u8, event.level as u8];
+    let code = event.code.to_le_bytes();
+    let mut parts: Vec<&[u8]> = vec![event.audit_id.as_bytes(), &stage, &code];
+    let (time, received) = (event.time.0.to_le_bytes(), event.received.0.to_le_bytes());
+    parts.extend([&time[..], &received[..]]);
+    for text in [event.username, event.uri, event.operation.verb, event.user_agent, event.credential.id] {
+        parts.push(text.as_bytes());
+    }
+    let ips: Vec<String> = event.source_ips.iter().map(ToString::to_string).collect();
+    parts.extend(ips.iter().map(String::as_bytes));
+    Digest::of_parts(&parts)
+}

@@ -1,0 +1,132 @@
+//! The engine's state as records: a room, a key, bytes. What the store keeps and gives back.
+//!
+//! Refuses partial restores: records of an unknown version are an error, never a guess.
+
+use super::Engine;
+use super::camera::Camera;
+use super::clock::Clock;
+use crate::baseline::makers::Makers;
+use crate::baseline::{Account, Address};
+use crate::incident::Incident;
+use ipnet::IpNet;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// The first byte of every record: the version of its bytes.
+const VERSION: u8 = 1;
+
+/// Which part of the engine a record belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Room {
+    /// One record: clock, camera, ids given.
+    Core = 1,
+    /// By username.
+    Account = 2,
+    /// By address.
+    Address = 3,
+    /// By incident id; open ones only.
+    Incident = 4,
+}
+
+/// One changed record; without a value it is deleted.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Record {
+    pub room: Room,
+    pub key: Vec<u8>,
+    pub value: Option<Vec<u8>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Core {
+    seq: u64,
+    clock: Clock,
+    camera: Camera,
+    makers: Makers,
+    memory: crate::incident::Memory,
+    ranges: Vec<(IpNet, u32)>,
+}
+
+impl Engine {
+    /// Everything that changed since the last call, in a fixed order.
+    pub fn drain_records(&mut self, out: &mut Vec<Record>) {
+        let core = Core {
+            seq: self.seq,
+            clock: self.clock.clone(),
+            camera: self.camera.clone(),
+            makers: self.makers.clone(),
+            memory: self.correlator.memory.clone(),
+            ranges: self.addresses.ranges().to_vec(),
+        };
+        out.push(record(Room::Core, Vec::new(), Some(&core)));
+        out.extend(self.population.drain_changes().into_iter().map(|(k, v)| record(Room::Account, k.as_bytes().to_vec(), v)));
+        out.extend(self.addresses.drain_changes().into_iter().map(|(k, v)| record(Room::Address, k.to_string().into_bytes(), v)));
+        out.extend(self.correlator.drain_changes().into_iter().map(|(k, v)| record(Room::Incident, k.0.to_vec(), v)));
+    }
+
+    /// Forgets what changed: for those who keep no state.
+    pub fn skip_records(&mut self) {
+        self.population.drain_changes();
+        self.addresses.drain_changes();
+        self.correlator.drain_changes();
+    }
+
+    /// Takes back one record of a state that was stored.
+    ///
+    /// # Errors
+    /// A sentence that says which record cannot be read: its version is unknown or its bytes are damaged.
+    pub fn restore(&mut self, room: u8, key: &[u8], value: &[u8]) -> Result<(), String> {
+        match room {
+            r if r == Room::Core as u8 => {
+                let core: Core = read(room, key, value)?;
+                self.seq = core.seq;
+                self.clock = core.clock;
+                self.camera = core.camera;
+                self.makers = core.makers;
+                self.correlator.memory = core.memory;
+                self.addresses.restore_ranges(core.ranges);
+            }
+            r if r == Room::Account as u8 => {
+                let account: Account = read(room, key, value)?;
+                self.population.restore(text(room, key)?.into(), account);
+            }
+            r if r == Room::Address as u8 => {
+                let address: Address = read(room, key, value)?;
+                let ip: IpAddr = text(room, key)?.parse().map_err(|_| unreadable(room, key))?;
+                self.addresses.restore(ip, address);
+            }
+            r if r == Room::Incident as u8 => {
+                let incident: Incident = read(room, key, value)?;
+                self.correlator.restore(incident, &self.policy);
+            }
+            _ => return Err(unreadable(room, key)),
+        }
+        Ok(())
+    }
+}
+
+fn record<T: Serialize>(room: Room, key: Vec<u8>, value: Option<&T>) -> Record {
+    let value = value.map(|value| {
+        let mut bytes = vec![VERSION];
+        // Writing to memory cannot fail for types without custom serialisers that fail.
+        bytes.extend(postcard::to_allocvec(value).unwrap_or_default());
+        bytes
+    });
+    Record { room, key, value }
+}
+
+fn read<T: DeserializeOwned>(room: u8, key: &[u8], value: &[u8]) -> Result<T, String> {
+    match value.split_first() {
+        Some((&VERSION, bytes)) => postcard::from_bytes(bytes).map_err(|_| unreadable(room, key)),
+        _ => Err(unreadable(room, key)),
+    }
+}
+
+fn text(room: u8, key: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(key).map_err(|_| unreadable(room, key))
+}
+
+fn unreadable(room: u8, key: &[u8]) -> String {
+    format!("record {room}/{} is damaged or of a newer version", String::from_utf8_lossy(key).escape_debug())
+}

@@ -1,0 +1,300 @@
+//! Which findings belong together, when a story begins and when it ends.
+//!
+//! Refuses the wall clock, batches and positions: the same events in the same order give the same
+//! incidents, however they were cut. A tick may end an incident in the eyes of people; it stays
+//! joinable until the events' own clock has passed its end.
+
+use super::{Evidence, Incident, Kind, LIST_LIMIT, Notice, Status, push_bounded};
+use crate::base::{Digest, Span, Time};
+use crate::baseline::Maturity;
+use crate::detect::{Finding, Policy, Severity, Tactic};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Most ended incidents whose ids are remembered, so that identical lines get different ids.
+const REMEMBERED_IDS: usize = 4096;
+/// Most subjects whose incident was ended for its length and may be continued.
+const REMEMBERED_LONG: usize = 1024;
+
+/// The event that findings are about, as incidents see it.
+pub struct Arrival<'a> {
+    /// Whose story it is: the username, or the origin of a request without one.
+    pub subject: &'a str,
+    pub principal: &'a str,
+    pub at: Time,
+    pub audit_id: &'a str,
+    pub credential_id: &'a str,
+    pub origin: &'a str,
+    pub user_agent: &'a str,
+    pub baseline: Maturity,
+    /// The digest of the event: part of the id of the incident that it opens.
+    pub digest: &'a dyn Fn() -> Digest,
+}
+
+/// One revision of one incident, as it was when it was made.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    pub incident: Incident,
+    pub notice: Notice,
+}
+
+/// What survives a restart besides the incidents themselves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Ids given, the oldest first.
+    ids: VecDeque<Digest>,
+    /// Subjects whose incident was ended for its length.
+    long: VecDeque<(SmolStr, Digest)>,
+}
+
+#[derive(Default)]
+pub struct Correlator {
+    live: BTreeMap<Digest, Incident>,
+    by_subject: BTreeMap<SmolStr, Digest>,
+    pub memory: Memory,
+    /// No incident ends before this.
+    next_end: Option<Time>,
+    changed: Vec<Digest>,
+}
+
+impl Correlator {
+    /// Open incidents, in the order of their ids.
+    pub fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.live.values().filter(|i| i.status != Status::Resolved)
+    }
+
+    /// Joins the findings of one event to incidents; pushes the revisions that this makes.
+    pub fn arrive(&mut self, findings: &[Finding], arrival: &Arrival<'_>, policy: &Policy, out: &mut Vec<Revision>) {
+        let mut touched: Vec<(Digest, Option<Severity>, bool)> = Vec::new();
+        for finding in findings {
+            let id = match self.find(finding, arrival, policy) {
+                Some(id) => id,
+                None => {
+                    let id = self.begin(finding, arrival, policy, out);
+                    touched.push((id, None, true));
+                    id
+                }
+            };
+            if !touched.iter().any(|(t, ..)| *t == id) {
+                touched.push((id, self.live.get(&id).map(|i| i.severity), false));
+            }
+            let revised = self.join(id, finding, arrival, policy);
+            if let Some(t) = touched.iter_mut().find(|(t, ..)| *t == id) {
+                t.2 |= revised;
+            }
+        }
+        for (id, before, revised) in touched {
+            self.settle(id, before, revised, policy, out);
+        }
+    }
+
+    /// The incident that a finding joins: that of its subject, or of the account behind it.
+    fn find(&self, finding: &Finding, arrival: &Arrival<'_>, policy: &Policy) -> Option<Digest> {
+        let subject = finding.culprit.as_ref().map_or(arrival.subject, |(who, _)| who.as_str());
+        [Some(subject), finding.also.as_deref()].into_iter().flatten().find_map(|subject| {
+            let id = self.by_subject.get(subject)?;
+            let incident = self.live.get(id)?;
+            (arrival.at <= end_of(incident, policy)).then_some(*id)
+        })
+    }
+
+    fn begin(&mut self, finding: &Finding, arrival: &Arrival<'_>, policy: &Policy, out: &mut Vec<Revision>) -> Digest {
+        if self.live.len() >= policy.incidents.open_limit.max(1) {
+            self.make_room(arrival.at, policy, out);
+        }
+        let culprit = finding.culprit.as_ref().map(|(who, _)| who.as_str());
+        let subject = culprit.unwrap_or(arrival.subject);
+        let principal = culprit.unwrap_or(arrival.principal);
+        let id = self.new_id(policy, subject, finding.detector, &(arrival.digest)());
+        let continues = self.memory.long.iter().rev().find(|(who, _)| who == subject).map(|(_, id)| *id);
+        let incident = Incident {
+            id,
+            revision: 0,
+            kind: if finding.tactic == Tactic::Visibility { Kind::Visibility } else { Kind::Threat },
+            status: Status::Open,
+            severity: Severity::Info,
+            principal: principal.into(),
+            principals: Vec::new(),
+            cluster: policy.cluster.as_str().into(),
+            first_seen: arrival.at,
+            last_seen: arrival.at,
+            detected_at: None,
+            ended: None,
+            detectors: Vec::new(),
+            techniques: Vec::new(),
+            evidence: Evidence::default(),
+            credentials: Vec::new(),
+            origins: Vec::new(),
+            user_agents: Vec::new(),
+            findings: Vec::new(),
+            baseline: arrival.baseline,
+            continues,
+            subjects: vec![subject.into()],
+            told_evidence: 0,
+        };
+        self.by_subject.insert(subject.into(), id);
+        self.live.insert(id, incident);
+        id
+    }
+
+    /// Cluster, subject, first detector, opening event and an occurrence number for identical events.
+    fn new_id(&mut self, policy: &Policy, subject: &str, detector: &str, event: &Digest) -> Digest {
+        let id_of = |occurrence: u32| {
+            let parts = [policy.cluster.as_bytes(), subject.as_bytes(), detector.as_bytes(), &event.0, &occurrence.to_le_bytes()];
+            Digest::of_parts(&parts)
+        };
+        let taken = |id: &Digest| self.memory.ids.contains(id) || self.live.contains_key(id);
+        let id = (0..u32::MAX).map(id_of).find(|id| !taken(id)).unwrap_or_default();
+        if self.memory.ids.len() >= REMEMBERED_IDS {
+            self.memory.ids.pop_front();
+        }
+        self.memory.ids.push_back(id);
+        id
+    }
+
+    fn join(&mut self, id: Digest, finding: &Finding, arrival: &Arrival<'_>, policy: &Policy) -> bool {
+        let Some(incident) = self.live.get_mut(&id) else { return false };
+        let mut revised = false;
+        if incident.status == Status::Resolved {
+            incident.status = Status::Updated;
+            incident.ended = None;
+            revised = true;
+        }
+        incident.first_seen = incident.first_seen.min(arrival.at);
+        incident.last_seen = incident.last_seen.max(arrival.at);
+        revised |= incident.add(finding, policy.capped(finding.detector, finding.severity), arrival.at);
+        let detector = incident.detectors.iter().position(|d| d == finding.detector).unwrap_or(0);
+        if let Some((culprit, audit_id)) = &finding.culprit {
+            incident.evidence.add(audit_id, detector);
+            push_bounded(&mut incident.principals, culprit, LIST_LIMIT);
+        } else {
+            push_bounded(&mut incident.principals, arrival.principal, LIST_LIMIT);
+            push_bounded(&mut incident.credentials, arrival.credential_id, LIST_LIMIT);
+            push_bounded(&mut incident.origins, arrival.origin, LIST_LIMIT);
+            push_bounded(&mut incident.user_agents, arrival.user_agent, LIST_LIMIT);
+            incident.evidence.add(arrival.audit_id, detector);
+            push_bounded(&mut incident.subjects, arrival.subject, LIST_LIMIT);
+            if incident.subjects.iter().any(|s| s == arrival.subject) {
+                self.by_subject.insert(arrival.subject.into(), id);
+            }
+        }
+        if let Some(also) = &finding.also {
+            push_bounded(&mut incident.principals, also, LIST_LIMIT);
+        }
+        revised
+    }
+
+    /// Makes the revision that one event's findings call for, if they call for one.
+    fn settle(&mut self, id: Digest, before: Option<Severity>, revised: bool, policy: &Policy, out: &mut Vec<Revision>) {
+        let Some(incident) = self.live.get_mut(&id) else { return };
+        let end = end_of(incident, policy);
+        self.next_end = Some(self.next_end.map_or(end, |next| next.min(end)));
+        if self.changed.last() != Some(&id) {
+            self.changed.push(id);
+        }
+        if !revised && incident.evidence.count < incident.told_evidence.saturating_mul(2) {
+            return;
+        }
+        if before.is_some() {
+            incident.status = Status::Updated;
+        }
+        out.push(revise(incident, before, policy));
+    }
+
+    /// Ends what the events' own clock has passed, in the order of the ends, then of the ids.
+    pub fn advance(&mut self, clock: Time, policy: &Policy, out: &mut Vec<Revision>) {
+        if self.next_end.is_none_or(|end| clock <= end) {
+            return;
+        }
+        for (end, id) in self.due(clock, policy) {
+            self.end(id, end, policy, out);
+            self.remove(id, end, policy);
+        }
+        self.next_end = self.live.values().map(|i| end_of(i, policy)).min();
+    }
+
+    /// Says of what silence has ended that it is over; it stays joinable.
+    pub fn tick(&mut self, at: Time, policy: &Policy, out: &mut Vec<Revision>) {
+        for (end, id) in self.due(at, policy) {
+            self.end(id, end, policy, out);
+        }
+    }
+
+    fn due(&self, clock: Time, policy: &Policy) -> Vec<(Time, Digest)> {
+        let mut due: Vec<(Time, Digest)> =
+            self.live.values().map(|i| (end_of(i, policy), i.id)).filter(|(end, _)| *end < clock).collect();
+        due.sort_unstable();
+        due
+    }
+
+    fn end(&mut self, id: Digest, end: Time, policy: &Policy, out: &mut Vec<Revision>) {
+        if let Some(incident) = self.live.get_mut(&id).filter(|i| i.status != Status::Resolved) {
+            incident.status = Status::Resolved;
+            incident.ended = Some(end);
+            out.push(revise(incident, Some(incident.severity), policy));
+            self.changed.push(id);
+        }
+    }
+
+    fn remove(&mut self, id: Digest, end: Time, policy: &Policy) {
+        let Some(incident) = self.live.remove(&id) else { return };
+        self.changed.push(id);
+        for subject in &incident.subjects {
+            if self.by_subject.get(subject) == Some(&id) {
+                self.by_subject.remove(subject);
+            }
+        }
+        let for_its_length = end < incident.last_seen + quiet(policy);
+        if for_its_length && let Some(subject) = incident.subjects.first() {
+            if self.memory.long.len() >= REMEMBERED_LONG {
+                self.memory.long.pop_front();
+            }
+            self.memory.long.push_back((subject.clone(), id));
+        }
+    }
+
+    /// Ends an eighth of the incidents, the least severe and oldest first.
+    fn make_room(&mut self, now: Time, policy: &Policy, out: &mut Vec<Revision>) {
+        let mut order: Vec<(Severity, Time, Digest)> = self.live.values().map(|i| (i.severity, i.last_seen, i.id)).collect();
+        order.sort_unstable();
+        let doomed = (order.len() / 8).max(1);
+        for (_, _, id) in order.into_iter().take(doomed) {
+            self.end(id, now, policy, out);
+            self.remove(id, now + quiet(policy), policy);
+        }
+    }
+
+    /// Incidents changed since the last call, each once, in order; `None` for one that is over.
+    pub fn drain_changes(&mut self) -> Vec<(Digest, Option<&Incident>)> {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        changed.into_iter().map(|id| (id, self.live.get(&id))).collect()
+    }
+
+    pub fn restore(&mut self, incident: Incident, policy: &Policy) {
+        for subject in &incident.subjects {
+            self.by_subject.insert(subject.clone(), incident.id);
+        }
+        let end = end_of(&incident, policy);
+        self.next_end = Some(self.next_end.map_or(end, |next| next.min(end)));
+        self.live.insert(incident.id, incident);
+    }
+}
+
+fn revise(incident: &mut Incident, before: Option<Severity>, policy: &Policy) -> Revision {
+    incident.revision += 1;
+    incident.told_evidence = incident.evidence.count.max(1);
+    Revision { notice: Notice::of(incident, before, policy.incidents.notify), incident: incident.clone() }
+}
+
+fn quiet(policy: &Policy) -> Span {
+    Span::seconds(i64::from(policy.incidents.quiet_seconds))
+}
+
+/// When an incident ends if nothing more joins it.
+fn end_of(incident: &Incident, policy: &Policy) -> Time {
+    let longest = Span::seconds(i64::from(policy.incidents.longest_hours) * 3600);
+    (incident.last_seen + quiet(policy)).min(incident.first_seen + longest)
+}

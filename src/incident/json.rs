@@ -1,0 +1,84 @@
+//! The machine form of an incident: one JSON object, the same bytes for the same incident.
+//!
+//! Refuses paths and positions: the same lines read elsewhere are the same incident.
+
+use super::{Incident, Kind, Notice, Status};
+use crate::base::Time;
+use crate::base::text;
+use serde_json::{Map, Value, json};
+use smol_str::SmolStr;
+
+/// One object without a newline. Strings of the log are redacted and stripped of control characters.
+#[must_use]
+pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
+    let mut out = Map::new();
+    let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
+    put("id", json!(incident.id.to_string()));
+    put("revision", json!(incident.revision));
+    put("kind", json!(match incident.kind { Kind::Threat => "threat", Kind::Visibility => "visibility" }));
+    put("status", json!(status(incident.status)));
+    put("severity", json!(incident.severity.label()));
+    put("score", json!(incident.score()));
+    put("principal", json!(text::clean(&incident.principal)));
+    put("principals", list(&incident.principals));
+    put("cluster", json!(text::clean(&incident.cluster)));
+    put("first_seen", json!(incident.first_seen.to_string()));
+    put("last_seen", json!(incident.last_seen.to_string()));
+    put("detected_at", json!(incident.detected_at.map(|t| t.to_string())));
+    put("ended", json!(incident.ended.map(|t: Time| t.to_string())));
+    put("summary", json!(text::clean(&incident.summary())));
+    put("detectors", list(&incident.detectors));
+    put("techniques", list(&incident.techniques));
+    put("audit_ids", incident.evidence.audit_ids().map(|id| json!(text::clean(id))).collect());
+    put("requests", json!(incident.evidence.count));
+    put("credentials", list(&incident.credentials));
+    put("origins", list(&incident.origins));
+    put("user_agents", list(&incident.user_agents));
+    put("findings", findings(incident));
+    put("baseline", baseline(incident));
+    put("respond", super::respond::steps(incident).into_iter().map(Value::from).collect());
+    put("continues", json!(incident.continues.map(|id| id.to_string())));
+    if let Some(notice) = notice {
+        put("notice", json!(notice));
+    }
+    Value::Object(out).to_string()
+}
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Open => "open",
+        Status::Updated => "updated",
+        Status::Resolved => "resolved",
+    }
+}
+
+fn list(values: &[SmolStr]) -> Value {
+    values.iter().map(|v| json!(text::clean(v))).collect()
+}
+
+fn findings(incident: &Incident) -> Value {
+    let one = |told: &super::Told| {
+        json!({
+            "detector": told.detector.as_str(),
+            "title": told.title.as_str(),
+            "severity": told.severity.label(),
+            "tactic": told.tactic,
+            "expected": text::clean(&told.expected),
+            "observed": text::clean(&told.observed),
+            "count": told.count,
+            "first_seen": told.first_seen.to_string(),
+            "last_seen": told.last_seen.to_string(),
+        })
+    };
+    incident.findings.iter().map(one).collect()
+}
+
+fn baseline(incident: &Incident) -> Value {
+    let known = &incident.baseline;
+    json!({
+        "mature": known.mature,
+        "since": (known.events > 0).then(|| known.since.to_string()),
+        "days": known.days,
+        "events": known.events,
+    })
+}

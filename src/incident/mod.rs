@@ -1,0 +1,181 @@
+//! Findings that belong together, told as one story with a beginning and an end.
+//!
+//! Refuses to page anybody: `notice` says whether one should, and why; sinks do it.
+
+mod correlate;
+mod evidence;
+mod json;
+mod notice;
+mod respond;
+
+pub use correlate::{Arrival, Correlator, Memory, Revision};
+pub use evidence::Evidence;
+pub use json::to_json;
+pub use notice::{Notice, Reason};
+
+use crate::base::{Digest, Time};
+use crate::baseline::Maturity;
+use crate::detect::{Finding, Novelty, Severity, Tactic};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// Most values of each list of an incident (principals, credentials, origins, agents).
+const LIST_LIMIT: usize = 16;
+/// Most distinct findings told of one incident; more only count.
+const FINDINGS_LIMIT: usize = 48;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Kind {
+    /// Somebody did something.
+    Threat,
+    /// Something could not be seen.
+    Visibility,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Status {
+    Open,
+    Updated,
+    Resolved,
+}
+
+/// One detector's sentence, and how often it was said.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Told {
+    pub detector: SmolStr,
+    pub title: SmolStr,
+    pub severity: Severity,
+    pub tactic: Tactic,
+    pub expected: String,
+    pub observed: String,
+    pub novelty: Option<Novelty>,
+    pub count: u32,
+    pub first_seen: Time,
+    pub last_seen: Time,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Incident {
+    pub id: Digest,
+    /// From 1; counts what changed, in the order of events.
+    pub revision: u32,
+    pub kind: Kind,
+    pub status: Status,
+    pub severity: Severity,
+    /// `user.username` verbatim; empty for requests without a user and for visibility.
+    pub principal: SmolStr,
+    pub principals: Vec<SmolStr>,
+    pub cluster: SmolStr,
+    pub first_seen: Time,
+    pub last_seen: Time,
+    /// Stage time of the event that first made it `medium`.
+    pub detected_at: Option<Time>,
+    /// When it ended; `None` while it goes on.
+    pub ended: Option<Time>,
+    pub detectors: Vec<SmolStr>,
+    pub techniques: Vec<SmolStr>,
+    pub evidence: Evidence,
+    pub credentials: Vec<SmolStr>,
+    pub origins: Vec<SmolStr>,
+    pub user_agents: Vec<SmolStr>,
+    pub findings: Vec<Told>,
+    /// How well the account was known when the incident began.
+    pub baseline: Maturity,
+    /// The incident that this one goes on with.
+    pub continues: Option<Digest>,
+    /// Whose findings join: usernames, or the origin of requests without a user.
+    subjects: Vec<SmolStr>,
+    /// Pieces of evidence at the last revision: the next is due when they have doubled.
+    told_evidence: u32,
+}
+
+impl Incident {
+    /// 0..=100: the severity, finely graded by how many detectors agree.
+    #[must_use]
+    pub fn score(&self) -> u32 {
+        let base = match self.severity {
+            Severity::Info => 5,
+            Severity::Low => 20,
+            Severity::Medium => 50,
+            Severity::High => 75,
+            Severity::Critical => 90,
+        };
+        base + (self.detectors.len() as u32).min(10)
+    }
+
+    /// One sentence: who, how many kinds of finding, the gravest of them.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let who = if self.principal.is_empty() {
+            self.origins.first().map_or_else(|| "the audit log".to_owned(), |o| format!("requests without a user from {o}"))
+        } else {
+            self.principal.to_string()
+        };
+        let gravest = self.findings.iter().max_by_key(|t| (t.severity, std::cmp::Reverse(t.first_seen)));
+        match gravest {
+            Some(told) => format!("{who}: {}: {}", told.title, told.observed),
+            None => who,
+        }
+    }
+
+    /// Adds a finding; true if the incident changed in a way that makes a revision.
+    fn add(&mut self, finding: &Finding, severity: Severity, at: Time) -> bool {
+        let new_detector = !self.detectors.iter().any(|d| d == finding.detector);
+        if new_detector {
+            self.detectors.push(finding.detector.into());
+        }
+        for technique in finding.techniques {
+            push_bounded(&mut self.techniques, technique, 2 * LIST_LIMIT);
+        }
+        self.tell(finding, severity, at);
+        let before = self.severity;
+        self.severity = self.severity.max(self.earned());
+        if self.severity >= Severity::Medium && self.detected_at.is_none() {
+            self.detected_at = Some(at);
+        }
+        new_detector || self.severity > before
+    }
+
+    fn tell(&mut self, finding: &Finding, severity: Severity, at: Time) {
+        let same = |t: &&mut Told| t.detector == finding.detector && t.title == finding.title && t.severity >= severity;
+        if let Some(told) = self.findings.iter_mut().find(same) {
+            told.count = told.count.saturating_add(1);
+            told.last_seen = told.last_seen.max(at);
+        } else if self.findings.len() < FINDINGS_LIMIT {
+            self.findings.push(Told {
+                detector: finding.detector.into(),
+                title: finding.title.clone(),
+                severity,
+                tactic: finding.tactic,
+                expected: finding.expected.clone(),
+                observed: finding.observed.clone(),
+                novelty: finding.novelty,
+                count: 1,
+                first_seen: at,
+                last_seen: at,
+            });
+        }
+    }
+
+    /// The severity that the findings earn together.
+    fn earned(&self) -> Severity {
+        let most = self.findings.iter().map(|t| t.severity).max().unwrap_or(Severity::Info);
+        if distinct(self.findings.iter().filter(|t| t.severity >= Severity::Medium).map(|t| t.tactic)) >= 2 {
+            return Severity::Critical;
+        }
+        if distinct(self.findings.iter().filter_map(|t| t.novelty)) >= 2 { most.max(Severity::Medium) } else { most }
+    }
+}
+
+fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> usize {
+    let mut all: Vec<T> = values.collect();
+    all.sort_unstable();
+    all.dedup();
+    all.len()
+}
+
+fn push_bounded(list: &mut Vec<SmolStr>, value: &str, limit: usize) {
+    if !value.is_empty() && list.len() < limit && !list.iter().any(|v| v == value) {
+        list.push(value.into());
+    }
+}
