@@ -31,7 +31,7 @@ pub(super) fn event<'a>(wire: &'a WireEvent<'_>) -> Result<AuditEvent<'a>, Malfo
         username: &wire.user.username,
         user_uid: &wire.user.uid,
         groups: &wire.user.groups,
-        impersonated: wire.impersonated_user.as_ref().map(impersonated),
+        impersonated: wire.impersonated_user.as_deref().map(impersonated),
         credential: credential(principal, &wire.user.extra, &wire.annotations),
         issued_credential_id: &wire.annotations.issued_credential_id,
         operation,

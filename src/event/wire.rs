@@ -64,7 +64,7 @@ pub struct WireEvent<'a> {
     #[serde(borrow, deserialize_with = "or_default")]
     pub user: WireUser<'a>,
     #[serde(borrow, rename = "impersonatedUser")]
-    pub impersonated_user: Option<WireUser<'a>>,
+    pub impersonated_user: Option<Box<WireUser<'a>>>,
     #[serde(borrow, rename = "sourceIPs", deserialize_with = "texts")]
     pub source_ips: Texts<'a>,
     #[serde(borrow, rename = "userAgent", deserialize_with = "text")]

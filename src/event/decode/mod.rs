@@ -37,7 +37,7 @@ impl Default for Limits {
 /// line. A line is one `Event` or an `EventList`; a blank one has no event. An item of a list that
 /// cannot be read is set aside alone.
 pub fn line(bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
-    line_with(fast_or_reference, bytes, limits, each);
+    line_with(by_either, bytes, limits, each);
 }
 
 /// [`line`] by serde_json alone: what the tests and benches compare with.
@@ -47,14 +47,16 @@ pub fn line_by_reference(
     limits: &Limits,
     each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
 ) {
-    line_with(reference, bytes, limits, each);
+    line_with(by_reference, bytes, limits, each);
 }
 
 /// The scanner alone; `None` where it hands the line to serde_json.
 #[doc(hidden)]
 #[must_use]
 pub fn fast(text: &str) -> Option<WireEvent<'_>> {
-    scanner::scan(text)
+    let mut wire = WireEvent::default();
+    scanner::scan(text, &mut wire)?;
+    Some(wire)
 }
 
 /// serde_json alone.
@@ -66,11 +68,20 @@ pub fn reference(text: &str) -> Result<WireEvent<'_>, Malformed> {
     reference::read(text)
 }
 
-fn fast_or_reference(text: &str) -> Result<WireEvent<'_>, Malformed> {
-    scanner::scan(text).map_or_else(|| reference::read(text), Ok)
+fn by_either<'a>(text: &'a str, wire: &mut WireEvent<'a>) -> Result<(), Malformed> {
+    match scanner::scan(text, wire) {
+        Some(()) => Ok(()),
+        None => by_reference(text, wire),
+    }
 }
 
-type Read = for<'a> fn(&'a str) -> Result<WireEvent<'a>, Malformed>;
+fn by_reference<'a>(text: &'a str, wire: &mut WireEvent<'a>) -> Result<(), Malformed> {
+    *wire = reference::read(text)?;
+    Ok(())
+}
+
+/// Fills a fresh wire event in place: it is too large to be passed around.
+type Read = for<'a> fn(&'a str, &mut WireEvent<'a>) -> Result<(), Malformed>;
 
 fn line_with(
     read: Read,
@@ -86,10 +97,10 @@ fn line_with(
         Ok(text) => text,
         Err(reason) => return each(0, Err(reason)),
     };
-    let decoded = read(text).and_then(|wire| Ok((document(&wire)?, wire)));
-    match decoded {
-        Ok((Document::Event, wire)) => hand(0, &wire, each),
-        Ok((Document::List, wire)) => items(read, wire.items, each),
+    let mut wire = WireEvent::default();
+    match read(text, &mut wire).and_then(|()| document(&wire)) {
+        Ok(Document::Event) => hand(0, &wire, each),
+        Ok(Document::List) => items(read, wire.items, each),
         Err(reason) => each(0, Err(reason)),
     }
 }
@@ -124,10 +135,10 @@ fn items(read: Read, list: Option<Raw<'_>>, each: &mut dyn FnMut(u32, Result<&Au
     while from < inside.len() {
         let (end, _) = cursor::extent(inside.as_bytes(), from);
         let item = inside.get(from..end).unwrap_or_default().trim_ascii();
-        let decoded = read(item).and_then(|wire| Ok((document(&wire)?, wire)));
-        match decoded {
-            Ok((Document::Event, wire)) => hand(index, &wire, each),
-            Ok((Document::List, _)) => each(index, Err(Malformed::NotAnEvent)),
+        let mut wire = WireEvent::default();
+        match read(item, &mut wire).and_then(|()| document(&wire)) {
+            Ok(Document::Event) => hand(index, &wire, each),
+            Ok(Document::List) => each(index, Err(Malformed::NotAnEvent)),
             Err(reason) => each(index, Err(reason)),
         }
         // Behind the comma, which white space may precede.

@@ -8,15 +8,15 @@
 use super::cursor::{Cursor, has_control};
 use crate::event::wire::{Text, Texts, WireAnnotations, WireEvent, WireExtra, WireObjectRef, WireStatus, WireUser};
 
-/// Reads one event, or leaves it to serde_json.
-pub(super) fn scan(text: &str) -> Option<WireEvent<'_>> {
+/// Reads one event into `event`, which is fresh. `None` leaves it half filled, and the line to
+/// serde_json.
+pub(super) fn scan<'a>(text: &'a str, event: &mut WireEvent<'a>) -> Option<()> {
     if has_control(text.as_bytes()) {
         return None;
     }
     let mut cursor = Cursor::new(text);
-    let mut event = WireEvent::default();
-    members(&mut cursor, &mut event)?;
-    cursor.at_end().then_some(event)
+    members(&mut cursor, event)?;
+    cursor.at_end().then_some(())
 }
 
 /// `member!(cursor, "key", expression)`: if the key stands here, evaluates the expression and returns
@@ -49,26 +49,26 @@ fn members<'a>(c: &mut Cursor<'a>, event: &mut WireEvent<'a>) -> Option<()> {
     if !c.eat(b"{") {
         return None;
     }
-    member!(c, "kind", event.kind = c.string()?);
-    member!(c, "apiVersion", event.api_version = c.string()?);
+    member!(c, "kind", c.string(&mut event.kind)?);
+    member!(c, "apiVersion", c.string(&mut event.api_version)?);
     member!(c, "metadata", c.skip()?);
-    member!(c, "level", event.level = c.string()?);
-    member!(c, "timestamp", event.timestamp = c.string()?);
-    member!(c, "auditID", event.audit_id = c.string()?);
-    member!(c, "stage", event.stage = c.string()?);
-    member!(c, "requestURI", event.request_uri = c.string()?);
-    member!(c, "verb", event.verb = c.string()?);
+    member!(c, "level", c.string(&mut event.level)?);
+    member!(c, "timestamp", c.string(&mut event.timestamp)?);
+    member!(c, "auditID", c.string(&mut event.audit_id)?);
+    member!(c, "stage", c.string(&mut event.stage)?);
+    member!(c, "requestURI", c.string(&mut event.request_uri)?);
+    member!(c, "verb", c.string(&mut event.verb)?);
     member!(c, "user", user(c, &mut event.user)?);
-    member!(c, "impersonatedUser", user(c, event.impersonated_user.insert(WireUser::default()))?);
+    member!(c, "impersonatedUser", user(c, event.impersonated_user.insert(Box::default()))?);
     member!(c, "authenticationMetadata", c.skip()?);
     member!(c, "sourceIPs", texts(c, &mut event.source_ips)?);
-    member!(c, "userAgent", event.user_agent = c.string()?);
+    member!(c, "userAgent", c.string(&mut event.user_agent)?);
     member!(c, "objectRef", object_ref(c, event.object_ref.insert(WireObjectRef::default()))?);
     member!(c, "responseStatus", status(c, &mut event.response_status)?);
     member!(c, "requestObject", event.request_object = c.raw()?);
     member!(c, "responseObject", c.skip()?);
-    member!(c, "requestReceivedTimestamp", event.request_received_timestamp = c.string()?);
-    member!(c, "stageTimestamp", event.stage_timestamp = c.string()?);
+    member!(c, "requestReceivedTimestamp", c.string(&mut event.request_received_timestamp)?);
+    member!(c, "stageTimestamp", c.string(&mut event.stage_timestamp)?);
     member!(c, "annotations", annotations(c, &mut event.annotations)?);
     None
 }
@@ -80,8 +80,8 @@ fn user<'a>(c: &mut Cursor<'a>, user: &mut WireUser<'a>) -> Option<()> {
     if !c.eat(b"{") {
         return None;
     }
-    member!(c, "username", user.username = c.string()?);
-    member!(c, "uid", user.uid = c.string()?);
+    member!(c, "username", c.string(&mut user.username)?);
+    member!(c, "uid", c.string(&mut user.uid)?);
     member!(c, "groups", texts(c, &mut user.groups)?);
     member!(c, "extra", extra(c, &mut user.extra)?);
     None
@@ -94,14 +94,14 @@ fn object_ref<'a>(c: &mut Cursor<'a>, object: &mut WireObjectRef<'a>) -> Option<
     if !c.eat(b"{") {
         return None;
     }
-    member!(c, "resource", object.resource = c.string()?);
-    member!(c, "namespace", object.namespace = c.string()?);
-    member!(c, "name", object.name = c.string()?);
+    member!(c, "resource", c.string(&mut object.resource)?);
+    member!(c, "namespace", c.string(&mut object.namespace)?);
+    member!(c, "name", c.string(&mut object.name)?);
     member!(c, "uid", c.skip()?);
-    member!(c, "apiGroup", object.api_group = c.string()?);
+    member!(c, "apiGroup", c.string(&mut object.api_group)?);
     member!(c, "apiVersion", c.skip()?);
     member!(c, "resourceVersion", c.skip()?);
-    member!(c, "subresource", object.subresource = c.string()?);
+    member!(c, "subresource", c.string(&mut object.subresource)?);
     None
 }
 
@@ -126,7 +126,9 @@ fn texts<'a>(c: &mut Cursor<'a>, list: &mut Texts<'a>) -> Option<()> {
         return None;
     }
     loop {
-        list.push(c.string()?);
+        let mut text = Text::default();
+        c.string(&mut text)?;
+        list.push(text);
         if c.closes(b']')? {
             return Some(());
         }
@@ -142,10 +144,10 @@ fn extra<'a>(c: &mut Cursor<'a>, extra: &mut WireExtra<'a>) -> Option<()> {
     loop {
         let key = c.key()?;
         match key.strip_prefix("authentication.kubernetes.io/") {
-            Some("credential-id") => extra.credential_id = first(c, once(&mut seen, 1)?)?,
-            Some("node-name") => extra.node_name = first(c, once(&mut seen, 2)?)?,
-            Some("pod-name") => extra.pod_name = first(c, once(&mut seen, 4)?)?,
-            Some("pod-uid") => extra.pod_uid = first(c, once(&mut seen, 8)?)?,
+            Some("credential-id") => first(c, &mut extra.credential_id, once(&mut seen, 1)?)?,
+            Some("node-name") => first(c, &mut extra.node_name, once(&mut seen, 2)?)?,
+            Some("pod-name") => first(c, &mut extra.pod_name, once(&mut seen, 4)?)?,
+            Some("pod-uid") => first(c, &mut extra.pod_uid, once(&mut seen, 8)?)?,
             _ => c.skip()?,
         }
         if c.closes(b'}')? {
@@ -185,7 +187,7 @@ fn annotations<'a>(c: &mut Cursor<'a>, found: &mut WireAnnotations<'a>) -> Optio
             }
         };
         once(&mut seen, bit)?;
-        *slot = c.string()?;
+        c.string(slot)?;
         if c.closes(b'}')? {
             return Some(());
         }
@@ -200,10 +202,10 @@ fn once(seen: &mut u32, bit: u32) -> Option<()> {
 }
 
 /// The one value of a list of one; longer lists are left to serde_json.
-fn first<'a>(c: &mut Cursor<'a>, (): ()) -> Option<Text<'a>> {
+fn first<'a>(c: &mut Cursor<'a>, slot: &mut Text<'a>, (): ()) -> Option<()> {
     if !c.eat(b"[") {
         return None;
     }
-    let value = c.string()?;
-    c.eat(b"]").then_some(value)
+    c.string(slot)?;
+    c.eat(b"]").then_some(())
 }
