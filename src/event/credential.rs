@@ -48,8 +48,8 @@ impl CredentialKind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Credential<'a> {
     pub kind: CredentialKind,
-    /// `JTI=<uuid>` or `X509SHA256=<hex>`; for a legacy token `secret=<name>` where the server names
-    /// the Secret; empty where nothing tells one credential from another.
+    /// `JTI=<uuid>` or `X509SHA256=<hex>`, verbatim; empty where the server says none (a legacy token
+    /// has none: see `legacy_secret`).
     pub id: &'a str,
     pub pod: &'a str,
     pub pod_uid: &'a str,

@@ -68,6 +68,10 @@ pub struct AuditEvent<'a> {
     /// HTTP status, 0 where the event has none (stage `RequestReceived`).
     pub code: u16,
     pub outcome: Outcome,
+    /// `authorization.k8s.io/decision`: `allow`, `forbid`, or empty where authorization was not reached.
+    pub decision: &'a str,
+    /// `authorization.k8s.io/reason`, unescaped on demand: which binding allowed it.
+    pub reason: wire::Raw<'a>,
     pub uri: &'a str,
     /// What detectors need of the bodies; the bodies themselves go no further.
     pub facts: Option<Box<Facts>>,

@@ -2,6 +2,12 @@
 //!
 //! Refuses to keep a body, and any string of it that could be a secret.
 
+mod extract;
+mod rbac;
+mod workload;
+
+pub(super) use extract::extract;
+
 use smol_str::SmolStr;
 
 /// What a write asked for. Absent where the audit level carries no body: a detector that needs
@@ -38,7 +44,7 @@ pub struct PodFacts {
     pub host_ipc: bool,
     /// The `hostPath` volumes, at most 8, each at most 256 bytes.
     pub host_paths: Vec<SmolStr>,
-    /// `capabilities.add`, at most 16.
+    /// `capabilities.add` of all containers, at most 16, each at most 256 bytes.
     pub added_capabilities: Vec<SmolStr>,
     pub service_account: SmolStr,
 }
@@ -46,8 +52,9 @@ pub struct PodFacts {
 /// `roleRef` and `subjects` of a RoleBinding or ClusterRoleBinding.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BindingFacts {
+    /// `roleRef.name`, at most 256 bytes.
     pub role: SmolStr,
-    /// `Kind:namespace/name`, at most 16.
+    /// `ServiceAccount:namespace/name`, `User:name`, `Group:name`; at most 16, each at most 256 bytes.
     pub subjects: Vec<SmolStr>,
 }
 

@@ -1,0 +1,116 @@
+//! Request body -> [`Facts`], for the few kinds whose bodies say something about tokens or privilege.
+//!
+//! Refuses to fail: bodies of patches are whatever the client sent, so every step takes what fits and
+//! passes over the rest. Bodies of all other kinds are never parsed.
+
+use super::{Facts, TokenFacts, rbac, workload};
+use crate::event::Operation;
+use serde_json::{Map, Value};
+use smol_str::SmolStr;
+
+/// Bytes of one kept string; longer ones are cut.
+const TEXT: usize = 256;
+const AUDIENCES: usize = 8;
+/// Steps of a JSON patch that are read, and levels of one path. A pod's deepest field has 8.
+const STEPS: usize = 64;
+const PATH_LEVELS: usize = 32;
+
+type Reader = fn(&Value, &mut Facts);
+
+/// The facts of a write whose body was recorded; `None` for kinds that no detector asks about.
+pub(in crate::event) fn extract(operation: &Operation<'_>, body: &str) -> Option<Box<Facts>> {
+    let read = reader(operation)?;
+    let body: Value = serde_json::from_str(body).ok()?;
+    let mut facts = Facts::default();
+    match &body {
+        Value::Object(_) => read(&body, &mut facts),
+        Value::Array(steps) if operation.verb == "patch" => {
+            for step in steps.iter().take(STEPS) {
+                if let Some(object) = applied(step) {
+                    read(&object, &mut facts);
+                }
+            }
+        }
+        _ => return None,
+    }
+    Some(Box::new(facts))
+}
+
+fn reader(operation: &Operation<'_>) -> Option<Reader> {
+    if !matches!(operation.verb, "create" | "update" | "patch") {
+        return None;
+    }
+    match (operation.group, operation.resource, operation.subresource) {
+        ("", "serviceaccounts", "token") if operation.verb == "create" => Some(token),
+        ("", "pods", "" | "ephemeralcontainers") => Some(|body, facts| workload::read(&body["spec"], facts)),
+        ("apps" | "extensions", "deployments" | "daemonsets" | "statefulsets" | "replicasets", "")
+        | ("", "replicationcontrollers", "")
+        | ("batch", "jobs", "") => Some(|body, facts| workload::read(&body["spec"]["template"]["spec"], facts)),
+        ("batch", "cronjobs", "") => {
+            Some(|body, facts| workload::read(&body["spec"]["jobTemplate"]["spec"]["template"]["spec"], facts))
+        }
+        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings", "") => Some(rbac::binding),
+        ("rbac.authorization.k8s.io", "roles" | "clusterroles", "") => Some(rbac::rules),
+        ("", "secrets", "") => Some(|body, facts| set(&mut facts.secret_type, &body["type"])),
+        ("certificates.k8s.io", "certificatesigningrequests", "") => {
+            Some(|body, facts| set(&mut facts.signer, &body["spec"]["signerName"]))
+        }
+        _ => None,
+    }
+}
+
+fn token(body: &Value, facts: &mut Facts) {
+    let spec = &body["spec"];
+    let token = facts.token.get_or_insert_with(TokenFacts::default);
+    token.lifetime_seconds = spec["expirationSeconds"].as_i64().unwrap_or(0);
+    keep_all(&mut token.audiences, AUDIENCES, &spec["audiences"]);
+    set(&mut token.bound_to, &spec["boundObjectRef"]["kind"]);
+}
+
+/// One step of a JSON patch (RFC 6902) as the object that it would make of nothing: the value at its
+/// path, wrapped. Steps without a value (`remove`, `test` is no write) say nothing.
+fn applied(step: &Value) -> Option<Value> {
+    if !matches!(step["op"].as_str()?, "add" | "replace") {
+        return None;
+    }
+    let mut value = step.get("value")?.clone();
+    let path = step["path"].as_str()?;
+    if path.matches('/').count() > PATH_LEVELS {
+        return None;
+    }
+    for name in path.split('/').skip(1).collect::<Vec<_>>().into_iter().rev() {
+        value = if name == "-" || (!name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())) {
+            Value::Array(vec![value])
+        } else {
+            Value::Object(Map::from_iter([(name.replace("~1", "/").replace("~0", "~"), value)]))
+        };
+    }
+    Some(value)
+}
+
+/// The elements of a list, none for anything else.
+pub(super) fn each(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().map(Vec::as_slice).unwrap_or_default().iter()
+}
+
+pub(super) fn cut(text: &str) -> SmolStr {
+    SmolStr::new(text.get(..text.floor_char_boundary(TEXT)).unwrap_or_default())
+}
+
+pub(super) fn set(slot: &mut SmolStr, value: &Value) {
+    if let Some(text) = value.as_str() {
+        *slot = cut(text);
+    }
+}
+
+/// Adds a string that is not there yet, while there is room.
+pub(super) fn keep(list: &mut Vec<SmolStr>, limit: usize, text: &str) {
+    let text = cut(text);
+    if list.len() < limit && !list.contains(&text) {
+        list.push(text);
+    }
+}
+
+pub(super) fn keep_all(list: &mut Vec<SmolStr>, limit: usize, values: &Value) {
+    each(values).filter_map(Value::as_str).for_each(|text| keep(list, limit, text));
+}
