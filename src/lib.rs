@@ -6,7 +6,6 @@
 pub mod base;
 pub mod event;
 
-
 pub mod baseline;
 pub mod detect;
 pub mod engine;

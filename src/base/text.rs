@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     let jwt = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?";
     let pem = r"-----BEGIN [A-Z0-9 ]{1,40}-----";
-    let named = r"(?i)(?:token|password|passwd|secret|apikey|api_key|authorization|bearer)(?:=|:|%3[Dd]|%20|\+| )+[^\s&,;]{6,}";
+    let named =
+        r"(?i)(?:token|password|passwd|secret|apikey|api_key|authorization|bearer)(?:=|:|%3[Dd]|%20|\+| )+[^\s&,;]{6,}";
     Regex::new(&format!("{jwt}|{pem}|{named}")).unwrap_or_else(|_| unreachable!())
 });
 
@@ -51,5 +52,9 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 pub fn shell_quote(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | '@');
     let text = escape_control(text);
-    if !text.is_empty() && text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }

@@ -82,7 +82,14 @@ impl Account {
 
     /// Learns from an event that has been judged. `learn_origin` is false where the origin itself is
     /// the evidence of theft.
-    pub fn learn(&mut self, event: &AuditEvent<'_>, origin: &Origin, words: &Words<'_>, policy: &Learning, learn_origin: bool) {
+    pub fn learn(
+        &mut self,
+        event: &AuditEvent<'_>,
+        origin: &Origin,
+        words: &Words<'_>,
+        policy: &Learning,
+        learn_origin: bool,
+    ) {
         let now = event.time;
         let horizon = policy.horizon(now);
         self.count(now);

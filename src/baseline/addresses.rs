@@ -161,8 +161,12 @@ impl Addresses {
             address.sharers = address.sharers.saturating_add(1).min(SHARED_BY);
             return;
         }
-        address.pod =
-            Some(PodAt { uid: uid.into(), name: event.credential.pod.into(), username: event.username.into(), last: now });
+        address.pod = Some(PodAt {
+            uid: uid.into(),
+            name: event.credential.pod.into(),
+            username: event.username.into(),
+            last: now,
+        });
     }
 
     fn learn_range(&mut self, ip: IpAddr) {

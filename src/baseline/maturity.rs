@@ -23,7 +23,7 @@ pub struct Learning {
 
 impl Default for Learning {
     fn default() -> Learning {
-        Learning { min_age_hours: 48, min_days: 3, min_events: 20, forget_days: 35, sensitive_days: 5 }
+        Learning { min_age_hours: 120, min_days: 5, min_events: 30, forget_days: 35, sensitive_days: 5 }
     }
 }
 

@@ -110,7 +110,13 @@ impl Population {
                 account.changed = false;
             }
         }
-        changed.into_iter().map(|name| { let account = self.accounts.get(&name); (name, account) }).collect()
+        changed
+            .into_iter()
+            .map(|name| {
+                let account = self.accounts.get(&name);
+                (name, account)
+            })
+            .collect()
     }
 
     pub fn restore(&mut self, username: SmolStr, account: Account) {

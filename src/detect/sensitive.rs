@@ -72,7 +72,9 @@ impl Sensitive {
     pub fn tactic(self) -> Tactic {
         match self {
             Sensitive::SecretRead | Sensitive::Token => Tactic::CredentialAccess,
-            Sensitive::SecretWrite | Sensitive::Webhook | Sensitive::Csr | Sensitive::SystemNamespace => Tactic::Persistence,
+            Sensitive::SecretWrite | Sensitive::Webhook | Sensitive::Csr | Sensitive::SystemNamespace => {
+                Tactic::Persistence
+            }
             Sensitive::Exec => Tactic::Execution,
             Sensitive::Rbac | Sensitive::Impersonation | Sensitive::PrivilegedWorkload => Tactic::PrivilegeEscalation,
             Sensitive::NodesProxy => Tactic::LateralMovement,
@@ -137,13 +139,14 @@ pub fn target<'k>(sensitive: Sensitive, event: &AuditEvent<'_>, out: &'k mut Str
         Sensitive::Exec => {
             let _ = write!(out, "pods of {}", operation.namespace);
         }
+        // Roles of applications are many by nature; those that Kubernetes ships are not.
         Sensitive::Rbac => {
-            let role = event.facts.as_ref().and_then(|f| f.binding.as_ref()).map_or("", |b| b.role.as_str());
-            let _ = if role.is_empty() {
-                write!(out, "{} {}", operation.resource, if is_builtin_role(operation.name) { operation.name } else { "" })
-            } else {
-                write!(out, "binding to {role}")
-            };
+            let bound = event.facts.as_ref().and_then(|f| f.binding.as_ref()).map_or("", |b| b.role.as_str());
+            if is_builtin_role(bound) {
+                let _ = write!(out, "binding to {bound}");
+            } else if is_builtin_role(operation.name) {
+                let _ = write!(out, "role {}", operation.name);
+            }
         }
         Sensitive::NodesProxy => {
             let _ = write!(out, "kubelet {}", kubelet_path(event.uri));

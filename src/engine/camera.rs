@@ -43,8 +43,12 @@ struct Part {
 }
 
 const PARTS: [&str; 6] = [
-    "stage ResponseStarted", "stage ResponseComplete", "stage RequestReceived",
-    "level Metadata", "level Request", "level RequestResponse",
+    "stage ResponseStarted",
+    "stage ResponseComplete",
+    "stage RequestReceived",
+    "level Metadata",
+    "level Request",
+    "level RequestResponse",
 ];
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -64,7 +68,14 @@ impl Camera {
     }
 
     /// Takes note of one event. `now` is the engine's clock after it.
-    pub fn hear(&mut self, source: SourceIndex, event: &AuditEvent<'_>, now: Time, policy: &Visibility, out: &mut Vec<Blind>) {
+    pub fn hear(
+        &mut self,
+        source: SourceIndex,
+        event: &AuditEvent<'_>,
+        now: Time,
+        policy: &Visibility,
+        out: &mut Vec<Blind>,
+    ) {
         let log = self.logs.entry(source).or_insert_with(|| Log { last: event.time.min(now), told_silent: false });
         if let Some(blind) = silence(source, log, now, policy)
             && !log.told_silent

@@ -7,7 +7,7 @@ use crate::base::Time;
 use crate::baseline::account::Words;
 use crate::baseline::features::origins::Origin;
 use crate::baseline::features::probes::{self, Kind, Probe};
-use crate::baseline::features::{agents, credentials, operations};
+use crate::baseline::features::{agents, operations};
 use crate::baseline::makers::Maker;
 use crate::baseline::{Account, Maturity};
 use crate::detect::detectors::{issuer_words, legacy_words};
@@ -62,7 +62,8 @@ impl Engine {
         let same_uid = |a: &&Account| a.uid == event.user_uid || a.uid.is_empty() || event.user_uid.is_empty();
         let account = self.population.get(event.username).filter(same_uid).unwrap_or(&nobody);
         let horizon = self.policy.learning.horizon(event.time);
-        let origin = Origin::of(event, origin::caller(&event.source_ips, &self.policy.network.trusted_proxies), &self.addresses);
+        let origin =
+            Origin::of(event, origin::caller(&event.source_ips, &self.policy.network.trusted_proxies), &self.addresses);
         let sensitive = Sensitive::of(event);
         let agent = agents::product(event.user_agent);
         operations::key(&event.operation, operation);
@@ -114,7 +115,9 @@ impl Engine {
     /// The token controller fills in a Secret that somebody made a moment ago.
     fn secret_maker(&self, event: &AuditEvent<'_>) -> Option<&Maker> {
         let operation = &event.operation;
-        let fills = operation.resource == "secrets" && operation.verb == "update" && event.user_agent.ends_with("/tokens-controller");
+        let fills = operation.resource == "secrets"
+            && operation.verb == "update"
+            && event.user_agent.ends_with("/tokens-controller");
         let by_manager = fills && event.principal.is_control_plane() && event.outcome == Outcome::Allowed;
         by_manager.then(|| self.makers.of(operation.namespace, operation.name, event.time)).flatten()
     }
@@ -143,7 +146,9 @@ impl Engine {
             }
             account.learn(event, &seen.origin, &words, &policy.learning, !seen.misplaced);
             account.credentials.note(event, seen.origin.ip, may_grow);
-            account.probes.forget(event.time, crate::base::Span::seconds(i64::from(policy.enumeration.slow_window_seconds)));
+            account
+                .probes
+                .forget(event.time, crate::base::Span::seconds(i64::from(policy.enumeration.slow_window_seconds)));
             if let Some(probe) = seen.probe {
                 account.probes.note(probe, probe.kind == Kind::SelfReview);
             }
@@ -192,7 +197,10 @@ fn marks_of(view: &View<'_>) -> Marks {
     marks.set(Marks::NEW_ORIGIN, view.origin_seen.is_none());
     marks.set(Marks::PROBE, view.probe.is_some());
     marks.set(Marks::SENSITIVE, view.sensitive.is_some());
-    marks.set(Marks::ODD_CREDENTIAL, credential.stale || matches!(credential.kind, CredentialKind::Unbound | CredentialKind::Legacy));
+    marks.set(
+        Marks::ODD_CREDENTIAL,
+        credential.stale || matches!(credential.kind, CredentialKind::Unbound | CredentialKind::Legacy),
+    );
     let moved = view.holder.and_then(|h| h.places.first()).is_some_and(|home| view.origin.ip != Some(home.ip));
     marks.set(Marks::MISPLACED, moved || matches!(view.origin.class, Class::OtherPod | Class::OtherNode));
     marks.set(Marks::TOKEN_SECRET, view.secret_maker.is_some());
@@ -225,7 +233,10 @@ fn probe_of(view: &View<'_>) -> Option<Probe> {
             return None;
         }
         Kind::Secret
-    } else if view.maturity.mature && view.operation_seen.is_none_or(|s| s.days == 1 && s.last() >= event.time - HOUR && s.count < 3) && is_fresh(view) {
+    } else if view.maturity.mature
+        && view.operation_seen.is_none_or(|s| s.days == 1 && s.last() >= event.time - HOUR && s.count < 3)
+        && is_fresh(view)
+    {
         Kind::Novel
     } else {
         return None;

@@ -60,8 +60,15 @@ impl Engine {
             ranges: self.addresses.ranges().to_vec(),
         };
         out.push(record(Room::Core, Vec::new(), Some(&core)));
-        out.extend(self.population.drain_changes().into_iter().map(|(k, v)| record(Room::Account, k.as_bytes().to_vec(), v)));
-        out.extend(self.addresses.drain_changes().into_iter().map(|(k, v)| record(Room::Address, k.to_string().into_bytes(), v)));
+        out.extend(
+            self.population.drain_changes().into_iter().map(|(k, v)| record(Room::Account, k.as_bytes().to_vec(), v)),
+        );
+        out.extend(
+            self.addresses
+                .drain_changes()
+                .into_iter()
+                .map(|(k, v)| record(Room::Address, k.to_string().into_bytes(), v)),
+        );
         out.extend(self.correlator.drain_changes().into_iter().map(|(k, v)| record(Room::Incident, k.0.to_vec(), v)));
     }
 

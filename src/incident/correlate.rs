@@ -141,7 +141,13 @@ impl Correlator {
     /// Cluster, subject, first detector, opening event and an occurrence number for identical events.
     fn new_id(&mut self, policy: &Policy, subject: &str, detector: &str, event: &Digest) -> Digest {
         let id_of = |occurrence: u32| {
-            let parts = [policy.cluster.as_bytes(), subject.as_bytes(), detector.as_bytes(), &event.0, &occurrence.to_le_bytes()];
+            let parts = [
+                policy.cluster.as_bytes(),
+                subject.as_bytes(),
+                detector.as_bytes(),
+                &event.0,
+                &occurrence.to_le_bytes(),
+            ];
             Digest::of_parts(&parts)
         };
         let taken = |id: &Digest| self.memory.ids.contains(id) || self.live.contains_key(id);
@@ -186,7 +192,14 @@ impl Correlator {
     }
 
     /// Makes the revision that one event's findings call for, if they call for one.
-    fn settle(&mut self, id: Digest, before: Option<Severity>, revised: bool, policy: &Policy, out: &mut Vec<Revision>) {
+    fn settle(
+        &mut self,
+        id: Digest,
+        before: Option<Severity>,
+        revised: bool,
+        policy: &Policy,
+        out: &mut Vec<Revision>,
+    ) {
         let Some(incident) = self.live.get_mut(&id) else { return };
         let end = end_of(incident, policy);
         self.next_end = Some(self.next_end.map_or(end, |next| next.min(end)));
@@ -256,7 +269,8 @@ impl Correlator {
 
     /// Ends an eighth of the incidents, the least severe and oldest first.
     fn make_room(&mut self, now: Time, policy: &Policy, out: &mut Vec<Revision>) {
-        let mut order: Vec<(Severity, Time, Digest)> = self.live.values().map(|i| (i.severity, i.last_seen, i.id)).collect();
+        let mut order: Vec<(Severity, Time, Digest)> =
+            self.live.values().map(|i| (i.severity, i.last_seen, i.id)).collect();
         order.sort_unstable();
         let doomed = (order.len() / 8).max(1);
         for (_, _, id) in order.into_iter().take(doomed) {

@@ -107,7 +107,9 @@ impl Incident {
     #[must_use]
     pub fn summary(&self) -> String {
         let who = if self.principal.is_empty() {
-            self.origins.first().map_or_else(|| "the audit log".to_owned(), |o| format!("requests without a user from {o}"))
+            self.origins
+                .first()
+                .map_or_else(|| "the audit log".to_owned(), |o| format!("requests without a user from {o}"))
         } else {
             self.principal.to_string()
         };

@@ -39,5 +39,7 @@ fn service_account(namespace: &str, name: &str, steps: &mut Vec<String>) {
     steps.push(format!("kubectl get pods -n {ns} --field-selector {field} -o wide"));
     steps.push(format!("kubectl auth can-i --list --as={who} -n {ns}"));
     steps.push(format!("kubectl delete pods -n {ns} --field-selector {field}  # its tokens die with its pods"));
-    steps.push(format!("kubectl delete serviceaccount {sa} -n {ns}  # ends unbound and Secret tokens as well; re-create it afterwards"));
+    steps.push(format!(
+        "kubectl delete serviceaccount {sa} -n {ns}  # ends unbound and Secret tokens as well; re-create it afterwards"
+    ));
 }

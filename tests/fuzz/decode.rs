@@ -40,11 +40,17 @@ fn main() {
             }
             Ok(false) => {}
             Err(panic) => {
-                eprintln!("fuzz_decode: seed {seed} (run began at {first}); line: {:?}", String::from_utf8_lossy(&line));
+                eprintln!(
+                    "fuzz_decode: seed {seed} (run began at {first}); line: {:?}",
+                    String::from_utf8_lossy(&line)
+                );
                 std::panic::resume_unwind(panic);
             }
         }
         seed += 1;
     }
-    println!("fuzz_decode: {} executions, {read} read by the scanner, {seconds} s, seeds {first}..{seed}", seed - first);
+    println!(
+        "fuzz_decode: {} executions, {read} read by the scanner, {seconds} s, seeds {first}..{seed}",
+        seed - first
+    );
 }

@@ -67,7 +67,11 @@ pub struct Credentials {
 pub fn key<'a>(credential: &Credential<'a>) -> Option<&'a str> {
     let key = match credential.kind {
         CredentialKind::PodBound | CredentialKind::PodBoundWithoutId => {
-            if credential.pod_uid.is_empty() { credential.pod } else { credential.pod_uid }
+            if credential.pod_uid.is_empty() {
+                credential.pod
+            } else {
+                credential.pod_uid
+            }
         }
         CredentialKind::NodeBound => credential.node,
         CredentialKind::Unbound | CredentialKind::Certificate | CredentialKind::External => credential.id,

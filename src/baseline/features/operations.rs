@@ -13,7 +13,7 @@ pub const DENIALS_LIMIT: usize = 64;
 /// The words an operation is remembered by, for instance `list secrets @cluster`, `get /apis/* @path`.
 pub fn key<'k>(operation: &Operation<'_>, out: &'k mut String) -> &'k str {
     out.clear();
-    out.push_str(operation.verb);
+    out.push_str(verb(operation));
     out.push(' ');
     if operation.resource.is_empty() {
         path_class(operation.path, out);
@@ -31,6 +31,12 @@ pub fn key<'k>(operation: &Operation<'_>, out: &'k mut String) -> &'k str {
     out.push_str(" @");
     out.push_str(operation.scope.key());
     out
+}
+
+/// An informer lists and watches as one act, and lists again whenever a watch breaks: one who is known
+/// for either is known for both.
+fn verb<'a>(operation: &Operation<'a>) -> &'a str {
+    if operation.verb == "watch" { "list" } else { operation.verb }
 }
 
 /// The first segment of a path, and whether more follows: paths are the client's to invent.
@@ -55,7 +61,10 @@ mod tests {
     #[test]
     fn keys_leave_out_versions_and_names() {
         let mut out = String::new();
-        assert_eq!(key(&operation("list", "apps", "deployments", "", Scope::Own), &mut out), "list deployments.apps @own");
+        assert_eq!(
+            key(&operation("list", "apps", "deployments", "", Scope::Own), &mut out),
+            "list deployments.apps @own"
+        );
         assert_eq!(key(&operation("get", "", "", "/apis/apps/v1", Scope::NonResource), &mut out), "get /apis/* @path");
         assert_eq!(key(&operation("get", "", "", "/version", Scope::NonResource), &mut out), "get /version @path");
     }

@@ -105,7 +105,11 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class 
         }
         (_, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId) => {
             if !node.is_empty() {
-                return if node == credential.node || credential.node.is_empty() { Class::OwnNode } else { Class::OtherNode };
+                return if node == credential.node || credential.node.is_empty() {
+                    Class::OwnNode
+                } else {
+                    Class::OtherNode
+                };
             }
             match known.and_then(|a| a.pod.as_ref()) {
                 Some(pod) if pod.uid == credential.pod_uid => Class::OwnPod,

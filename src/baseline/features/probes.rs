@@ -66,5 +66,8 @@ impl Probes {
 /// A stable hash of what was asked for (FNV-1a): only compared within one account and window.
 #[must_use]
 pub fn hash(parts: &[&str]) -> u32 {
-    parts.iter().flat_map(|p| p.bytes().chain([0])).fold(0x811c_9dc5, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
+    parts
+        .iter()
+        .flat_map(|p| p.bytes().chain([0]))
+        .fold(0x811c_9dc5, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
 }

@@ -41,8 +41,7 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let pod_bound =
-        matches!(view.event.credential.kind, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId);
+    let pod_bound = matches!(view.event.credential.kind, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId);
     if view.addresses_blind || !pod_bound {
         return;
     }
@@ -51,6 +50,12 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let home = view.holder.and_then(|h| h.places.first());
     let now_at = match view.address.and_then(|a| a.pod.as_ref()).filter(|_| view.origin.class == Class::OtherPod) {
         Some(other) => format!("{}, the address of pod {} ({})", view.origin, other.name, other.username),
+        None if view.origin.class == Class::OwnPod => {
+            format!(
+                "{}, a second address of a pod that has one",
+                view.origin.ip.map(|ip| ip.to_string()).unwrap_or_default()
+            )
+        }
         None => view.origin.to_string(),
     };
     findings.push(Finding {
@@ -60,7 +65,9 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         tactic: META.tactic,
         techniques: META.techniques,
         expected: match home {
-            Some(place) => format!("the token of pod {pod} is used from {}, {} times since {}", place.ip, place.count, place.first),
+            Some(place) => {
+                format!("the token of pod {pod} is used from {}, {} times since {}", place.ip, place.count, place.first)
+            }
             None => format!("the token of pod {pod} is used from that pod"),
         },
         observed: format!("it was used from {now_at}"),

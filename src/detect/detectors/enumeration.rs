@@ -108,7 +108,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
             expected: format!("an account knows what it may do; {}", view.usual_operations()),
             observed: tally.sentence(window),
             also: None,
-        culprit: None,
+            culprit: None,
             novelty: None,
         });
         return;

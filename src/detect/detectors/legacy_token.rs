@@ -42,7 +42,9 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let known = view.account.issuers.get(&words, horizon);
     let (severity, observed) = match (credential.kind, known) {
         (CredentialKind::Legacy, None) => (new_secret(view), words),
-        (CredentialKind::Legacy, Some(seen)) if seen.days == 1 && recently(view, seen.first()) => (new_secret(view), words),
+        (CredentialKind::Legacy, Some(seen)) if seen.days == 1 && recently(view, seen.first()) => {
+            (new_secret(view), words)
+        }
         (_, _) if credential.stale && view.holder.is_none() => {
             (Severity::Low, format!("the token of pod {} was used after it should have been replaced", credential.pod))
         }

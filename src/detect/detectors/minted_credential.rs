@@ -44,7 +44,9 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let issuer = view.issuer();
     let horizon = view.policy.learning.horizon(view.now());
     let words = issuer_words(issuer);
-    if issuer == "system:kube-controller-manager" || view.account.issuers.get(&words, horizon).is_some_and(|s| s.days > 1) {
+    if issuer == "system:kube-controller-manager"
+        || view.account.issuers.get(&words, horizon).is_some_and(|s| s.days > 1)
+    {
         return;
     }
     let foreign = issuer.starts_with("system:serviceaccount:") && issuer != view.event.username;
@@ -73,5 +75,9 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
 /// The words by which a baseline remembers who issued an unbound token.
 #[must_use]
 pub fn issuer_words(issuer: &str) -> String {
-    if issuer.is_empty() { "unbound token of unknown issuer".to_owned() } else { format!("unbound token minted by {issuer}") }
+    if issuer.is_empty() {
+        "unbound token of unknown issuer".to_owned()
+    } else {
+        format!("unbound token minted by {issuer}")
+    }
 }

@@ -77,8 +77,8 @@ enum Standing {
 
 fn standing(view: &View<'_>, seen: Option<&crate::base::remembered::Seen>) -> Standing {
     let Some(seen) = seen else { return Standing::New };
-    let learned = seen.first().since(view.account.first_seen).as_seconds() / 3600
-        < i64::from(view.policy.learning.min_age_hours);
+    let learned =
+        seen.first().since(view.account.first_seen).as_seconds() / 3600 < i64::from(view.policy.learning.min_age_hours);
     if u32::from(seen.days) >= view.policy.learning.sensitive_days {
         Standing::Habit
     } else if !learned && seen.first().day() == view.now().day() {
@@ -104,7 +104,7 @@ fn is_grave(sensitive: Sensitive, view: &View<'_>) -> bool {
     match sensitive {
         Sensitive::Token => view.event.operation.namespace == "kube-system" || is_cloud_audience(view.target),
         Sensitive::Impersonation => view.target.starts_with("as group") || view.target.starts_with("as system:"),
-        Sensitive::Rbac => view.target.ends_with(" cluster-admin") || view.target.contains(" system:"),
+        Sensitive::Rbac => !view.target.is_empty(),
         Sensitive::PrivilegedWorkload => true,
         _ => false,
     }
@@ -112,8 +112,15 @@ fn is_grave(sensitive: Sensitive, view: &View<'_>) -> bool {
 
 /// Audiences of cloud identity (EKS, Azure, GCP, Alibaba, Tencent): a token for one is a cloud credential.
 fn is_cloud_audience(target: &str) -> bool {
-    const AUDIENCES: [&str; 7] = ["sts.amazonaws.com", "pods.eks.amazonaws.com", ".svc.id.goog", "iam.googleapis.com",
-        "api://AzureADTokenExchange", "sts.aliyuncs.com", "sts.cloud.tencent.com"];
+    const AUDIENCES: [&str; 7] = [
+        "sts.amazonaws.com",
+        "pods.eks.amazonaws.com",
+        ".svc.id.goog",
+        "iam.googleapis.com",
+        "api://AzureADTokenExchange",
+        "sts.aliyuncs.com",
+        "sts.cloud.tencent.com",
+    ];
     AUDIENCES.iter().any(|audience| target.contains(audience))
 }
 
@@ -122,7 +129,9 @@ fn severity(view: &View<'_>, sensitive: Sensitive, standing: Standing) -> Option
     match standing {
         Standing::Habit => None,
         // Once a day is enough for what is known and only not yet habit.
-        Standing::Seldom => view.operation_seen.is_none_or(|s| s.last().day() != view.now().day()).then_some(Severity::Low),
+        Standing::Seldom => {
+            view.operation_seen.is_none_or(|s| s.last().day() != view.now().day()).then_some(Severity::Low)
+        }
         Standing::New | Standing::Today => {
             if refused || !view.is_service_account() || !view.maturity.mature {
                 Some(Severity::Low)

@@ -52,7 +52,10 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         tactic: META.tactic,
         techniques: META.techniques,
         expected: format!("fewer than {needed} failed requests from one address within {FAILURE_WINDOW}"),
-        observed: format!("{} requests of {kinds} kinds from {} failed authentication since {}", failures.count, view.origin, failures.since),
+        observed: format!(
+            "{} requests of {kinds} kinds from {} failed authentication since {}",
+            failures.count, view.origin, failures.since
+        ),
         also: None,
         culprit: None,
         novelty: None,

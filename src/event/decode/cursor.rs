@@ -130,7 +130,9 @@ impl<'a> Cursor<'a> {
     pub(super) fn number(&mut self) -> Option<i32> {
         let end = end_of_scalar(self.text.as_bytes(), self.at)?;
         let digits = self.text.get(self.at..end)?;
-        if !digits.bytes().all(|b| b.is_ascii_digit()) || digits.len() > 9 || (digits.starts_with('0') && end - self.at > 1)
+        if !digits.bytes().all(|b| b.is_ascii_digit())
+            || digits.len() > 9
+            || (digits.starts_with('0') && end - self.at > 1)
         {
             return None;
         }
@@ -190,8 +192,7 @@ fn escape(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
     let simple = match *bytes.get(at + 1)? {
         b'u' => {
             let digits = bytes.get(at + 2..at + 6)?;
-            let value =
-                digits.iter().try_fold(0, |n, &b| char::from(b).to_digit(16).map(|d| n * 16 + d))?;
+            let value = digits.iter().try_fold(0, |n, &b| char::from(b).to_digit(16).map(|d| n * 16 + d))?;
             return Some((value, 6));
         }
         b'b' => 0x08,
