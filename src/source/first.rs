@@ -38,7 +38,8 @@ impl LineHasher {
 }
 
 /// The digest of the first complete line that is not blank, and the offset of its end. `None`: there is no
-/// such line yet. Of a `finished` file a first line without an end counts as well.
+/// such line yet. In a `finished` file complete JSON without a line end is a line too; a torn line is not,
+/// for the first bytes of all lines are alike.
 ///
 /// # Errors
 /// What reading the input says.
@@ -57,14 +58,11 @@ pub fn first_line(input: &mut dyn Read, finished: bool) -> io::Result<Option<(Di
         if read > 0 {
             continue;
         }
-        return Ok(match lines.finish() {
-            Some(tail) if finished => match tail.what {
-                What::Line(line) => Some((LineHasher::digest(lines.bytes(&line)), tail.to)),
-                What::TooLong(digest) | What::Torn(digest) => Some((digest, tail.to)),
-                What::Nul => None,
-            },
-            _ => None,
-        });
+        let tail = lines.finish().filter(|_| finished);
+        return Ok(tail.and_then(|tail| match tail.what {
+            What::Line(line) => Some((LineHasher::digest(lines.bytes(&line)), tail.to)),
+            What::TooLong(_) | What::Nul | What::Torn(_) => None,
+        }));
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Follower {
     tail: Option<Tail>,
     /// Before the beginning that [`Start::End`] chose.
     ignored: HashSet<Digest>,
+    /// Finished files without an identity that were told, by device and inode.
+    nameless: Vec<(u64, u64)>,
     /// Packed files read to their end; their position alone may not tell.
     finished: HashSet<Digest>,
     /// Files seen and not read yet, with their length: if one vanishes, that is a loss.
@@ -90,6 +92,7 @@ impl Follower {
             survey_due: None,
             tail: None,
             ignored: HashSet::new(),
+            nameless: Vec::new(),
             finished: HashSet::new(),
             unread: Vec::new(),
             behind: 0,
@@ -190,12 +193,14 @@ impl Follower {
             if !self.begun {
                 self.begun = self.begin(&listing, each);
             }
+            self.tell_nameless(&listing, each);
             let Some((entry, file)) = self.choose(&listing, None).filter(|_| self.begun) else { return false };
             let at = self.position(file);
             match Tail::open(&entry.member, file, at, self.limits) {
                 Ok(tail) => {
                     if tail.position() < at {
                         let (to, detail) = (tail.position(), "the log is shorter than what was read of it");
+                        self.positions.insert(file, to);
                         each(Item::Gap { file: Some(file), from: to, to, kind: GapKind::Truncated, detail });
                     }
                     self.behind = self.behind.saturating_sub(entry.bytes_after(at));
@@ -225,6 +230,20 @@ impl Follower {
         }
     }
 
+    /// A finished file without one complete line has no identity and no position: it is told once.
+    fn tell_nameless(&mut self, listing: &[Entry], each: &mut dyn FnMut(Item<'_>)) {
+        self.nameless.retain(|inode| listing.iter().any(|entry| entry.inode() == *inode));
+        let first = self.first_known(listing);
+        for entry in listing.iter().skip(first).filter(|entry| entry.file.is_none() && !entry.owed) {
+            let to = entry.len.unwrap_or(0);
+            if self.begun && !entry.member.is_live() && to > 0 && !self.nameless.contains(&entry.inode()) {
+                self.nameless.push(entry.inode());
+                let detail = "a rotated file without one complete line";
+                each(Item::Gap { file: None, from: 0, to, kind: GapKind::Torn, detail });
+            }
+        }
+    }
+
     /// Decides where to begin, once there is something to decide on.
     fn begin(&mut self, listing: &[Entry], each: &mut dyn FnMut(Item<'_>)) -> bool {
         if !self.positions.is_empty() {
@@ -243,11 +262,12 @@ impl Follower {
             return true;
         }
         for entry in listing {
-            let Some(file) = entry.file else { continue };
             if !entry.member.is_live() {
-                self.ignored.insert(file);
+                self.nameless.push(entry.inode());
+                self.ignored.extend(entry.file);
                 continue;
             }
+            let Some(file) = entry.file else { continue };
             let end = File::open(&entry.member.path).and_then(|fd| first::last_line_end(&fd, fd.metadata()?.len()));
             let Ok(to) = end else { return false };
             self.positions.insert(file, to);
@@ -300,14 +320,18 @@ impl Follower {
         listing: &'a [Entry],
         except: Option<Digest>,
     ) -> impl Iterator<Item = (&'a Entry, Digest)> + use<'a, '_> {
-        let known = |entry: &Entry| entry.file.is_some_and(|file| self.positions.contains_key(&file));
-        let first = listing.iter().position(known).unwrap_or(0);
+        let first = self.first_known(listing);
         listing
             .iter()
             .enumerate()
             .filter(move |(index, entry)| *index >= first || entry.owed)
             .filter_map(|(_, entry)| entry.file.map(|file| (entry, file)))
             .filter(move |(entry, file)| Some(*file) != except && self.is_unread(entry, *file))
+    }
+
+    fn first_known(&self, listing: &[Entry]) -> usize {
+        let known = |entry: &Entry| entry.file.is_some_and(|file| self.positions.contains_key(&file));
+        listing.iter().position(known).unwrap_or(0)
     }
 
     fn is_unread(&self, entry: &Entry, file: Digest) -> bool {
@@ -334,6 +358,10 @@ impl Entry {
             (Packing::Gzip, Some(len)) => position & u64::from(u32::MAX) == len,
             _ => false,
         }
+    }
+
+    fn inode(&self) -> (u64, u64) {
+        (self.member.stamp.dev, self.member.stamp.ino)
     }
 
     /// It is there, but nobody can say which file it is.

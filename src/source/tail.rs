@@ -55,7 +55,8 @@ impl From<io::Error> for NotOpened {
 }
 
 impl Tail {
-    /// Opens a listed file that is known as `file`, to be read on from its offset `at`.
+    /// Opens a listed file that is known as `file`, to be read on from its offset `at`; a live one that has
+    /// become shorter, from the end of its last complete line.
     pub fn open(member: &Member, file: Digest, at: u64, limits: Limits) -> Result<Tail, NotOpened> {
         let fd = File::open(&member.path)?;
         let stamp = Stamp::of(&fd.metadata()?);
@@ -66,6 +67,8 @@ impl Tail {
             return Err(NotOpened::Moved);
         }
         let packed = Packing::of_file(&fd)? != Packing::Plain;
+        let shrunk = member.is_live() && !packed && at > stamp.len;
+        let at = if shrunk { first::last_line_end(&fd, stamp.len)? } else { at };
         let mut input = Input::of_file(fd.try_clone()?)?;
         let lines = match &mut input {
             Input::Plain(plain) => {
