@@ -469,6 +469,29 @@ fn replay(files: &[PathBuf], mut positions: Positions) -> (Vec<String>, Position
     (lines, positions)
 }
 
+#[test]
+fn a_writer_that_never_waits_is_followed() {
+    let (_dir, mut writer, mut reader) = world();
+    let written = std::thread::spawn(move || {
+        for round in 0..300 {
+            writer.append(20);
+            writer.rotate();
+            if round % 7 == 0 {
+                writer.compress(false);
+            }
+        }
+        writer.append(1);
+        writer.written
+    });
+    while !written.is_finished() {
+        reader.poll(1 << 20);
+    }
+    let written = written.join().unwrap();
+    reader.drain();
+    assert_eq!(reader.lines, written);
+    assert_eq!(reader.kinds(), []);
+}
+
 #[derive(Debug, Clone)]
 enum Op {
     Append(usize),
@@ -506,11 +529,13 @@ fn rough() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn run(ops: &[Op]) -> (Vec<String>, Reader) {
+fn run(ops: &[Op], known: bool) -> (Vec<String>, Reader) {
     let (_dir, mut writer, mut reader) = world();
-    writer.append(1);
-    reader.drain();
-    reader.commit();
+    if known {
+        writer.append(1);
+        reader.drain();
+        reader.commit();
+    }
     for op in ops {
         // Only what the reader knew to be there can be missed, and only what it committed was told.
         let destroys = matches!(op, Op::RemoveOldest | Op::Truncate | Op::RecreateDirectory);
@@ -546,12 +571,17 @@ fn run(ops: &[Op]) -> (Vec<String>, Reader) {
     (writer.written, reader)
 }
 
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: default.cases.max(400), failure_persistence: None, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn nothing_is_lost_or_doubled(ops in proptest::collection::vec(gentle(), 1..60)) {
-        let (written, reader) = run(&ops);
+        let (written, reader) = run(&ops, false);
         prop_assert_eq!(&reader.lines, &written);
         let blind = [GapKind::Lost, GapKind::Truncated, GapKind::Unreadable];
         prop_assert!(!reader.kinds().iter().any(|kind| blind.contains(kind)), "{:?}", reader.gaps);
@@ -559,7 +589,7 @@ proptest! {
 
     #[test]
     fn what_is_destroyed_unread_is_told(ops in proptest::collection::vec(rough(), 1..60)) {
-        let (written, reader) = run(&ops);
+        let (written, reader) = run(&ops, true);
         let mut rest = written.iter();
         for line in &reader.lines {
             prop_assert!(rest.any(|other| other == line), "doubled, out of order or never written: {line}");

@@ -169,7 +169,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let logs = dir.path().join("logs");
         let log = logs.join("audit.log");
-        let mut waker = Waker::new(&[log.clone()]);
+        let mut waker = Waker::new(std::slice::from_ref(&log));
         assert!(waker.is_blind());
         for _ in 0..2 {
             std::fs::create_dir(&logs).unwrap();
