@@ -434,6 +434,47 @@ fn the_end_is_registered_and_rotated_files_stay_unread() {
 }
 
 #[test]
+fn what_was_there_before_the_chosen_end_is_not_missed_when_it_goes() {
+    let (_dir, mut writer, _) = world();
+    writer.append(5);
+    writer.rotate();
+    fs::write(writer.dir.join("audit-2020-01-01T00-00-00.000.log.gz"), [0x1f, 0x8b, 0, 0, 0, 0]).unwrap();
+    writer.append(5);
+    let mut reader = Reader::new(writer.active(), Start::End);
+    reader.drain();
+    assert_eq!(reader.kinds(), [GapKind::Unreadable]);
+    while !writer.rotated().is_empty() {
+        writer.remove_oldest();
+        reader.look();
+    }
+    writer.append(1);
+    reader.drain();
+    assert_eq!(reader.lines, writer.written[10..]);
+    assert_eq!(reader.kinds(), [GapKind::Unreadable]);
+}
+
+#[test]
+fn a_file_of_the_log_that_is_no_file_does_not_stop_it() {
+    let (_dir, mut writer, mut reader) = world();
+    fs::create_dir(writer.dir.join("audit.log.1")).unwrap();
+    fs::write(writer.dir.join("audit.log.2"), "").unwrap();
+    fs::write(writer.dir.join("audit.log.3"), "{\"tor").unwrap();
+    writer.append(2);
+    reader.drain();
+    reader.look();
+    assert_eq!(reader.lines, writer.written);
+    assert_eq!(reader.kinds(), [GapKind::Torn]);
+}
+
+#[test]
+fn a_follower_can_be_moved_to_a_thread_of_its_own() {
+    fn is_send<T: Send>() {}
+    is_send::<Follower>();
+    is_send::<Archive>();
+    is_send::<tokentrail::source::Waker>();
+}
+
+#[test]
 fn a_replay_goes_before_a_run_and_repeats_nothing() {
     let (_dir, mut writer, mut reader) = world();
     writer.append(5);

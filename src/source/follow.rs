@@ -66,7 +66,7 @@ pub struct Follower {
     /// Packed files read to their end; their position alone may not tell.
     finished: HashSet<Digest>,
     /// Files seen and not read yet, with their length: if one vanishes, that is a loss.
-    unread: Vec<(Digest, u64, PathBuf)>,
+    unread: Vec<(Digest, Option<u64>, PathBuf)>,
     behind: u64,
 }
 
@@ -164,7 +164,7 @@ impl Follower {
             return Step::Again;
         }
         let file = tail.file;
-        let listing = self.list(now, each);
+        let Some(listing) = self.list(now, each) else { return Step::Idle };
         if self.choose(&listing, Some(file)).is_none() {
             return Step::Idle;
         }
@@ -189,9 +189,10 @@ impl Follower {
 
     fn open_next(&mut self, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> bool {
         for _ in 0..OPEN_TRIES {
-            let listing = self.list(now, each);
+            let Some(listing) = self.list(now, each) else { return false };
             if !self.begun {
                 self.begun = self.begin(&listing, each);
+                self.note_unread(&listing);
             }
             self.tell_nameless(&listing, each);
             let Some((entry, file)) = self.choose(&listing, None).filter(|_| self.begun) else { return false };
@@ -220,12 +221,12 @@ impl Follower {
 
     /// A file that is older than the one being followed may have become readable, or have been written to.
     fn look_again(&mut self, now: Instant, each: &mut dyn FnMut(Item<'_>)) {
-        let listing = self.list(now, each);
+        let Some(listing) = self.list(now, each) else { return };
         let Some(tail) = self.tail.as_ref().filter(|tail| tail.live && !tail.detached) else { return };
         let Some(own) = listing.iter().find(|entry| entry.file == Some(tail.file)) else { return };
         let older = |entry: &Entry| entry.member.name.rank < own.member.name.rank;
         if own.member.is_live() && self.choose(&listing, Some(tail.file)).is_some_and(|(entry, _)| older(entry)) {
-            self.unread.push((tail.file, tail.len(), tail.path.clone()));
+            self.unread.push((tail.file, Some(tail.len()), tail.path.clone()));
             self.tail = None;
         }
     }
@@ -234,7 +235,7 @@ impl Follower {
     fn tell_nameless(&mut self, listing: &[Entry], each: &mut dyn FnMut(Item<'_>)) {
         self.nameless.retain(|inode| listing.iter().any(|entry| entry.inode() == *inode));
         let first = self.first_known(listing);
-        for entry in listing.iter().skip(first).filter(|entry| entry.file.is_none() && !entry.owed) {
+        for entry in listing.iter().skip(first).filter(|entry| entry.file.is_none() && !entry.troubled) {
             let to = entry.len.unwrap_or(0);
             if self.begun && !entry.member.is_live() && to > 0 && !self.nameless.contains(&entry.inode()) {
                 self.nameless.push(entry.inode());
@@ -267,6 +268,9 @@ impl Follower {
                 self.ignored.extend(entry.file);
                 continue;
             }
+            if entry.is_riddle() {
+                return false;
+            }
             let Some(file) = entry.file else { continue };
             let end = File::open(&entry.member.path).and_then(|fd| first::last_line_end(&fd, fd.metadata()?.len()));
             let Ok(to) = end else { return false };
@@ -277,28 +281,36 @@ impl Follower {
         true
     }
 
-    fn list(&mut self, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> Vec<Entry> {
-        let listing = self.survey.take(now, each);
+    /// The set as it is now; tells what vanished unread since the last time. `None`: it cannot be listed.
+    fn list(&mut self, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> Option<Vec<Entry>> {
         self.survey_due = Some(now + SURVEY_EVERY);
+        let listing = self.survey.take(now, each)?;
         let here = |file: Digest| listing.iter().any(|entry| entry.file == Some(file));
         for (file, len, path) in std::mem::take(&mut self.unread) {
             let riddle = listing.iter().any(|entry| entry.member.path == path && entry.is_riddle());
             let at = self.position(file);
-            if !here(file) && !riddle && at < len {
-                self.lost(Some(file), at, len, "the file vanished before it was read to its end", each);
+            if !here(file) && !riddle && len.is_none_or(|len| at < len) {
+                let detail = "the file vanished before it was read to its end";
+                self.lost(Some(file), at, len.unwrap_or(at), detail, each);
             }
         }
-        let held = self.tail.as_ref().map(|tail| tail.file);
         self.finished.retain(|file| here(*file));
         if self.positions.len() > POSITIONS_AT_MOST {
+            let held = self.tail.as_ref().map(|tail| tail.file);
             self.positions.retain(|file, _| here(*file) || Some(*file) == held);
         }
-        let unread: Vec<_> = self.unread_of(&listing, held).map(|(entry, file)| (entry.clone(), file)).collect();
-        let after = |entry: &Entry, file| entry.bytes_after(self.position(file));
-        self.behind = unread.iter().map(|(entry, file)| after(entry, *file)).sum();
-        self.unread =
-            unread.into_iter().map(|(entry, file)| (file, entry.len.unwrap_or(0), entry.member.path)).collect();
-        listing
+        self.note_unread(&listing);
+        Some(listing)
+    }
+
+    fn note_unread(&mut self, listing: &[Entry]) {
+        if !self.begun {
+            return;
+        }
+        let held = self.tail.as_ref().map(|tail| tail.file);
+        let unread: Vec<_> = self.unread_of(listing, held).collect();
+        self.behind = unread.iter().map(|(entry, file)| entry.bytes_after(self.position(*file))).sum();
+        self.unread = unread.iter().map(|(entry, file)| (*file, entry.len, entry.member.path.clone())).collect();
     }
 
     fn lost(&mut self, file: Option<Digest>, from: u64, to: u64, detail: &str, each: &mut dyn FnMut(Item<'_>)) {
@@ -366,6 +378,6 @@ impl Entry {
 
     /// It is there, but nobody can say which file it is.
     fn is_riddle(&self) -> bool {
-        self.owed && self.file.is_none()
+        self.troubled && self.file.is_none()
     }
 }

@@ -166,7 +166,9 @@ pub(super) fn group(paths: &[PathBuf]) -> Result<Vec<Log>, SourceError> {
     let mut logs: Vec<Log> = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
-            logs.push(Log { directory: PathBuf::new(), base: "-".to_owned(), members: Vec::new() });
+            if !logs.iter().any(|log| log.members.is_empty()) {
+                logs.push(Log { directory: PathBuf::new(), base: "-".to_owned(), members: Vec::new() });
+            }
             continue;
         }
         for member in members_of(path)? {

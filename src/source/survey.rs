@@ -28,7 +28,9 @@ pub(super) struct Entry {
     /// Uncompressed bytes: exact when plain, modulo 2^32 for gzip, unknown for zstd.
     pub len: Option<u64>,
     pub packing: Packing,
-    /// It could not be read before: to be read now even if newer files are.
+    /// It could not be read, now or at the last attempt.
+    pub troubled: bool,
+    /// The trouble began while the log was being read: its lines are due even if newer ones have been read.
     pub owed: bool,
 }
 
@@ -43,6 +45,7 @@ struct Trouble {
     stamp: Option<Stamp>,
     retry_at: Instant,
     wait: Duration,
+    owed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -65,14 +68,15 @@ impl Survey {
         Survey { active: active.to_owned(), known: HashMap::new(), troubles: HashMap::new() }
     }
 
-    /// The set as it is now, oldest first. Each newly unreadable file is told once.
-    pub fn take(&mut self, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> Vec<Entry> {
+    /// The set as it is now, oldest first; `None` if it cannot be listed. What is newly unreadable is told
+    /// once.
+    pub fn take(&mut self, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> Option<Vec<Entry>> {
         let members = match self.list() {
             Ok(members) => members,
             Err(error) => {
                 let directory = rotated::directory_of(&self.active);
                 self.trouble(&directory, None, &error, None, now, each);
-                return Vec::new();
+                return None;
             }
         };
         let here = |path: &PathBuf| members.iter().any(|member| member.path == *path);
@@ -82,7 +86,7 @@ impl Survey {
         for member in members {
             entries.extend(self.look_at(member, now, each));
         }
-        without_copies(entries)
+        Some(without_copies(entries))
     }
 
     fn list(&self) -> io::Result<Vec<Member>> {
@@ -100,10 +104,9 @@ impl Survey {
 
     fn look_at(&mut self, member: Member, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> Option<Entry> {
         let trouble = self.troubles.get(&member.path);
-        let owed = trouble.is_some();
-        let blank = |member| Entry { member, file: None, len: None, packing: Packing::Plain, owed };
+        let (mut troubled, owed) = (trouble.is_some(), trouble.is_some_and(|t| t.owed));
         if trouble.is_some_and(|t| t.stamp == Some(member.stamp) && now < t.retry_at) {
-            return Some(blank(member));
+            return Some(Entry { member, file: None, len: None, packing: Packing::Plain, troubled, owed });
         }
         let known = match self.known.get(&member.path).filter(|known| known.stamp == member.stamp) {
             Some(known) => Ok(*known),
@@ -113,12 +116,13 @@ impl Survey {
             Ok(known) => {
                 self.known.insert(member.path.clone(), known);
                 let Known { file, len, packing, .. } = known;
-                Some(Entry { member, file, len, packing, owed })
+                Some(Entry { member, file, len, packing, troubled, owed })
             }
             Err(error) if rotated::is_absent(&error) => None,
             Err(error) => {
                 self.trouble(&member.path, Some(member.stamp), &error, None, now, each);
-                Some(blank(member))
+                troubled = true;
+                Some(Entry { member, file: None, len: None, packing: Packing::Plain, troubled, owed })
             }
         }
     }
@@ -140,7 +144,8 @@ impl Survey {
             each(Item::Gap { file, from: offset, to: offset, kind: GapKind::Unreadable, detail: &detail });
         }
         let wait = before.map_or(RETRY, |t| (t.wait * 2).min(RETRY_AT_MOST));
-        self.troubles.insert(path.to_owned(), Trouble { stamp, retry_at: now + wait, wait });
+        let owed = before.is_none_or(|t| t.owed);
+        self.troubles.insert(path.to_owned(), Trouble { stamp, retry_at: now + wait, wait, owed });
     }
 
     /// The path could be read after all.
@@ -150,7 +155,7 @@ impl Survey {
 
     /// No unreadable file is owed: they lie before the chosen beginning.
     pub fn forgive(&mut self) {
-        self.troubles.clear();
+        self.troubles.values_mut().for_each(|trouble| trouble.owed = false);
     }
 }
 

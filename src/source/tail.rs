@@ -79,7 +79,7 @@ impl Tail {
         };
         let mut head = vec![0; if packed { 0 } else { line_end.min(HEAD) as usize }];
         fd.read_exact_at(&mut head, 0)?;
-        let (path, live) = (member.path.clone(), member.is_live());
+        let (path, live) = (member.path.clone(), member.is_live() && !packed);
         Ok(Tail { path, file, live, detached: false, packed, fd, stamp, head, input, lines })
     }
 

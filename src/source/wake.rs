@@ -63,6 +63,8 @@ pub struct Waker {
     watcher: Option<RecommendedWatcher>,
     /// Each directory, with the device and inode under which it is watched.
     directories: BTreeMap<PathBuf, Option<(u64, u64)>>,
+    /// Something was removed: a directory made anew may have got the old one's inode, and has no watch.
+    stale: Arc<AtomicBool>,
 }
 
 impl Waker {
@@ -71,15 +73,22 @@ impl Waker {
     pub fn new(paths: &[PathBuf]) -> Waker {
         let (bell, rung) = sync_channel(1);
         let handle = WakeHandle { stop: Arc::default(), bell };
-        let ring = handle.clone();
+        let (ring, stale) = (handle.clone(), Arc::new(AtomicBool::new(false)));
+        let removed = stale.clone();
         let on_event = move |event: notify::Result<notify::Event>| {
+            let kind = event.map_or(EventKind::Any, |event| event.kind);
             // Our own opening and listing are events too; heeding them would never let us sleep.
-            if !matches!(event, Ok(notify::Event { kind: EventKind::Access(_), .. })) {
-                ring.wake();
+            if matches!(kind, EventKind::Access(_)) {
+                return;
             }
+            if kind.is_remove() {
+                removed.store(true, Ordering::SeqCst);
+            }
+            ring.wake();
         };
         let directories = paths.iter().map(|path| (directory_of(path), None)).collect();
-        let mut waker = Waker { handle, rung, watcher: notify::recommended_watcher(on_event).ok(), directories };
+        let watcher = notify::recommended_watcher(on_event).ok();
+        let mut waker = Waker { handle, rung, watcher, directories, stale };
         waker.watch();
         waker
     }
@@ -122,9 +131,10 @@ impl Waker {
     /// Watches what is not watched yet, and what was deleted and made anew under the same name.
     fn watch(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
+        let stale = self.stale.swap(false, Ordering::SeqCst);
         for (directory, watched) in &mut self.directories {
             let now = inode(directory);
-            if now == *watched {
+            if now == *watched && !stale {
                 continue;
             }
             if watched.is_some() {
