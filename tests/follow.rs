@@ -413,6 +413,40 @@ fn an_unread_file_that_vanishes_is_a_loss_with_its_size() {
 }
 
 #[test]
+fn a_chain_that_broke_unseen_is_a_loss() {
+    let (_dir, mut writer, mut reader) = world();
+    writer.append(5);
+    reader.drain();
+    for _ in 0..2 {
+        writer.rotate();
+        writer.append(5);
+    }
+    writer.remove_oldest();
+    writer.remove_oldest();
+    reader.drain();
+    assert_eq!(reader.lines, [&writer.written[..5], &writer.written[10..]].concat());
+    assert_eq!(reader.kinds(), [GapKind::Lost]);
+}
+
+#[test]
+fn the_file_read_last_is_missed_after_a_restart_though_older_ones_are_there() {
+    let (_dir, mut writer, mut reader) = world();
+    writer.append(5);
+    writer.rotate();
+    writer.append(5);
+    reader.drain();
+    reader.commit();
+    writer.append(5);
+    fs::remove_file(writer.active()).unwrap();
+    writer.create();
+    writer.append(5);
+    reader.crash();
+    reader.drain();
+    assert_eq!(reader.lines, [&writer.written[..10], &writer.written[15..]].concat());
+    assert_eq!(reader.kinds(), [GapKind::Lost]);
+}
+
+#[test]
 fn the_end_is_registered_and_rotated_files_stay_unread() {
     let (_dir, mut writer, _) = world();
     writer.append(5);
