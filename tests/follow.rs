@@ -367,6 +367,21 @@ fn a_reused_inode_is_another_file() {
 }
 
 #[test]
+fn a_log_replaced_by_its_own_copy_is_read_on_in_the_copy() {
+    let (_dir, mut writer, mut reader) = world();
+    writer.append(4);
+    reader.drain();
+    fs::copy(writer.active(), writer.dir.join("copy")).unwrap();
+    fs::rename(writer.dir.join("copy"), writer.active()).unwrap();
+    reader.drain();
+    writer.create();
+    writer.append(4);
+    reader.drain();
+    assert_eq!(reader.lines, writer.written);
+    assert_eq!(reader.kinds(), []);
+}
+
+#[test]
 fn a_broken_gzip_is_told_once_and_read_when_it_is_mended() {
     let (_dir, mut writer, mut reader) = world();
     writer.append(200);

@@ -165,6 +165,11 @@ impl Follower {
         }
         let file = tail.file;
         let Some(listing) = self.list(now, each) else { return Step::Idle };
+        if listing.iter().any(|entry| entry.file == Some(file) && entry.member.is_live()) {
+            // The same log in another inode, by a copy or a restore: read on there.
+            self.tail = None;
+            return Step::Again;
+        }
         if self.choose(&listing, Some(file)).is_none() {
             return Step::Idle;
         }
