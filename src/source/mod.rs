@@ -1,1 +1,142 @@
-//! source
+//! The reading side: audit logs on disk, live or archived, become an ordered stream of [`Item`]s.
+//!
+//! A file is known by the digest of its first line, and a position counts uncompressed bytes, so that
+//! renaming and compressing lose and repeat nothing. Every byte of a file belongs to exactly one item;
+//! the caller commits `(file, to)` of the items it has made durable, and nothing else.
+//!
+//! Refuses to decode a line, to store a position, to start a thread of its own, or to look at the clock.
+
+mod input;
+mod rotated;
+mod survey;
+mod tail;
+
+pub mod archive;
+pub mod first;
+pub mod follow;
+pub mod lines;
+pub mod wake;
+
+pub use archive::Archive;
+pub use follow::{Follower, Progress, Start};
+pub use wake::{Waker, Woken};
+
+use crate::base::Digest;
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// What a log yields. Offsets count uncompressed bytes of `file`; an item covers `from..to`, and the next
+/// item of that file begins at `to` (only a [`GapKind::Truncated`] gap may step back).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// One line without its line end (`\n` or `\r\n`). May be empty: a blank line is nothing to judge.
+    Line { file: Digest, from: u64, to: u64, bytes: &'a [u8] },
+    /// A line longer than [`Limits::max_line`], skipped without being held in memory.
+    TooLong { file: Digest, from: u64, to: u64, digest: Digest },
+    /// Bytes that were not seen, or may not have been. `file` is `None` where no file has a name for it.
+    Gap { file: Option<Digest>, from: u64, to: u64, kind: GapKind, detail: &'a str },
+    /// [`Start::End`] took effect: what the file held before `to` is left unread on purpose.
+    Begin { file: Digest, from: u64, to: u64 },
+}
+
+impl Item<'_> {
+    /// What to write into the table of positions once this item is durable.
+    #[must_use]
+    pub fn position(&self) -> Option<(Digest, u64)> {
+        match *self {
+            Item::Line { file, to, .. } | Item::TooLong { file, to, .. } | Item::Begin { file, to, .. } => {
+                Some((file, to))
+            }
+            Item::Gap { file, to, .. } => file.map(|file| (file, to)),
+        }
+    }
+}
+
+/// Why bytes were not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GapKind {
+    /// A run of NUL bytes, left by a crash of the host or by `copytruncate`.
+    Nul,
+    /// A line that nobody will complete: the file ended, or NULs follow.
+    Torn,
+    /// The log was cut in place. What was written since the last read, and not copied away, is gone.
+    Truncated,
+    /// A file that cannot be read now; it is tried again. The bytes after `from` are missing.
+    Unreadable,
+    /// A file vanished before it was read to its end, or may have: what it held after `from` is unknown.
+    Lost,
+}
+
+impl GapKind {
+    /// The word for metrics, incidents and the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            GapKind::Nul => "nul",
+            GapKind::Torn => "torn",
+            GapKind::Truncated => "truncated",
+            GapKind::Unreadable => "unreadable",
+            GapKind::Lost => "lost",
+        }
+    }
+}
+
+impl fmt::Display for GapKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How far each file of a log has been consumed, as committed.
+#[derive(Debug, Clone, Default)]
+pub struct Positions {
+    /// Rows of one log only: a table that knows none of the files present means that files were lost.
+    pub offsets: HashMap<Digest, u64>,
+    /// The file of the last committed item. Without it a vanished file goes unnoticed while an older file
+    /// of the table is still there.
+    pub last: Option<Digest>,
+}
+
+impl From<HashMap<Digest, u64>> for Positions {
+    fn from(offsets: HashMap<Digest, u64>) -> Positions {
+        Positions { offsets, last: None }
+    }
+}
+
+impl Positions {
+    /// Takes over what an item says; the same rule by which the caller commits.
+    pub fn commit(&mut self, item: &Item<'_>) {
+        if let Some((file, to)) = item.position() {
+            self.offsets.insert(file, to);
+            self.last = Some(file);
+        }
+    }
+}
+
+/// Memory limits of one reader.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of the longest line that is handed out whole; a longer one is [`Item::TooLong`].
+    pub max_line: usize,
+    /// Bytes asked of the file at once, and the size of the buffer until a line needs more.
+    pub chunk: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { max_line: 16 << 20, chunk: 256 << 10 }
+    }
+}
+
+/// Why a reading could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("{path}: no such file or directory; check the path, or name the rotated file itself")]
+    Missing { path: PathBuf },
+    #[error("{path}: cannot be read ({error}); kube-apiserver writes it 0600 for root: run as its owner")]
+    Unreadable { path: PathBuf, error: io::Error },
+    #[error("{path}: this directory holds no audit log; name the files themselves")]
+    NoLogs { path: PathBuf },
+}

@@ -1,0 +1,274 @@
+//! Which files are one log? Names as lumberjack (kube-apiserver) and logrotate make them, oldest first.
+//!
+//! Refuses to open a file: names and metadata only.
+
+use super::SourceError;
+use super::first::Stamp;
+use std::cmp::Reverse;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The place of a file in its set; sorts oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// `audit-2026-08-22T10-11-12.345.log` or `audit.log-20260822`: the stamp, as text.
+    Stamped(String),
+    /// `audit.log.3`: the higher, the older.
+    Numbered(Reverse<u32>),
+    /// `audit.log` itself.
+    Active,
+}
+
+/// A file name taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    /// The active file's name, such as `audit.log`.
+    pub base: String,
+    pub rank: Rank,
+    /// `.gz` or `.zst` at the end: finished, however it is ranked.
+    pub packed: bool,
+}
+
+impl Name {
+    pub fn parse(name: &str) -> Name {
+        let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
+        let packed = plain.is_some();
+        let plain = plain.unwrap_or(name);
+        let (base, rank) = numbered(plain)
+            .or_else(|| lumberjack(plain))
+            .or_else(|| dated(plain))
+            .unwrap_or_else(|| (plain.to_owned(), Rank::Active));
+        Name { base, rank, packed }
+    }
+}
+
+/// `audit.log.2`
+fn numbered(name: &str) -> Option<(String, Rank)> {
+    let (base, number) = name.rsplit_once('.')?;
+    let short = (1..=6).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    // A stamp without an extension ends in its milliseconds: `audit-2026-08-22T10-11-12.345`.
+    if !short || base.is_empty() || lumberjack(name).is_some() {
+        return None;
+    }
+    Some((base.to_owned(), Rank::Numbered(Reverse(number.parse().ok()?))))
+}
+
+/// `<stem>-2006-01-02T15-04-05.000<ext>`, of which `<stem><ext>` is active.
+fn lumberjack(name: &str) -> Option<(String, Rank)> {
+    const SHAPE: &[u8] = b"0000-00-00T00-00-00.000";
+    let is_stamp = |text: &[u8]| {
+        let same = |(c, shape): (&u8, &u8)| if *shape == b'0' { c.is_ascii_digit() } else { c == shape };
+        text.len() == SHAPE.len() && text.iter().zip(SHAPE).all(same)
+    };
+    let (dash, _) = name
+        .rmatch_indices('-')
+        .find(|(dash, _)| name.as_bytes().get(dash + 1..dash + 1 + SHAPE.len()).is_some_and(is_stamp))?;
+    let (stamp, ext) = name[dash + 1..].split_at(SHAPE.len());
+    let is_ext = ext.is_empty() || (ext.starts_with('.') && !ext[1..].contains('.'));
+    (dash > 0 && is_ext).then(|| (format!("{}{ext}", &name[..dash]), Rank::Stamped(stamp.to_owned())))
+}
+
+/// logrotate's `dateext`: `audit.log-20260822`, `audit.log-20260822-1755843072`.
+fn dated(name: &str) -> Option<(String, Rank)> {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let (dash, _) = name.match_indices('-').find(|(dash, _)| {
+        let (date, rest) = name[dash + 1..].split_once('-').unwrap_or((&name[dash + 1..], "0"));
+        date.len() == 8 && digits(date) && !rest.is_empty() && digits(rest)
+    })?;
+    (dash > 0).then(|| (name[..dash].to_owned(), Rank::Stamped(name[dash + 1..].to_owned())))
+}
+
+/// One file of a set, as it was listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    pub path: PathBuf,
+    pub name: Name,
+    pub stamp: Stamp,
+}
+
+impl Member {
+    /// May it still grow under this name?
+    pub fn is_live(&self) -> bool {
+        self.name.rank == Rank::Active && !self.name.packed
+    }
+
+    fn at(path: PathBuf) -> io::Result<Member> {
+        let name = Name::parse(&path.file_name().unwrap_or_default().to_string_lossy());
+        Ok(Member { stamp: Stamp::at(&path)?, name, path })
+    }
+}
+
+/// The rotated set of an active path, oldest first. Empty if nothing, or not even the directory, is there.
+///
+/// # Errors
+/// The directory exists but cannot be listed.
+pub(super) fn set_of(active: &Path) -> io::Result<Vec<Member>> {
+    let base = active.file_name().unwrap_or_default().to_string_lossy();
+    let wanted = |name: &Name| *name.base == *base;
+    Ok(in_order(list(&directory_of(active), &wanted)?))
+}
+
+/// The directory a path lies in; `.` for a bare name.
+pub(super) fn directory_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn list(directory: &Path, wanted: &dyn Fn(&Name) -> bool) -> io::Result<Vec<Member>> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut members = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('.') && wanted(&Name::parse(name))) else {
+            continue;
+        };
+        match Member::at(directory.join(name)) {
+            Ok(member) if member.path.is_file() => members.push(member),
+            Ok(_) => {}
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(members)
+}
+
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Oldest first. While `x.log.gz` is being written `x.log` is still there, and is the whole one.
+fn in_order(mut members: Vec<Member>) -> Vec<Member> {
+    members.sort_by(|a, b| (&a.name.rank, a.name.packed, &a.path).cmp(&(&b.name.rank, b.name.packed, &b.path)));
+    members.dedup_by(|later, kept| later.name.rank == kept.name.rank);
+    members
+}
+
+/// One log of a `replay`: its files, oldest first. No members: standard input.
+#[derive(Debug, Clone)]
+pub(super) struct Log {
+    pub directory: PathBuf,
+    pub base: String,
+    pub members: Vec<Member>,
+}
+
+/// Groups paths into logs: the files of one rotated set in one directory are one log. A directory stands
+/// for the audit logs in it, `-` for standard input.
+///
+/// # Errors
+/// A path that is missing or cannot be looked at; a directory without logs.
+pub(super) fn group(paths: &[PathBuf]) -> Result<Vec<Log>, SourceError> {
+    let mut logs: Vec<Log> = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            if !logs.iter().any(|log| log.members.is_empty()) {
+                logs.push(Log { directory: PathBuf::new(), base: "-".to_owned(), members: Vec::new() });
+            }
+            continue;
+        }
+        for member in members_of(path)? {
+            let directory = directory_of(&member.path);
+            match logs.iter_mut().find(|log| log.directory == directory && log.base == member.name.base) {
+                Some(log) => log.members.push(member),
+                None => logs.push(Log { directory, base: member.name.base.clone(), members: vec![member] }),
+            }
+        }
+    }
+    for log in &mut logs {
+        log.members = in_order(std::mem::take(&mut log.members));
+    }
+    Ok(logs)
+}
+
+fn members_of(path: &Path) -> Result<Vec<Member>, SourceError> {
+    let fail = |error: io::Error| match is_absent(&error) {
+        true => SourceError::Missing { path: path.to_owned() },
+        false => SourceError::Unreadable { path: path.to_owned(), error },
+    };
+    if !std::fs::metadata(path).map_err(fail)?.is_dir() {
+        return Ok(vec![Member::at(path.to_owned()).map_err(fail)?]);
+    }
+    let mut found = in_order_by_log(list(path, &is_log).map_err(fail)?);
+    // Beside audit logs lie other things: with one name that says so, the rest are not meant.
+    if found.iter().any(|member| member.name.base.contains("audit")) {
+        found.retain(|member| member.name.base.contains("audit"));
+    }
+    if found.is_empty() { Err(SourceError::NoLogs { path: path.to_owned() }) } else { Ok(found) }
+}
+
+fn is_log(name: &Name) -> bool {
+    let extension = Path::new(&name.base).extension().and_then(|e| e.to_str());
+    name.rank != Rank::Active || matches!(extension, Some("log" | "json" | "jsonl" | "ndjson"))
+}
+
+fn in_order_by_log(mut members: Vec<Member>) -> Vec<Member> {
+    members.sort_by(|a, b| (&a.name.base, &a.name.rank).cmp(&(&b.name.base, &b.name.rank)));
+    members
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rank(name: &str) -> (String, Rank, bool) {
+        let Name { base, rank, packed } = Name::parse(name);
+        (base, rank, packed)
+    }
+
+    #[test]
+    fn takes_names_apart() {
+        let stamped = |s: &str| Rank::Stamped(s.to_owned());
+        let log = "audit.log".to_owned();
+        assert_eq!(rank("audit.log"), (log.clone(), Rank::Active, false));
+        assert_eq!(rank("audit.log.gz"), (log.clone(), Rank::Active, true));
+        assert_eq!(rank("audit.log.12.gz"), (log.clone(), Rank::Numbered(Reverse(12)), true));
+        let stamp = "2026-08-22T10-11-12.345";
+        assert_eq!(rank(&format!("audit-{stamp}.log")), (log.clone(), stamped(stamp), false));
+        assert_eq!(rank(&format!("audit-{stamp}.log.zst")), (log.clone(), stamped(stamp), true));
+        assert_eq!(rank(&format!("audit-{stamp}")), ("audit".to_owned(), stamped(stamp), false));
+        assert_eq!(rank("audit.log-20260822"), (log.clone(), stamped("20260822"), false));
+        assert_eq!(rank("audit.log-20260822-1755843072.gz"), (log, stamped("20260822-1755843072"), true));
+        let kube = format!("kube-apiserver-audit-{stamp}.log");
+        assert_eq!(rank(&kube), ("kube-apiserver-audit.log".to_owned(), stamped(stamp), false));
+        for other in ["audit-dev.jsonl", "audit-2026-08-22.log", "1", ".5", &format!("-{stamp}.log")] {
+            assert_eq!(rank(other), (other.to_owned(), Rank::Active, false), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_set_is_ordered_and_the_plain_file_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = "audit-2026-08-22T10-11-12.345.log";
+        let new = "audit-2026-08-22T10-11-12.346.log";
+        for name in ["audit.log", new, &format!("{new}.gz"), &format!("{old}.gz"), "other.log", "audit.log.d"] {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        let set = set_of(&dir.path().join("audit.log")).unwrap();
+        let names: Vec<_> = set.iter().map(|m| m.path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, [&format!("{old}.gz"), new, "audit.log"]);
+        assert!(set_of(&dir.path().join("no/audit.log")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn paths_become_logs() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+            dir.path().join(name)
+        };
+        let paths = [make("a.log.1"), make("b.log"), make("a.log.2.gz"), PathBuf::from("-"), make("a.log")];
+        let logs = group(&paths).unwrap();
+        let sizes: Vec<_> = logs.iter().map(|log| (log.base.as_str(), log.members.len())).collect();
+        assert_eq!(sizes, [("a.log", 3), ("b.log", 1), ("-", 0)]);
+        assert!(logs[0].members[0].name.packed);
+        make("README.md");
+        assert_eq!(group(&[dir.path().to_owned()]).unwrap().len(), 2);
+        let missing = group(&[dir.path().join("c.log")]).unwrap_err();
+        assert!(missing.to_string().contains("c.log"), "{missing}");
+    }
+}
