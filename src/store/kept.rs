@@ -82,5 +82,6 @@ fn drop_oldest<V: Value + 'static>(table: &mut Table<'_, (u64, u32), V>, rows_ma
 }
 
 fn cut(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
+    let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
 }
