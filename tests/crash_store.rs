@@ -10,10 +10,10 @@ use tokentrail::sink::{Cursor, Delivery, IncidentsFile, Row};
 use tokentrail::store::{Advance, Aside, Commit, Delivered, Gap, Record, Recovered, Store};
 
 const DIR: &str = "TOKENTRAIL_TEST_CRASH_DIR";
-const KILLS: u64 = 40;
+const KILLS: u64 = 80;
 const KEYS: u64 = 20;
 /// Most rows are small; some are large, so that a kill can tear one.
-const LARGE_ROW_BYTES: usize = 400_000;
+const LARGE_ROW_BYTES: usize = 900_000;
 
 fn log() -> Digest {
     Digest::of(b"audit.log")
@@ -46,7 +46,7 @@ fn rows_through(n: u64) -> u64 {
 }
 
 fn row(number: u64) -> Vec<u8> {
-    let pad = if mix(number).is_multiple_of(6) { LARGE_ROW_BYTES } else { mix(number) as usize % 300 };
+    let pad = if mix(number).is_multiple_of(3) { LARGE_ROW_BYTES } else { mix(number) as usize % 300 };
     format!("{{\"row\":{number},\"pad\":\"{}\"}}", "x".repeat(pad)).into_bytes()
 }
 
@@ -108,13 +108,14 @@ fn open(dir: &Path) -> (Store, IncidentsFile, Cursor, Vec<Row>, u64) {
 fn child() {
     let Some(dir) = std::env::var_os(DIR) else { return };
     let (mut store, mut file, mut cursor, mut rest, seq) = open(Path::new(&dir));
-    let mut tell = || std::io::stdout().write_all(b".").and_then(|()| std::io::stdout().flush()).unwrap();
+    let tell = || std::io::stdout().write_all(b"#").and_then(|()| std::io::stdout().flush()).unwrap();
     for n in seq + 1.. {
         tell();
         rest.extend(commit_batch(&mut store, n, to_store(cursor)));
         tell();
         // Now and then rows wait for the next batch, so that several commits lie between append and cursor.
         if !mix(n + 3_000_000).is_multiple_of(3) {
+            tell();
             match file.deliver(&rest).unwrap() {
                 Delivery::Done(to) => cursor = to,
                 Delivery::Moved(_) => panic!("nobody else writes to the file"),
@@ -141,7 +142,7 @@ fn kill_in_the_middle(dir: &Path, round: u64) {
     let mut byte = [0];
     let mut out = child.stdout.take().unwrap();
     while steps > 0 && out.read(&mut byte).unwrap() == 1 {
-        steps -= u64::from(byte == *b".");
+        steps -= u64::from(byte == *b"#");
     }
     for _ in 0..mix(round + 77) % 400_000 {
         std::hint::spin_loop();
