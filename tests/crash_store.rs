@@ -10,7 +10,7 @@ use tokentrail::sink::{Cursor, Delivery, IncidentsFile, Row};
 use tokentrail::store::{Advance, Aside, Commit, Delivered, Gap, Record, Recovered, Store};
 
 const DIR: &str = "TOKENTRAIL_TEST_CRASH_DIR";
-const KILLS: u64 = 80;
+const KILLS: u64 = 60;
 const KEYS: u64 = 20;
 /// Most rows are small; some are large, so that a kill can tear one.
 const LARGE_ROW_BYTES: usize = 900_000;

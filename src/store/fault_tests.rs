@@ -23,6 +23,8 @@ struct Platter {
     unsynced: Vec<(usize, Vec<u8>)>,
     operations: u64,
     fail_at: Option<(u64, i32)>,
+    /// Whether all later operations fail too, as on a disk that stays full.
+    keeps_failing: bool,
 }
 
 #[derive(Clone, Default, Debug)]
@@ -33,12 +35,14 @@ impl FaultyDisk {
         self.0.lock().unwrap()
     }
 
-    /// Counts an operation that can fail; fails once.
+    /// Counts an operation that can fail.
     fn operate(&self) -> io::Result<MutexGuard<'_, Platter>> {
         let mut platter = self.platter();
         platter.operations += 1;
         match platter.fail_at {
-            Some((n, code)) if n == platter.operations => Err(io::Error::from_raw_os_error(code)),
+            Some((n, code)) if n == platter.operations || (platter.keeps_failing && n < platter.operations) => {
+                Err(io::Error::from_raw_os_error(code))
+            }
             _ => Ok(platter),
         }
     }
@@ -182,10 +186,11 @@ fn run_into_fault(store: &mut Store, code: i32) -> Option<u64> {
 }
 
 /// Returns whether the n-th operation was still part of the run.
-fn survives_fault(nth: u64, code: i32, after: After) -> bool {
+fn survives_fault(nth: u64, code: i32, keeps_failing: bool, after: After) -> bool {
     let disk = FaultyDisk::default();
     let mut store = open(&disk).unwrap();
     let operations = disk.platter().operations;
+    disk.platter().keeps_failing = keeps_failing;
     disk.platter().fail_at = Some((operations + nth, code));
     let Some(done) = run_into_fault(&mut store, code) else { return false };
     disk.crash(after);
@@ -201,9 +206,9 @@ fn survives_fault(nth: u64, code: i32, after: After) -> bool {
 
 #[test]
 fn after_any_failed_operation_the_state_is_that_of_one_commit() {
-    for code in [EIO, ENOSPC] {
+    for (code, keeps_failing) in [(EIO, false), (ENOSPC, false), (ENOSPC, true)] {
         for after in [After::Kill, After::PowerCut, After::Torn(0xA5A5_1234), After::Torn(0x0F3C_77E1)] {
-            let faults = (1..).take_while(|nth| survives_fault(*nth, code, after)).count();
+            let faults = (1..).take_while(|nth| survives_fault(*nth, code, keeps_failing, after)).count();
             assert!(faults > 40, "only {faults} operations were tried");
         }
     }

@@ -179,6 +179,14 @@ fn a_path_that_cannot_be_the_state_is_refused() {
 }
 
 #[test]
+fn a_database_that_was_never_finished_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("state.redb.new"), "half a header").unwrap();
+    assert_eq!(Store::open(dir.path()).unwrap().load().unwrap().seq, 0);
+    assert!(!dir.path().join("state.redb.new").exists());
+}
+
+#[test]
 fn a_newer_format_is_refused_and_left_byte_for_byte() {
     let (dir, store) = fresh();
     drop(store);
