@@ -71,3 +71,6 @@ pub struct RuleFacts {
     pub mints_tokens: bool,
     pub writes: bool,
 }
+
+#[cfg(test)]
+mod tests;
