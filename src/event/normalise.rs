@@ -5,9 +5,7 @@
 
 use super::decode::Malformed;
 use super::wire::{WireAnnotations, WireEvent, WireExtra, WireUser};
-use super::{
-    AuditEvent, Credential, CredentialKind, Impersonated, Level, Operation, Outcome, Principal, Stage, facts,
-};
+use super::{AuditEvent, Credential, CredentialKind, Impersonated, Level, Operation, Outcome, Principal, Stage, facts};
 use crate::base::Time;
 
 /// Borrows from the wire event, which borrows from the line.

@@ -34,17 +34,23 @@ fn main() {
             Ok(true) => {
                 read += 1;
                 let slot = lines.len() + dice.below(512);
-                if line.len() < 1 << 16 {
+                if line.len() < 1 << 13 {
                     if slot < pool.len() { pool[slot] = line } else { pool.push(line) }
                 }
             }
             Ok(false) => {}
             Err(panic) => {
-                eprintln!("fuzz_decode: seed {seed} (run began at {first}); line: {:?}", String::from_utf8_lossy(&line));
+                eprintln!(
+                    "fuzz_decode: seed {seed} (run began at {first}); line: {:?}",
+                    String::from_utf8_lossy(&line)
+                );
                 std::panic::resume_unwind(panic);
             }
         }
         seed += 1;
     }
-    println!("fuzz_decode: {} executions, {read} read by the scanner, {seconds} s, seeds {first}..{seed}", seed - first);
+    println!(
+        "fuzz_decode: {} executions, {read} read by the scanner, {seconds} s, seeds {first}..{seed}",
+        seed - first
+    );
 }

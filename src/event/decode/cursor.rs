@@ -89,6 +89,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A value that nobody looks into, as it stands; `None` inside for `null`.
+    #[allow(clippy::option_option)]
     pub(super) fn raw(&mut self) -> Option<Option<Raw<'a>>> {
         let start = self.at;
         self.skip()?;
@@ -176,8 +177,7 @@ fn escape(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
     let simple = match *bytes.get(at + 1)? {
         b'u' => {
             let digits = bytes.get(at + 2..at + 6)?;
-            let value =
-                digits.iter().try_fold(0, |n, &b| char::from(b).to_digit(16).map(|d| n * 16 + d))?;
+            let value = digits.iter().try_fold(0, |n, &b| char::from(b).to_digit(16).map(|d| n * 16 + d))?;
             return Some((value, 6));
         }
         b'b' => 0x08,

@@ -42,11 +42,7 @@ pub fn line(bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32, Result<&Aud
 
 /// [`line`] by serde_json alone: what the tests and benches compare with.
 #[doc(hidden)]
-pub fn line_by_reference(
-    bytes: &[u8],
-    limits: &Limits,
-    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
-) {
+pub fn line_by_reference(bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
     line_with(by_reference, bytes, limits, each);
 }
 
@@ -83,12 +79,7 @@ fn by_reference<'a>(text: &'a str, wire: &mut WireEvent<'a>) -> Result<(), Malfo
 /// Fills a fresh wire event in place: it is too large to be passed around.
 type Read = for<'a> fn(&'a str, &mut WireEvent<'a>) -> Result<(), Malformed>;
 
-fn line_with(
-    read: Read,
-    bytes: &[u8],
-    limits: &Limits,
-    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
-) {
+fn line_with(read: Read, bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
     if bytes.is_empty() {
         return;

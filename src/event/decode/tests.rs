@@ -115,7 +115,8 @@ fn skipped_values_must_be_balanced_and_their_strings_well_formed() {
         ("tru", true),
     ] {
         let text = format!("{HEAD},\"requestObject\":{body}}}");
-        let text = text.replace(r#","stageTimestamp":"2026-03-02T08:53:50.021149Z","requestObject""#, ",\"requestObject\"");
+        let text =
+            text.replace(r#","stageTimestamp":"2026-03-02T08:53:50.021149Z","requestObject""#, ",\"requestObject\"");
         assert_eq!(fast(&text).is_some(), taken, "{body}");
     }
 }

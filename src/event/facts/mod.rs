@@ -2,6 +2,7 @@
 //!
 //! Refuses to keep a body, and any string of it that could be a secret.
 
+mod body;
 mod extract;
 mod rbac;
 mod workload;

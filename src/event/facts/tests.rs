@@ -14,11 +14,8 @@ fn a_token_request() {
     let body = r#"{"spec":{"audiences":["sts.amazonaws.com"],"expirationSeconds":86400,
         "boundObjectRef":{"kind":"Pod","apiVersion":"v1","name":"p"}}}"#;
     let token = facts("create", "serviceaccounts/token", body).unwrap().token.unwrap();
-    let expected = TokenFacts {
-        lifetime_seconds: 86_400,
-        audiences: vec!["sts.amazonaws.com".into()],
-        bound_to: "Pod".into(),
-    };
+    let expected =
+        TokenFacts { lifetime_seconds: 86_400, audiences: vec!["sts.amazonaws.com".into()], bound_to: "Pod".into() };
     assert_eq!(token, expected);
     let empty = facts("create", "serviceaccounts/token", r#"{"spec":{"audiences":null}}"#).unwrap();
     assert_eq!(empty.token, Some(TokenFacts::default()));
@@ -77,7 +74,9 @@ fn bindings_and_roles() {
     assert!(all.any_verb && all.any_resource && all.reads_secrets && all.exec && all.nodes_proxy && all.mints_tokens);
     let apps = role(r#"{"apiGroups":["apps"],"resources":["*"],"verbs":["get"]}"#);
     assert_eq!(apps, RuleFacts { any_resource: true, ..RuleFacts::default() });
-    let apart = role(r#"{"apiGroups":[""],"resources":["secrets"],"verbs":["delete"]},{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}"#);
+    let apart = role(
+        r#"{"apiGroups":[""],"resources":["secrets"],"verbs":["delete"]},{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}"#,
+    );
     assert_eq!(apart, RuleFacts { writes: true, ..RuleFacts::default() });
     assert!(role(r#"{"apiGroups":[""],"resources":["*/token"],"verbs":["create"]}"#).mints_tokens);
 }
@@ -95,7 +94,10 @@ fn a_body_that_does_not_fit_says_nothing_and_hurts_nothing() {
 #[test]
 fn what_an_attacker_can_stretch_is_bounded() {
     let add: Vec<String> = (0..100).map(|n| format!("\"{n}{}\"", "é".repeat(300))).collect();
-    let body = format!(r#"{{"spec":{{"containers":[{{"securityContext":{{"capabilities":{{"add":[{}]}}}}}}]}}}}"#, add.join(","));
+    let body = format!(
+        r#"{{"spec":{{"containers":[{{"securityContext":{{"capabilities":{{"add":[{}]}}}}}}]}}}}"#,
+        add.join(",")
+    );
     let pod = facts("create", "pods", &body).unwrap().pod.unwrap();
     assert_eq!(pod.added_capabilities.len(), 16);
     assert!(pod.added_capabilities.iter().all(|text| text.len() <= 256));
@@ -105,4 +107,13 @@ fn what_an_attacker_can_stretch_is_bounded() {
 fn the_last_of_repeated_keys_counts_as_it_does_for_the_server() {
     let body = r#"{"spec":{"hostNetwork":false},"spec":{"hostNetwork":true}}"#;
     assert!(facts("patch", "pods", body).unwrap().pod.unwrap().host_network);
+}
+
+#[test]
+fn padding_neither_grows_the_tree_nor_hides_what_follows() {
+    let zeros = "0,".repeat(200_000);
+    let body = format!(r#"{{"metadata":{{"x":[{zeros}0]}},"spec":{{"hostNetwork":true}}}}"#);
+    assert!(facts("patch", "pods", &body).unwrap().pod.unwrap().host_network);
+    let tree = body::parse(&format!("[{zeros}0]")).unwrap();
+    assert!(tree.as_array().unwrap().len() <= 50_000);
 }

@@ -17,12 +17,8 @@ fn wire() -> WireEvent<'static> {
 }
 
 fn kind(username: &str, id: &str, pod: &str, node: &str, legacy: &str) -> CredentialKind {
-    let extra = WireExtra {
-        credential_id: id.into(),
-        pod_name: pod.into(),
-        node_name: node.into(),
-        ..WireExtra::default()
-    };
+    let extra =
+        WireExtra { credential_id: id.into(), pod_name: pod.into(), node_name: node.into(), ..WireExtra::default() };
     let notes = WireAnnotations { legacy_token: legacy.into(), ..WireAnnotations::default() };
     credential(Principal::parse(username), &extra, &notes).kind
 }
@@ -69,7 +65,10 @@ fn old_events_have_one_time_stamp_and_received_is_never_the_stage_time() {
 fn a_path_loses_its_query_and_an_object_has_no_path() {
     let path = WireEvent { request_uri: "/healthz?verbose".into(), ..wire() };
     let seen = event(&path).unwrap();
-    assert_eq!((seen.operation.path, seen.operation.scope, seen.uri), ("/healthz", Scope::NonResource, "/healthz?verbose"));
+    assert_eq!(
+        (seen.operation.path, seen.operation.scope, seen.uri),
+        ("/healthz", Scope::NonResource, "/healthz?verbose")
+    );
     let object = WireObjectRef { resource: "pods".into(), namespace: "shop".into(), ..WireObjectRef::default() };
     let mut list = WireEvent { object_ref: Some(object), request_uri: "/api/v1/x".into(), ..wire() };
     list.user.username = SA.into();
