@@ -7,6 +7,7 @@
 
 use super::cursor::Cursor;
 use crate::event::wire::{Text, Texts, WireAnnotations, WireEvent, WireExtra, WireObjectRef, WireStatus, WireUser};
+use std::borrow::Cow;
 
 /// Reads one event into `event`, which is fresh. `None` leaves it half filled, and the line to
 /// serde_json.
@@ -18,7 +19,15 @@ pub(super) fn scan<'a>(text: &'a str, event: &mut WireEvent<'a>) -> Option<()> {
 }
 
 /// `kind`, `apiVersion` and `level`; the first two are missing in the items of a list.
+///
+/// Here and below, values that nearly every event has are met together with their keys: a comparison
+/// can be run ahead of, the search for the end of a string cannot.
 fn head<'a>(c: &mut Cursor<'a>, event: &mut WireEvent<'a>) -> Option<()> {
+    if c.eat(b"{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"level\":\"") {
+        event.kind = Cow::Borrowed("Event");
+        event.api_version = Cow::Borrowed("audit.k8s.io/v1");
+        return c.string(&mut event.level);
+    }
     if c.eat(b"{\"level\":\"") {
         return c.string(&mut event.level);
     }
@@ -48,7 +57,9 @@ fn members<'a>(c: &mut Cursor<'a>, event: &mut WireEvent<'a>) -> Option<()> {
     if c.eat(b",\"auditID\":\"") {
         c.string(&mut event.audit_id)?;
     }
-    if c.eat(b",\"stage\":\"") {
+    if c.eat(b",\"stage\":\"ResponseComplete\"") {
+        event.stage = Cow::Borrowed("ResponseComplete");
+    } else if c.eat(b",\"stage\":\"") {
         c.string(&mut event.stage)?;
     }
     if c.eat(b",\"requestURI\":\"") {
@@ -108,7 +119,10 @@ fn user<'a>(c: &mut Cursor<'a>, user: &mut WireUser<'a>) -> Option<()> {
     if c.eat(b",\"uid\":\"") {
         c.string(&mut user.uid)?;
     }
-    if c.eat(b",\"groups\":[\"") {
+    if c.eat(b",\"groups\":[\"system:serviceaccounts\",\"") {
+        user.groups.push(Cow::Borrowed("system:serviceaccounts"));
+        texts(c, &mut user.groups)?;
+    } else if c.eat(b",\"groups\":[\"") {
         texts(c, &mut user.groups)?;
     }
     if c.eat(b",\"extra\":{\"") {
@@ -147,6 +161,10 @@ fn object_ref<'a>(c: &mut Cursor<'a>, object: &mut WireObjectRef<'a>) -> Option<
 }
 
 fn status(c: &mut Cursor<'_>, status: &mut WireStatus) -> Option<()> {
+    if c.eat(b"\"metadata\":{},\"code\":200}") {
+        status.code = 200;
+        return Some(());
+    }
     if !c.eat(b"\"metadata\":{}") {
         return None;
     }
@@ -219,7 +237,9 @@ fn extra<'a>(c: &mut Cursor<'a>, extra: &mut WireExtra<'a>) -> Option<()> {
 fn annotations<'a>(c: &mut Cursor<'a>, found: &mut WireAnnotations<'a>) -> Option<()> {
     let mut seen = 0;
     loop {
-        if c.eat(b"authorization.k8s.io/decision\":\"") {
+        if c.eat(b"authorization.k8s.io/decision\":\"allow\"") {
+            *once(&mut seen, 1, &mut found.decision)? = Cow::Borrowed("allow");
+        } else if c.eat(b"authorization.k8s.io/decision\":\"") {
             c.string(once(&mut seen, 1, &mut found.decision)?)?;
         } else if c.eat(b"authorization.k8s.io/reason\":") {
             *once(&mut seen, 2, &mut found.reason)? = c.raw()?;
