@@ -103,9 +103,10 @@ fn public_logs_read_as_their_readme_says() {
         let seen = count(&read(&corpus.join("public").join(file)));
         assert_eq!((seen.events, seen.malformed), (events, others), "{file}");
     }
-    let mut falco = Count::default();
+    let (mut events, mut malformed) = (0, 0);
     for entry in fs::read_dir(corpus.join("public/falcosecurity+falco/k8s_audit")).unwrap() {
-        one(&read(&entry.unwrap().path()), &mut falco);
+        let seen = count(&read(&entry.unwrap().path()));
+        (events, malformed) = (events + seen.events, malformed + seen.malformed);
     }
-    assert_eq!((falco.events, falco.malformed), (51, 1));
+    assert_eq!((events, malformed), (51, 1), "falco");
 }

@@ -8,6 +8,9 @@ use crate::base::Time;
 use hashbrown::HashMap;
 use smol_str::SmolStr;
 
+/// Longest name that accounts are told apart by, in bytes.
+const LONGEST_NAME: usize = 512;
+
 /// Limits over all accounts.
 #[derive(Clone, Copy, PartialEq, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -41,7 +44,7 @@ impl Population {
 
     #[must_use]
     pub fn get(&self, username: &str) -> Option<&Account> {
-        self.accounts.get(username)
+        self.accounts.get(key(username))
     }
 
     #[must_use]
@@ -67,6 +70,7 @@ impl Population {
 
     /// Changes an account, which is made if there is room for it. `change` is not called otherwise.
     pub fn update(&mut self, username: &str, now: Time, change: impl FnOnce(&mut Account)) {
+        let username = key(username);
         if !self.accounts.contains_key(username) {
             if self.accounts.len() >= self.limits.accounts && !self.make_room() {
                 self.refused = self.refused.saturating_add(1);
@@ -123,4 +127,9 @@ impl Population {
         self.shared_bytes += account.credentials.shared_bytes();
         self.accounts.insert(username, account);
     }
+}
+
+/// Names of service accounts have at most 339 bytes; identity providers may send anything.
+fn key(username: &str) -> &str {
+    &username[..username.floor_char_boundary(LONGEST_NAME)]
 }

@@ -34,7 +34,7 @@ fn main() {
             Ok(true) => {
                 read += 1;
                 let slot = lines.len() + dice.below(512);
-                if line.len() < 1 << 16 {
+                if line.len() < 1 << 13 {
                     if slot < pool.len() { pool[slot] = line } else { pool.push(line) }
                 }
             }

@@ -1,7 +1,6 @@
 //! A place in a line, and the few moves that the scanner makes.
 //!
-//! Refuses anything unusual by answering `None`, which means "let serde_json read this line". The line
-//! must hold no control character (`has_control`), so that none needs to be looked for in strings.
+//! Refuses anything unusual by answering `None`, which means "let serde_json read this line".
 
 use crate::event::wire::{Raw, Text};
 use std::borrow::Cow;
@@ -29,85 +28,68 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Steps over `wanted` if it stands here. A constant length lets the comparison be a few words.
+    /// Steps over `wanted` if it stands here. A constant length lets the comparison be a few words; and
+    /// a branch, not a select, lets the processor run ahead of it (which halves the time of a scan).
     #[inline(always)]
     pub(super) fn eat<const N: usize>(&mut self, wanted: &[u8; N]) -> bool {
-        let here = self.text.as_bytes().get(self.at..).and_then(<[u8]>::first_chunk::<N>);
-        let met = here == Some(wanted);
-        self.at += if met { N } else { 0 };
-        met
-    }
-
-    /// After a member or an element: whether this was the last one.
-    #[inline(always)]
-    pub(super) fn closes(&mut self, close: u8) -> Option<bool> {
-        let byte = self.peek()?;
-        self.at += 1;
-        if byte == b',' {
-            Some(false)
-        } else if byte == close {
-            Some(true)
-        } else {
-            None
+        let Some(rest) = self.text.as_bytes().get(self.at..) else { return false };
+        if rest.starts_with(wanted) {
+            self.at += N;
+            return true;
         }
+        false
     }
 
-    /// A string that is used.
+    /// A string whose opening quote is behind us.
     #[inline(always)]
     pub(super) fn string(&mut self, slot: &mut Text<'a>) -> Option<()> {
-        *slot = match self.plain() {
-            Some(text) => Cow::Borrowed(text),
-            None => Cow::Owned(self.escaped()?),
-        };
+        let start = self.at;
+        let end = stop(self.text.as_bytes(), start)?;
+        if self.text.as_bytes().get(end) == Some(&b'"') {
+            self.at = end + 1;
+            *slot = Cow::Borrowed(self.text.get(start..end)?);
+        } else {
+            *slot = Cow::Owned(self.escaped()?);
+        }
         Some(())
     }
 
-    /// A string without escapes; otherwise stays where it is.
-    #[inline]
-    pub(super) fn plain(&mut self) -> Option<&'a str> {
-        let bytes = self.text.as_bytes();
-        if *bytes.get(self.at)? != b'"' {
-            return None;
-        }
-        let start = self.at + 1;
-        let end = quote_or_backslash(bytes, start)?;
-        if *bytes.get(end)? != b'"' {
-            return None;
-        }
-        self.at = end + 1;
-        self.text.get(start..end)
-    }
-
-    /// A key, with its colon. Keys with escapes are left to serde_json.
-    #[inline(always)]
+    /// A key whose opening quote is behind us, with its colon. Keys with escapes are left to serde_json.
     pub(super) fn key(&mut self) -> Option<&'a str> {
-        let key = self.plain()?;
-        self.eat(b":").then_some(key)
+        let start = self.at;
+        let end = stop(self.text.as_bytes(), start)?;
+        self.at = end;
+        if self.eat(b"\":") { self.text.get(start..end) } else { None }
     }
 
     #[cold]
     fn escaped(&mut self) -> Option<String> {
-        if self.peek()? != b'"' {
-            return None;
-        }
-        let (bytes, start) = (self.text.as_bytes(), self.at + 1);
+        let bytes = self.text.as_bytes();
         let mut out = String::new();
-        let mut from = start;
+        let mut from = self.at;
         loop {
-            let stop = quote_or_backslash(bytes, from)?;
-            out.push_str(self.text.get(from..stop)?);
-            if bytes.get(stop) == Some(&b'"') {
-                self.at = stop + 1;
+            let end = stop(bytes, from)?;
+            out.push_str(self.text.get(from..end)?);
+            if bytes.get(end) == Some(&b'"') {
+                self.at = end + 1;
                 return Some(out);
             }
-            let (meaning, length) = escape(bytes, stop)?;
+            let (meaning, length) = escape(bytes, end)?;
             // A surrogate, alone or paired, is no char: serde_json knows the rules.
             out.push(char::from_u32(meaning)?);
-            from = stop + length;
+            from = end + length;
         }
     }
 
+    /// Steps over a string whose opening quote is behind us.
+    #[inline(always)]
+    pub(super) fn skip_string(&mut self) -> Option<()> {
+        self.at = end_of_string(self.text.as_bytes(), self.at)?;
+        Some(())
+    }
+
     /// A value that nobody looks into, as it stands; `None` inside for `null`.
+    #[allow(clippy::option_option)]
     pub(super) fn raw(&mut self) -> Option<Option<Raw<'a>>> {
         let start = self.at;
         self.skip()?;
@@ -126,32 +108,29 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    /// A small whole number; fractions, exponents and what does not fit are left to serde_json.
-    pub(super) fn number(&mut self) -> Option<i32> {
-        let end = end_of_scalar(self.text.as_bytes(), self.at)?;
-        let digits = self.text.get(self.at..end)?;
-        if !digits.bytes().all(|b| b.is_ascii_digit())
-            || digits.len() > 9
-            || (digits.starts_with('0') && end - self.at > 1)
-        {
-            return None;
+    /// A status code of three digits; any other number is left to serde_json.
+    pub(super) fn code(&mut self) -> Option<i32> {
+        match self.text.as_bytes().get(self.at..)?.first_chunk::<4>()? {
+            [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'}' | b','] => {
+                self.at += 3;
+                let [a, b, c] = [a, b, c].map(|digit| i32::from(digit - b'0'));
+                Some(a * 100 + b * 10 + c)
+            }
+            _ => None,
         }
-        self.at = end;
-        digits.parse().ok()
     }
-}
-
-/// Whether any byte is below 0x20. Folded in blocks so that the compiler makes vector code of it.
-pub(super) fn has_control(bytes: &[u8]) -> bool {
-    bytes.chunks(128).any(|block| block.iter().copied().fold(u8::MAX, u8::min) < 0x20)
 }
 
 const STEP: usize = 16;
 
-/// Where the next `"` or `\` is. Strings are short, so this beats a vector search that has to be
+const fn stops(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\')
+}
+
+/// Where the next `"`, `\` or control character is. Strings are short, so this beats a vector search that has to be
 /// called (memchr takes about as long to start as a name takes to read).
 #[inline(always)]
-fn quote_or_backslash(bytes: &[u8], from: usize) -> Option<usize> {
+fn stop(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<STEP>) {
         let hits = hits(block);
@@ -160,15 +139,17 @@ fn quote_or_backslash(bytes: &[u8], from: usize) -> Option<usize> {
         }
         at += STEP;
     }
-    bytes.get(at..)?.iter().position(|b| matches!(b, b'"' | b'\\')).map(|i| at + i)
+    bytes.get(at..)?.iter().position(|&b| stops(b)).map(|i| at + i)
 }
 
-/// One bit for every `"` and `\` of a block.
+/// One bit for every byte of a block that `stops`.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_sign_loss, clippy::cast_possible_truncation)]
 fn hits(block: &[u8; STEP]) -> u32 {
-    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8};
+    use std::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+    };
     let both = u128::from_le_bytes(*block);
     // SAFETY: these touch registers only, and SSE2 is part of every x86-64. In plain Rust (words of
     // eight bytes) the whole scan takes half as long again.
@@ -176,19 +157,23 @@ fn hits(block: &[u8; STEP]) -> u32 {
         let block = _mm_set_epi64x((both >> 64) as i64, both as i64);
         let quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8(b'"' as i8));
         let escapes = _mm_cmpeq_epi8(block, _mm_set1_epi8(b'\\' as i8));
-        _mm_movemask_epi8(_mm_or_si128(quotes, escapes)) as u32
+        let controls = _mm_cmpeq_epi8(block, _mm_min_epu8(block, _mm_set1_epi8(0x1f)));
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, escapes), controls)) as u32
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 fn hits(block: &[u8; STEP]) -> u32 {
-    let bit = |(i, b): (usize, &u8)| u32::from(matches!(b, b'"' | b'\\')) << i;
+    let bit = |(i, &b): (usize, &u8)| u32::from(stops(b)) << i;
     block.iter().enumerate().map(bit).sum()
 }
 
-/// The code point of the escape at `at`, and how many bytes it takes.
+/// The code point of the escape at `at`, if it is one, and how many bytes it takes.
 fn escape(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
+    if *bytes.get(at)? != b'\\' {
+        return None;
+    }
     let simple = match *bytes.get(at + 1)? {
         b'u' => {
             let digits = bytes.get(at + 2..at + 6)?;
@@ -211,11 +196,13 @@ fn escape(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
 fn end_of_string(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        at = quote_or_backslash(bytes, at)?;
+        at = stop(bytes, at)?;
         if bytes.get(at) == Some(&b'"') {
             return Some(at + 1);
         }
-        at += escape(bytes, at)?.1;
+        // Nearly all escapes are quotes, in RBAC's sentences.
+        let quote = bytes.get(at..)?.starts_with(b"\\\"");
+        at += if quote { 2 } else { escape(bytes, at)?.1 };
     }
 }
 
@@ -245,6 +232,7 @@ fn end_of_nested(bytes: &[u8], mut at: usize) -> Option<usize> {
                     return Some(at + 1);
                 }
             }
+            0..0x20 => return None,
             _ => {}
         }
         at += 1;

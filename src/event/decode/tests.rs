@@ -1,1 +1,136 @@
+use super::*;
 
+const HEAD: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"a","stage":"ResponseComplete","requestURI":"/version","verb":"get","user":{"username":"alice"},"stageTimestamp":"2026-03-02T08:53:50.021149Z""#;
+
+fn event() -> String {
+    format!("{HEAD}}}")
+}
+
+/// The audit id or the reason, of every event of a line.
+fn read(bytes: &[u8]) -> Vec<(u32, String)> {
+    let mut out = Vec::new();
+    line(bytes, &Limits::default(), &mut |index, event| {
+        out.push((index, event.map_or_else(|reason| reason.reason().to_owned(), |event| event.audit_id.to_owned())));
+    });
+    out
+}
+
+fn reason(text: &str) -> String {
+    match read(text.as_bytes()).as_slice() {
+        [(0, said)] => said.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn blank_lines_have_no_event_and_a_mark_or_white_space_does_not_hurt() {
+    assert!(read(b"").is_empty());
+    assert!(read(b" \r\n").is_empty());
+    let marked = format!("\u{feff} {} \r\n", event());
+    assert_eq!(reason(&marked), "a");
+}
+
+#[test]
+fn every_reason_is_told() {
+    let large = Limits { max_line_bytes: 10 };
+    let mut told = Vec::new();
+    line(event().as_bytes(), &large, &mut |_, event| told.push(event.err()));
+    assert_eq!(told, [Some(Malformed::TooLong)]);
+    assert_eq!(read(b"\xff{}"), [(0, "not_utf8".into())]);
+    let deep = format!("{HEAD},\"requestObject\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    for (text, expected) in [
+        (&*format!("\0\0\0{}", event()), "nul_bytes"),
+        (&event()[..200], "not_json"),
+        ("[Truncated...]", "not_json"),
+        (&deep, "too_deep"),
+        ("[]", "not_an_event"),
+        ("5", "not_an_event"),
+        ("{}", "not_an_event"),
+        (r#"{"kind":0}"#, "not_an_event"),
+        (r#"{"kind":"Event","apiVersion":"v1","level":5}"#, "not_an_event"),
+        (&event().replace("audit.k8s.io/v1", "v1"), "not_an_event"),
+        (&event().replace("audit.k8s.io/v1", "events.k8s.io/v1"), "not_an_event"),
+        (&event().replace("audit.k8s.io/v1", "audit.k8s.io/v1alpha1"), "unsupported_version"),
+        (&event().replace("\"level\":\"Metadata\",", ""), "missing_field"),
+        (&event().replace("\"auditID\":\"a\"", "\"auditID\":\"\""), "missing_field"),
+        (&event().replace("2026-03-02", "2026-03-32"), "bad_time"),
+        (&event().replace("Metadata", "None"), "bad_value"),
+        (&event().replace("ResponseComplete", "Later"), "bad_value"),
+        (&event().replace("{\"username\":\"alice\"}", "5"), "bad_value"),
+        (&event().replace("\"verb\":\"get\"", "\"verb\":\"get\",\"verb\":\"put\""), "bad_value"),
+        (&format!("{HEAD},\"responseStatus\":{{\"metadata\":{{}},\"code\":70000}}}}"), "bad_value"),
+    ] {
+        assert_eq!(reason(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_event_without_kind_and_version_is_known_by_its_fields() {
+    let item = event().replace(r#""kind":"Event","apiVersion":"audit.k8s.io/v1","#, "");
+    assert_eq!(reason(&item), "a");
+    assert!(fast(&item).is_some(), "items of a list take the fast path");
+}
+
+#[test]
+fn a_list_sets_a_bad_item_aside_alone() {
+    let text = format!(
+        r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[ {} , 5,{{"kind":"EventList","apiVersion":"audit.k8s.io/v1"}},{} ]}}"#,
+        event(),
+        event().replace("\"auditID\":\"a\"", "\"auditID\":\"],[\\\"\"")
+    );
+    let expected = ["a", "not_an_event", "not_an_event", "],[\""];
+    let seen = read(text.as_bytes());
+    assert_eq!(seen.iter().map(|(_, said)| &**said).collect::<Vec<_>>(), expected);
+    assert_eq!(seen.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    for (items, expected) in [("[]", 0), ("[ ]", 0), ("null", 0), ("{}", 1)] {
+        let text = format!(r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":{items}}}"#);
+        assert_eq!(read(text.as_bytes()).len(), expected, "{items}");
+    }
+    assert_eq!(reason(r#"{"kind":"EventList","apiVersion":"v1","items":[]}"#), "not_an_event");
+}
+
+#[test]
+fn surprises_are_left_to_serde_json() {
+    let surprises = [
+        event().replace(",\"verb\"", ", \"verb\""),
+        event().replace("\"stage\"", "\"news\":1,\"stage\""),
+        event().replace("\"alice\"", "\"\\ud83d\\ude00\""),
+        event().replace("\"alice\"", "null"),
+        format!("{HEAD},\"annotations\":{{}}}}"),
+    ];
+    for text in surprises {
+        assert!(fast(&text).is_none(), "{text}");
+        assert_eq!(reason(&text), "a", "{text}");
+    }
+}
+
+#[test]
+fn skipped_values_must_be_balanced_and_their_strings_well_formed() {
+    for (body, taken) in [
+        (r#"{"a":[1,{"b":"\u00e9\\\""}]}"#, true),
+        (r#"{"a":[1}]"#, false),
+        (r#"{"a":"\x"}"#, false),
+        ("{\"a\":\"\u{1}\"}", false),
+        (r#""\u00g0""#, false),
+        ("tru", true),
+    ] {
+        let text = format!("{HEAD},\"requestObject\":{body}}}");
+        let text =
+            text.replace(r#","stageTimestamp":"2026-03-02T08:53:50.021149Z","requestObject""#, ",\"requestObject\"");
+        assert_eq!(fast(&text).is_some(), taken, "{body}");
+    }
+}
+
+#[test]
+fn escapes_in_what_is_used_are_resolved() {
+    let text = event().replace("/version", "/api?a=1\\u0026b=\\\"x\\\"\\/\\n");
+    let wire = fast(&text).unwrap();
+    assert_eq!(wire.request_uri, "/api?a=1&b=\"x\"/\n");
+    assert_eq!(Ok(wire), reference(&text));
+}
+
+#[test]
+fn labels_are_stable_and_distinct() {
+    let labels: std::collections::BTreeSet<_> = Malformed::ALL.iter().map(|m| m.reason()).collect();
+    assert_eq!(labels.len(), Malformed::ALL.len());
+}

@@ -3,7 +3,7 @@
 //! Refuses to fail: bodies of patches are whatever the client sent, so every step takes what fits and
 //! passes over the rest. Bodies of all other kinds are never parsed.
 
-use super::{Facts, TokenFacts, rbac, workload};
+use super::{Facts, TokenFacts, body, rbac, workload};
 use crate::event::Operation;
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
@@ -11,25 +11,20 @@ use smol_str::SmolStr;
 /// Bytes of one kept string; longer ones are cut.
 const TEXT: usize = 256;
 const AUDIENCES: usize = 8;
-/// Steps of a JSON patch that are read, and levels of one path. A pod's deepest field has 8.
-const STEPS: usize = 64;
+/// Levels of the path of a JSON patch. A pod's deepest field has 8.
 const PATH_LEVELS: usize = 32;
 
 type Reader = fn(&Value, &mut Facts);
 
 /// The facts of a write whose body was recorded; `None` for kinds that no detector asks about.
-pub(in crate::event) fn extract(operation: &Operation<'_>, body: &str) -> Option<Box<Facts>> {
+pub(in crate::event) fn extract(operation: &Operation<'_>, text: &str) -> Option<Box<Facts>> {
     let read = reader(operation)?;
-    let body: Value = serde_json::from_str(body).ok()?;
+    let body = body::parse(text)?;
     let mut facts = Facts::default();
     match &body {
         Value::Object(_) => read(&body, &mut facts),
         Value::Array(steps) if operation.verb == "patch" => {
-            for step in steps.iter().take(STEPS) {
-                if let Some(object) = applied(step) {
-                    read(&object, &mut facts);
-                }
-            }
+            steps.iter().filter_map(applied).for_each(|object| read(&object, &mut facts));
         }
         _ => return None,
     }
@@ -94,7 +89,8 @@ pub(super) fn each(list: &Value) -> impl Iterator<Item = &Value> {
 }
 
 pub(super) fn cut(text: &str) -> SmolStr {
-    SmolStr::new(text.get(..text.floor_char_boundary(TEXT)).unwrap_or_default())
+    let end = (0..=TEXT.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    SmolStr::new(text.get(..end).unwrap_or_default())
 }
 
 pub(super) fn set(slot: &mut SmolStr, value: &Value) {

@@ -2,6 +2,7 @@
 //!
 //! Refuses to keep a body, and any string of it that could be a secret.
 
+mod body;
 mod extract;
 mod rbac;
 mod workload;
@@ -71,3 +72,6 @@ pub struct RuleFacts {
     pub mints_tokens: bool,
     pub writes: bool,
 }
+
+#[cfg(test)]
+mod tests;

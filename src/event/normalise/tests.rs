@@ -1,1 +1,94 @@
+use super::*;
+use crate::event::Scope;
+use crate::event::wire::{Raw, WireObjectRef, WireStatus};
+use std::borrow::Cow;
 
+const SA: &str = "system:serviceaccount:shop:cart";
+
+fn wire() -> WireEvent<'static> {
+    WireEvent {
+        level: Cow::Borrowed("Metadata"),
+        stage: Cow::Borrowed("ResponseComplete"),
+        audit_id: Cow::Borrowed("a"),
+        verb: Cow::Borrowed("get"),
+        stage_timestamp: Cow::Borrowed("2026-03-02T08:53:50.021149Z"),
+        ..WireEvent::default()
+    }
+}
+
+fn kind(username: &str, id: &str, pod: &str, node: &str, legacy: &str) -> CredentialKind {
+    let extra =
+        WireExtra { credential_id: id.into(), pod_name: pod.into(), node_name: node.into(), ..WireExtra::default() };
+    let notes = WireAnnotations { legacy_token: legacy.into(), ..WireAnnotations::default() };
+    credential(Principal::parse(username), &extra, &notes).kind
+}
+
+#[test]
+fn the_credential_table() {
+    use CredentialKind as K;
+    for (username, id, pod, node, legacy, expected) in [
+        (SA, "JTI=1", "p", "n", "", K::PodBound),
+        (SA, "JTI=1", "", "n", "", K::NodeBound),
+        (SA, "JTI=1", "", "", "", K::Unbound),
+        (SA, "", "p", "", "", K::PodBoundWithoutId),
+        (SA, "", "", "", SA, K::Legacy),
+        (SA, "", "", "", "", K::Unknown),
+        ("system:node:n", "X509SHA256=ab", "", "", "", K::Certificate),
+        ("alice", "JTI=1", "", "", "", K::External),
+        ("alice", "", "", "", "", K::Unknown),
+        ("system:anonymous", "", "", "", "", K::None),
+        ("", "", "", "", "", K::None),
+    ] {
+        assert_eq!(kind(username, id, pod, node, legacy), expected, "{username} {id} {pod} {node}");
+    }
+}
+
+#[test]
+fn a_legacy_secret_is_named_by_any_of_its_annotations() {
+    let notes = WireAnnotations { legacy_invalidated: "token-x/shop".into(), ..WireAnnotations::default() };
+    let extra = WireExtra::default();
+    let credential = credential(Principal::parse(SA), &extra, &notes);
+    assert_eq!((credential.kind, credential.legacy_secret, credential.id), (CredentialKind::Legacy, "token-x", ""));
+}
+
+#[test]
+fn old_events_have_one_time_stamp_and_received_is_never_the_stage_time() {
+    let old = WireEvent { stage_timestamp: "".into(), timestamp: "2017-09-11T19:57:33Z".into(), ..wire() };
+    let seen = event(&old).unwrap();
+    assert_eq!((seen.time, seen.received), (seen.received, Time::parse("2017-09-11T19:57:33Z").unwrap()));
+    let only_received =
+        WireEvent { stage_timestamp: "".into(), request_received_timestamp: "2017-09-11T19:57:33Z".into(), ..wire() };
+    assert_eq!(event(&only_received).err(), Some(Malformed::MissingField));
+}
+
+#[test]
+fn a_path_loses_its_query_and_an_object_has_no_path() {
+    let path = WireEvent { request_uri: "/healthz?verbose".into(), ..wire() };
+    let seen = event(&path).unwrap();
+    assert_eq!(
+        (seen.operation.path, seen.operation.scope, seen.uri),
+        ("/healthz", Scope::NonResource, "/healthz?verbose")
+    );
+    let object = WireObjectRef { resource: "pods".into(), namespace: "shop".into(), ..WireObjectRef::default() };
+    let mut list = WireEvent { object_ref: Some(object), request_uri: "/api/v1/x".into(), ..wire() };
+    list.user.username = SA.into();
+    let seen = event(&list).unwrap();
+    assert_eq!((seen.operation.path, seen.operation.scope), ("", Scope::Own));
+}
+
+#[test]
+fn addresses_that_are_none_are_passed_over() {
+    let mut odd = wire();
+    odd.source_ips = ["gce-internal-ip", "10.0.0.1", "::1", ""].map(Cow::Borrowed).into_iter().collect();
+    assert_eq!(event(&odd).unwrap().source_ips.len(), 2);
+}
+
+#[test]
+fn a_panic_without_a_code_is_a_server_error_and_reasons_are_unescaped() {
+    let mut panic = WireEvent { stage: "Panic".into(), ..wire() };
+    panic.annotations.reason = Some(Raw(r#""by \"x\"""#));
+    let seen = event(&panic).unwrap();
+    assert_eq!((seen.outcome, &*seen.reason.text()), (Outcome::ServerError, "by \"x\""));
+    let odd = WireEvent { response_status: WireStatus { code: -1 }, ..wire() };
+    assert_eq!(event(&odd).err(), Some(Malformed::BadValue));
+}

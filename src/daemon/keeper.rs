@@ -1,0 +1,146 @@
+//! The state directory and the incidents file, as one: a batch goes in, and is durable and told, once.
+//!
+//! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch holds.
+
+use super::pump::{Batch, Pump};
+use crate::engine::{Engine, Record, Room};
+use crate::incident::to_json;
+use crate::sink::{Cursor, Delivery, IncidentsFile, Row};
+use crate::source::Positions;
+use crate::store::{self, Commit, Store};
+use anyhow::{Context, Result};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// The room of records that the engine does not own: by path of a log, the digest of its file read last.
+const LOGS: u8 = 128;
+/// Rows handed to the incidents file at once.
+const ROWS_AT_ONCE: usize = 4096;
+
+pub struct Keeper {
+    store: Store,
+    file: Option<IncidentsFile>,
+    delivered: Option<Cursor>,
+    logs: Vec<PathBuf>,
+    /// Outbox rows that wait: they are told when they are durable.
+    waiting: Vec<Row>,
+}
+
+impl Keeper {
+    /// Opens the state, gives the engine its memory back, and finds the place in the incidents file.
+    ///
+    /// # Errors
+    /// The state is in use, of a newer version, damaged, or not writable; the file cannot be opened.
+    pub fn open(dir: &Path, incidents: Option<&Path>, logs: &[PathBuf], engine: &mut Engine) -> Result<(Keeper, Vec<Positions>)> {
+        let store = Store::open(dir)?;
+        let mut keeper = Keeper { store, file: None, delivered: None, logs: logs.to_vec(), waiting: Vec::new() };
+        let positions = keeper.recover(engine)?;
+        if let Some(path) = incidents {
+            keeper.open_file(path)?;
+        }
+        Ok((keeper, positions))
+    }
+
+    fn recover(&mut self, engine: &mut Engine) -> Result<Vec<Positions>> {
+        let recovered = self.store.load()?;
+        for room in [Room::Core, Room::Account, Room::Address, Room::Incident] {
+            for row in recovered.records(room as u8)? {
+                let row = row?;
+                let readable = engine.restore(room as u8, row.key(), row.value());
+                readable.map_err(anyhow::Error::msg).context("the state cannot be read; run the version that wrote it, or move the directory away")?;
+            }
+        }
+        let offsets: HashMap<_, _> = recovered.positions.iter().map(|p| (p.file, p.offset)).collect();
+        let mut last = HashMap::new();
+        for row in recovered.records(LOGS)? {
+            let row = row?;
+            if let Ok(bytes) = row.value().try_into() {
+                last.insert(row.key().to_vec(), crate::base::Digest(bytes));
+            }
+        }
+        self.delivered = recovered.delivered.map(|d| Cursor { next_row: d.next_row, file_bytes: d.file_bytes });
+        let of = |path: &PathBuf| Positions { offsets: offsets.clone(), last: last.get(&log_key(path)).copied() };
+        Ok(if self.logs.is_empty() { vec![Positions::from(offsets)] } else { self.logs.iter().map(of).collect() })
+    }
+
+    fn open_file(&mut self, path: &Path) -> Result<()> {
+        let rows = {
+            let recovered = self.store.load()?;
+            recovered.outbox(self.delivered.map_or(0, |c| c.next_row), usize::MAX)?
+        };
+        let (file, cursor) = IncidentsFile::open(path, self.delivered, &rows)?;
+        self.waiting = rows.into_iter().filter(|(n, _)| *n >= cursor.next_row).collect();
+        self.file = Some(file);
+        self.commit_cursor(cursor, 0)
+    }
+
+    /// Makes a batch durable, then tells what it has to tell. The batch is empty afterwards.
+    ///
+    /// # Errors
+    /// `StoreError` (a full disk is told apart), or the incidents file cannot be written.
+    pub fn commit(&mut self, pump: &mut Pump) -> Result<()> {
+        let batch = std::mem::take(&mut pump.batch);
+        let mut records = Vec::new();
+        pump.engine.drain_records(&mut records);
+        self.write(&batch, &records, pump.engine.seq())?;
+        self.deliver(pump.engine.seq())
+    }
+
+    fn write(&mut self, batch: &Batch, records: &[Record], seq: u64) -> Result<()> {
+        let lines: Vec<String> = batch.out.revisions.iter().map(|r| to_json(&r.incident, Some(r.notice))).collect();
+        let incidents: Vec<_> = batch.out.revisions.iter().zip(&lines).map(|(r, l)| (r.incident.id, l.as_bytes())).collect();
+        let notices: Vec<&[u8]> = if self.file.is_some() { lines.iter().map(String::as_bytes).collect() } else { Vec::new() };
+        let asides: Vec<_> = batch.asides.iter()
+            .map(|a| store::Aside { seq: a.seq, file: a.file, from: a.from, to: a.to, reason: a.reason.reason(), digest: a.digest })
+            .collect();
+        let gaps: Vec<_> = batch.holes.iter()
+            .map(|h| store::Gap { seq: h.seq, file: h.file, from: h.from, to: h.to, kind: h.kind.as_str(), detail: &h.detail, time: h.time })
+            .collect();
+        let mut rows: Vec<store::Record<'_>> =
+            records.iter().map(|r| store::Record { room: r.room as u8, key: &r.key, value: r.value.as_deref() }).collect();
+        let keys: Vec<(Vec<u8>, &[u8])> = batch.last_file.iter()
+            .filter_map(|(source, file)| Some((log_key(self.logs.get(usize::from(*source))?), &file.0[..])))
+            .collect();
+        rows.extend(keys.iter().map(|(key, file)| store::Record { room: LOGS, key, value: Some(file) }));
+        let commit = Commit {
+            seq,
+            advances: &batch.advances,
+            records: &rows,
+            incidents: &incidents,
+            notices: &notices,
+            delivered: None,
+            asides: &asides,
+            gaps: &gaps,
+        };
+        let receipt = self.store.commit(&commit)?;
+        let numbered = (receipt.first_outbox_row..).zip(notices.iter().map(|line| line.to_vec()));
+        self.waiting.extend(numbered);
+        Ok(())
+    }
+
+    fn deliver(&mut self, seq: u64) -> Result<()> {
+        while !self.waiting.is_empty() {
+            let Some(file) = &mut self.file else { return Ok(()) };
+            let rows = &self.waiting[..self.waiting.len().min(ROWS_AT_ONCE)];
+            let (cursor, told) = match file.deliver(rows)? {
+                Delivery::Done(cursor) => (cursor, rows.len()),
+                Delivery::Moved(cursor) => (cursor, 0),
+            };
+            self.waiting.drain(..told);
+            self.commit_cursor(cursor, seq)?;
+        }
+        Ok(())
+    }
+
+    fn commit_cursor(&mut self, cursor: Cursor, seq: u64) -> Result<()> {
+        let seq = if seq == 0 { self.store.load()?.seq } else { seq };
+        let delivered = store::Delivered { next_row: cursor.next_row, file_bytes: cursor.file_bytes };
+        let _ = self.store.commit(&Commit { seq, delivered: Some(delivered), ..Commit::default() })?;
+        self.delivered = Some(cursor);
+        Ok(())
+    }
+}
+
+fn log_key(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_encoded_bytes().to_vec()
+}

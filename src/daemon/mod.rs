@@ -1,0 +1,12 @@
+//! How it is wired: sources feed the engine, the store makes it durable, sinks speak.
+//!
+//! Refuses to decide anything: what an event means is the engine's, what survives is the store's.
+
+mod keeper;
+mod pump;
+pub mod replay;
+pub mod run;
+mod watch;
+
+pub use keeper::Keeper;
+pub use pump::{Batch, Pump};

@@ -1,0 +1,131 @@
+//! Items of a source through decoder and engine, into a batch that can be made durable.
+//!
+//! Refuses to keep a line: what could not be read is remembered by place, length, reason and digest.
+
+use crate::base::{Digest, Time};
+use crate::engine::{self, Engine, Input, SourceIndex};
+use crate::event::decode::{self, Malformed};
+use crate::source::{GapKind, Item};
+use crate::store::Advance;
+
+/// A malformed line, or item of a list.
+pub struct Aside {
+    pub seq: u64,
+    pub file: Digest,
+    pub from: u64,
+    pub to: u64,
+    pub reason: Malformed,
+    pub digest: Digest,
+}
+
+/// A hole in what was read.
+pub struct Hole {
+    pub seq: u64,
+    /// Zero where the hole has no file.
+    pub file: Digest,
+    pub from: u64,
+    pub to: u64,
+    pub kind: GapKind,
+    pub detail: String,
+    pub time: Time,
+}
+
+/// What some inputs brought about: everything that a commit and the metrics need.
+#[derive(Default)]
+pub struct Batch {
+    pub out: engine::Output,
+    pub advances: Vec<Advance>,
+    pub asides: Vec<Aside>,
+    pub holes: Vec<Hole>,
+    /// By the index of the log: its file read last.
+    pub last_file: Vec<(SourceIndex, Digest)>,
+    pub lines: u64,
+    pub bytes: u64,
+    pub events: u64,
+    pub malformed: [u64; Malformed::ALL.len()],
+}
+
+impl Batch {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.advances.is_empty() && self.holes.is_empty() && self.out.revisions.is_empty()
+    }
+
+    fn advance(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64) {
+        match self.advances.last_mut() {
+            Some(last) if last.file == file && last.to == from => last.to = to,
+            _ => self.advances.push(Advance { file, from, to, first: true }),
+        }
+        match self.last_file.iter_mut().find(|(s, _)| *s == source) {
+            Some((_, last)) => *last = file,
+            None => self.last_file.push((source, file)),
+        }
+    }
+}
+
+/// The engine and the batch that it is filling.
+pub struct Pump {
+    pub engine: Engine,
+    pub batch: Batch,
+    limits: decode::Limits,
+}
+
+impl Pump {
+    #[must_use]
+    pub fn new(engine: Engine, limits: decode::Limits) -> Pump {
+        Pump { engine, batch: Batch::default(), limits }
+    }
+
+    /// Takes one item of the log with this index.
+    pub fn take(&mut self, source: SourceIndex, item: &Item<'_>) {
+        match *item {
+            Item::Line { file, from, to, bytes } => {
+                self.line(source, file, from, to, bytes);
+                self.batch.advance(source, file, from, to);
+            }
+            Item::TooLong { file, from, to, digest } => {
+                self.batch.malformed[Malformed::TooLong as usize] += 1;
+                let seq = self.engine.seq();
+                self.batch.asides.push(Aside { seq, file, from, to, reason: Malformed::TooLong, digest });
+                self.batch.advance(source, file, from, to);
+            }
+            Item::Gap { file, from, to, kind, detail } => {
+                self.gap(source, file, from, to, kind, detail);
+                if let Some(file) = file {
+                    self.batch.advance(source, file, from, to);
+                }
+            }
+            Item::Begin { file, from, to } => self.batch.advance(source, file, from, to),
+        }
+    }
+
+    pub fn tick(&mut self, at: Time) {
+        self.engine.step(Input::Tick(at), &mut self.batch.out);
+    }
+
+    fn line(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64, bytes: &[u8]) {
+        let Pump { engine, batch, limits } = self;
+        batch.lines += 1;
+        batch.bytes += to - from;
+        let Batch { out, asides, events, malformed, .. } = batch;
+        decode::line(bytes, limits, &mut |_, event| match event {
+            Ok(event) => {
+                *events += 1;
+                engine.step(Input::Event { source, event }, out);
+            }
+            Err(reason) => {
+                malformed[reason as usize] += 1;
+                asides.push(Aside { seq: engine.seq(), file, from, to, reason, digest: Digest::of(bytes) });
+            }
+        });
+    }
+
+    fn gap(&mut self, source: SourceIndex, file: Option<Digest>, from: u64, to: u64, kind: GapKind, detail: &str) {
+        let name = file.unwrap_or_default();
+        let digest = Digest::of_parts(&[b"gap", kind.as_str().as_bytes(), &name.0, &from.to_le_bytes(), &to.to_le_bytes()]);
+        let gap = engine::Gap { kind: kind.as_str(), detail, digest };
+        self.engine.step(Input::Gap { source, gap }, &mut self.batch.out);
+        let (seq, time) = (self.engine.seq(), self.engine.now());
+        self.batch.holes.push(Hole { seq, file: name, from, to, kind, detail: detail.to_owned(), time });
+    }
+}

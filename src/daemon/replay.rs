@@ -1,0 +1,151 @@
+//! The engine over logs that are already written, as fast as the machine reads them.
+//!
+//! Refuses ticks and clocks: only what stands in the lines decides.
+
+use super::{Keeper, Pump};
+use crate::base::{Digest, Time};
+use crate::config::Config;
+use crate::detect::Severity;
+use crate::engine::Engine;
+use crate::event::decode::{self, Malformed};
+use crate::incident::{Incident, Revision, Status};
+use crate::source::{Archive, Limits, Positions};
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Bytes read between two looks at the batch, without a state and with one. A commit costs about as
+/// much as a thousand events per changed account, so it is worth some seconds of log.
+const STRIDE: u64 = 1 << 20;
+const STRIDE_WITH_STATE: u64 = 64 << 20;
+
+/// What a replay saw, for the summary.
+#[derive(Default)]
+pub struct Summary {
+    pub lines: u64,
+    pub bytes: u64,
+    pub events: u64,
+    pub judged: u64,
+    pub malformed: [u64; Malformed::ALL.len()],
+    pub gaps: u64,
+    /// Incidents by severity, as they were last.
+    pub incidents: [u64; Severity::ALL.len()],
+    pub accounts: usize,
+    pub mature: usize,
+    pub newest: Time,
+    /// Files whose last line has no end yet, with its bytes: left for `run`.
+    pub unfinished: Vec<(PathBuf, u64)>,
+}
+
+impl Summary {
+    /// The gravest severity of any incident.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        Severity::ALL.into_iter().rev().find(|s| self.incidents[*s as usize] > 0)
+    }
+}
+
+/// Who watches a replay.
+pub trait Audience {
+    /// An incident's last revision, in the order in which they ended; those that go on come last.
+    ///
+    /// # Errors
+    /// Whatever writing it out brings.
+    fn incident(&mut self, incident: &Incident) -> Result<()>;
+    /// How far it has come, in bytes of the files.
+    fn progress(&mut self, bytes: u64, of_bytes: u64, events: u64);
+}
+
+/// Reads all of `paths`, on from where the state stands if there is one.
+///
+/// # Errors
+/// A path that cannot be opened (before anything is read), or a state that cannot be used.
+pub fn replay(paths: &[PathBuf], state: Option<&Path>, config: &Config, audience: &mut dyn Audience) -> Result<Summary> {
+    let mut pump = Pump::new(Engine::new(config.policy.clone()), decode::Limits { max_line_bytes: config.daemon.max_line_bytes });
+    let (mut keeper, positions) = match state {
+        Some(dir) => {
+            let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump.engine)?;
+            (Some(keeper), positions.pop().unwrap_or_default())
+        }
+        None => (None, Positions::default()),
+    };
+    let limits = Limits { max_line: config.daemon.max_line_bytes, ..Limits::default() };
+    let mut archive = Archive::open(paths, positions, limits)?;
+    let stride = if state.is_some() { STRIDE_WITH_STATE } else { STRIDE };
+    let mut summary = Summary::default();
+    let mut stories = Stories { open: BTreeMap::new() };
+    loop {
+        let done = archive.read(stride, &stage_time, &mut |item| pump.take(0, &item));
+        stories.follow(&pump.batch.out.revisions, &mut summary, audience)?;
+        count(&mut summary, &pump);
+        match &mut keeper {
+            Some(keeper) => keeper.commit(&mut pump)?,
+            None => {
+                pump.batch = super::Batch::default();
+                pump.engine.skip_records();
+            }
+        }
+        audience.progress(done.bytes, done.of_bytes, summary.events);
+        if done.all {
+            break;
+        }
+    }
+    stories.end(&mut summary, audience)?;
+    summary.unfinished = archive.unfinished().to_vec();
+    summary.accounts = pump.engine.population().len();
+    summary.newest = pump.engine.now();
+    let known = pump.engine.population().iter();
+    summary.mature = known.filter(|(_, a)| a.maturity(a.last_seen, &config.policy.learning).mature).count();
+    Ok(summary)
+}
+
+/// Merging several logs asks for the time of lines that are not decoded yet.
+fn stage_time(line: &[u8]) -> Option<Time> {
+    let mut time = None;
+    decode::line(line, &decode::Limits::default(), &mut |_, event| {
+        if let (None, Ok(event)) = (time, event) {
+            time = Some(event.time);
+        }
+    });
+    time
+}
+
+fn count(summary: &mut Summary, pump: &Pump) {
+    let batch = &pump.batch;
+    summary.lines += batch.lines;
+    summary.bytes += batch.bytes;
+    summary.events += batch.events;
+    summary.judged += batch.out.judged;
+    summary.gaps += batch.holes.len() as u64;
+    for (sum, n) in summary.malformed.iter_mut().zip(batch.malformed) {
+        *sum += n;
+    }
+}
+
+/// Incidents that have not ended yet, as they were last told.
+struct Stories {
+    open: BTreeMap<Digest, Incident>,
+}
+
+impl Stories {
+    fn follow(&mut self, revisions: &[Revision], summary: &mut Summary, audience: &mut dyn Audience) -> Result<()> {
+        for Revision { incident, .. } in revisions {
+            if incident.status == Status::Resolved {
+                self.open.remove(&incident.id);
+                tell(incident, summary, audience)?;
+            } else {
+                self.open.insert(incident.id, incident.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self, summary: &mut Summary, audience: &mut dyn Audience) -> Result<()> {
+        self.open.values().try_for_each(|incident| tell(incident, summary, audience))
+    }
+}
+
+fn tell(incident: &Incident, summary: &mut Summary, audience: &mut dyn Audience) -> Result<()> {
+    summary.incidents[incident.severity as usize] += 1;
+    audience.incident(incident)
+}

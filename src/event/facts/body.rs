@@ -1,0 +1,100 @@
+//! A request body, as far as facts are taken from it.
+//!
+//! Refuses to become large: a body is the caller's to choose, and three megabytes of `[0,0,...` would be
+//! a hundred as a tree. Only members with names that facts use are kept, and only so many values.
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// Values kept of one body. A large pod has a few hundred under these names, the largest JSON patch
+/// that the API server takes has 10,000 steps of three.
+const VALUES: usize = 50_000;
+
+/// Parses a body. `None` where it is no JSON.
+pub(super) fn parse(body: &str) -> Option<Value> {
+    let mut room = VALUES;
+    Kept(&mut room).deserialize(&mut serde_json::Deserializer::from_str(body)).ok()
+}
+
+fn is_used(name: &str) -> bool {
+    let step = matches!(name, "op" | "path" | "value");
+    let nesting = matches!(name, "spec" | "template" | "jobTemplate" | "securityContext" | "capabilities" | "add");
+    let pod = matches!(
+        name,
+        "hostNetwork"
+            | "hostPID"
+            | "hostIPC"
+            | "serviceAccount"
+            | "serviceAccountName"
+            | "volumes"
+            | "hostPath"
+            | "initContainers"
+            | "containers"
+            | "ephemeralContainers"
+            | "privileged"
+    );
+    let token = matches!(name, "expirationSeconds" | "audiences" | "boundObjectRef");
+    let rbac = matches!(name, "roleRef" | "subjects" | "rules" | "verbs" | "resources" | "apiGroups");
+    let common = matches!(name, "kind" | "name" | "namespace" | "type" | "signerName");
+    step || nesting || pod || token || rbac || common
+}
+
+/// Builds a [`Value`] while there is room; what does not fit is stepped over and reads as `null`.
+struct Kept<'r>(&'r mut usize);
+
+impl<'de> DeserializeSeed<'de> for Kept<'_> {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        if *self.0 == 0 {
+            return from.deserialize_ignored_any(IgnoredAny).map(|_| Value::Null);
+        }
+        *self.0 -= 1;
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Kept<'_> {
+    type Value = Value;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut kept = Vec::new();
+        while let Some(value) = list.next_element_seed(Kept(self.0))? {
+            if !value.is_null() {
+                kept.push(value);
+            }
+        }
+        Ok(Value::Array(kept))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut kept = Map::new();
+        while let Some(name) = members.next_key::<std::borrow::Cow<'de, str>>()? {
+            if is_used(&name) {
+                kept.insert(name.into_owned(), members.next_value_seed(Kept(self.0))?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Value::Object(kept))
+    }
+}

@@ -1,0 +1,119 @@
+use super::*;
+use crate::event::{Operation, Scope};
+
+fn facts(verb: &str, kind: &str, body: &str) -> Option<Facts> {
+    let (resource, subresource) = kind.split_once('/').unwrap_or((kind, ""));
+    let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let operation =
+        Operation { verb, group, resource, subresource, namespace: "", name: "", path: "", scope: Scope::Cluster };
+    extract(&operation, body).map(|facts| *facts)
+}
+
+#[test]
+fn a_token_request() {
+    let body = r#"{"spec":{"audiences":["sts.amazonaws.com"],"expirationSeconds":86400,
+        "boundObjectRef":{"kind":"Pod","apiVersion":"v1","name":"p"}}}"#;
+    let token = facts("create", "serviceaccounts/token", body).unwrap().token.unwrap();
+    let expected =
+        TokenFacts { lifetime_seconds: 86_400, audiences: vec!["sts.amazonaws.com".into()], bound_to: "Pod".into() };
+    assert_eq!(token, expected);
+    let empty = facts("create", "serviceaccounts/token", r#"{"spec":{"audiences":null}}"#).unwrap();
+    assert_eq!(empty.token, Some(TokenFacts::default()));
+}
+
+const POD: &str = r#"{"hostPID":true,"serviceAccountName":"default",
+    "volumes":[{"name":"e","emptyDir":{}},{"name":"r","hostPath":{"path":"/"}}],
+    "initContainers":[{"securityContext":{"capabilities":{"add":["SYS_ADMIN","SYS_ADMIN"]}}}],
+    "containers":[{"name":"a"},{"securityContext":{"privileged":true}}]}"#;
+
+#[test]
+fn pods_and_the_templates_of_workloads() {
+    let expected = PodFacts {
+        privileged: true,
+        host_pid: true,
+        host_paths: vec!["/".into()],
+        added_capabilities: vec!["SYS_ADMIN".into()],
+        service_account: "default".into(),
+        ..PodFacts::default()
+    };
+    for (kind, body) in [
+        ("pods", format!(r#"{{"spec":{POD}}}"#)),
+        ("daemonsets.apps", format!(r#"{{"spec":{{"template":{{"spec":{POD}}}}}}}"#)),
+        ("cronjobs.batch", format!(r#"{{"spec":{{"jobTemplate":{{"spec":{{"template":{{"spec":{POD}}}}}}}}}}}"#)),
+    ] {
+        assert_eq!(facts("create", kind, &body).unwrap().pod.as_ref(), Some(&expected), "{kind}");
+    }
+    let debug = r#"{"spec":{"ephemeralContainers":[{"securityContext":{"privileged":true}}]}}"#;
+    assert!(facts("patch", "pods/ephemeralcontainers", debug).unwrap().pod.unwrap().privileged);
+}
+
+#[test]
+fn a_json_patch_is_read_by_its_paths() {
+    let body = r#"[{"op":"test","path":"/spec/hostIPC","value":true},{"op":"remove","path":"/x"},5,
+        {"op":"add","path":"/spec/template/spec/hostNetwork","value":true},
+        {"op":"replace","path":"/spec/template/spec/containers/0/securityContext/privileged","value":true},
+        {"op":"add","path":"/spec/template/spec/volumes/-","value":{"hostPath":{"path":"/etc"}}}]"#;
+    let pod = facts("patch", "deployments.apps", body).unwrap().pod.unwrap();
+    assert!(pod.host_network && pod.privileged && !pod.host_ipc);
+    assert_eq!(pod.host_paths, ["/etc"]);
+}
+
+#[test]
+fn bindings_and_roles() {
+    let body = r#"{"roleRef":{"kind":"ClusterRole","name":"cluster-admin"},"subjects":[
+        {"kind":"ServiceAccount","name":"cart","namespace":"shop"},{"kind":"User","name":"bob"}]}"#;
+    let binding = facts("create", "clusterrolebindings.rbac.authorization.k8s.io", body).unwrap().binding.unwrap();
+    assert_eq!(binding.role, "cluster-admin");
+    assert_eq!(binding.subjects, ["ServiceAccount:shop/cart", "User:bob"]);
+
+    let role = |rules: &str| {
+        let body = format!(r#"{{"rules":[{rules}]}}"#);
+        facts("update", "clusterroles.rbac.authorization.k8s.io", &body).unwrap().rules.unwrap()
+    };
+    let all = role(r#"{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}"#);
+    assert!(all.any_verb && all.any_resource && all.reads_secrets && all.exec && all.nodes_proxy && all.mints_tokens);
+    let apps = role(r#"{"apiGroups":["apps"],"resources":["*"],"verbs":["get"]}"#);
+    assert_eq!(apps, RuleFacts { any_resource: true, ..RuleFacts::default() });
+    let apart = role(
+        r#"{"apiGroups":[""],"resources":["secrets"],"verbs":["delete"]},{"apiGroups":[""],"resources":["pods"],"verbs":["get"]}"#,
+    );
+    assert_eq!(apart, RuleFacts { writes: true, ..RuleFacts::default() });
+    assert!(role(r#"{"apiGroups":[""],"resources":["*/token"],"verbs":["create"]}"#).mints_tokens);
+}
+
+#[test]
+fn a_body_that_does_not_fit_says_nothing_and_hurts_nothing() {
+    for body in ["5", "null", "{", "[]", r#"{"spec":5}"#, r#"{"spec":{"containers":{"a":1},"volumes":[[]]}}"#] {
+        let seen = facts("create", "pods", body).and_then(|facts| facts.pod);
+        assert!(seen.is_none_or(|pod| pod == PodFacts::default()), "{body}");
+    }
+    assert_eq!(facts("delete", "pods", "{}"), None);
+    assert_eq!(facts("create", "configmaps", "{}"), None);
+}
+
+#[test]
+fn what_an_attacker_can_stretch_is_bounded() {
+    let add: Vec<String> = (0..100).map(|n| format!("\"{n}{}\"", "é".repeat(300))).collect();
+    let body = format!(
+        r#"{{"spec":{{"containers":[{{"securityContext":{{"capabilities":{{"add":[{}]}}}}}}]}}}}"#,
+        add.join(",")
+    );
+    let pod = facts("create", "pods", &body).unwrap().pod.unwrap();
+    assert_eq!(pod.added_capabilities.len(), 16);
+    assert!(pod.added_capabilities.iter().all(|text| text.len() <= 256));
+}
+
+#[test]
+fn the_last_of_repeated_keys_counts_as_it_does_for_the_server() {
+    let body = r#"{"spec":{"hostNetwork":false},"spec":{"hostNetwork":true}}"#;
+    assert!(facts("patch", "pods", body).unwrap().pod.unwrap().host_network);
+}
+
+#[test]
+fn padding_neither_grows_the_tree_nor_hides_what_follows() {
+    let zeros = "0,".repeat(200_000);
+    let body = format!(r#"{{"metadata":{{"x":[{zeros}0]}},"spec":{{"hostNetwork":true}}}}"#);
+    assert!(facts("patch", "pods", &body).unwrap().pod.unwrap().host_network);
+    let tree = body::parse(&format!("[{zeros}0]")).unwrap();
+    assert!(tree.as_array().unwrap().len() <= 50_000);
+}
