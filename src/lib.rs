@@ -10,3 +10,7 @@ pub mod baseline;
 pub mod detect;
 pub mod engine;
 pub mod incident;
+
+pub mod sink;
+pub mod source;
+pub mod store;
