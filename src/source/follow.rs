@@ -252,17 +252,22 @@ impl Follower {
 
     /// Decides where to begin, once there is something to decide on.
     fn begin(&mut self, listing: &[Entry], each: &mut dyn FnMut(Item<'_>)) -> bool {
-        if !self.positions.is_empty() {
+        let here = |file: &Digest| listing.iter().any(|entry| entry.file == Some(*file));
+        let any_here = self.positions.keys().any(here);
+        // Positions of other logs alone say nothing of this one.
+        if self.last.is_some() || any_here {
             if listing.iter().all(|entry| entry.file.is_none()) {
                 return false;
             }
-            let here = |file: &Digest| listing.iter().any(|entry| entry.file == Some(*file));
-            let known = self.positions.keys().any(here) && self.last.as_ref().is_none_or(here);
+            let known = any_here && self.last.as_ref().is_none_or(here);
             if !known && !listing.iter().any(Entry::is_riddle) {
                 let at = self.last.map_or(0, |file| self.position(file));
                 self.lost(self.last, at, at, "the file read last is gone; newer ones may be too", each);
             }
             return true;
+        }
+        if !self.positions.is_empty() && listing.iter().any(Entry::is_riddle) {
+            return false;
         }
         if self.start == Start::Oldest {
             return true;

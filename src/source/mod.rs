@@ -92,10 +92,10 @@ impl fmt::Display for GapKind {
 /// How far each file of a log has been consumed, as committed.
 #[derive(Debug, Clone, Default)]
 pub struct Positions {
-    /// Rows of one log only: a table that knows none of the files present means that files were lost.
+    /// Rows of other logs may stand beside those of this one.
     pub offsets: HashMap<Digest, u64>,
-    /// The file of the last committed item. Without it a vanished file goes unnoticed while an older file
-    /// of the table is still there.
+    /// The file of the last committed item of this log: if it is gone, files were lost. Without it a
+    /// vanished file goes unnoticed.
     pub last: Option<Digest>,
 }
 

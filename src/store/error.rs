@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    #[error("{path:?} is not a directory: give --state-dir a directory, or a path where one can be made")]
+    #[error("{path:?} is not a directory: give --state a directory, or a path where one can be made")]
     NotADirectory { path: PathBuf },
     #[error("another tokentrail runs on this state directory {dir:?} (pid {}): stop it, or use another directory",
         pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()))]

@@ -41,6 +41,8 @@ pub(super) fn check(stored: Option<u64>, advance: &Advance, gaps: &[Gap<'_>]) ->
     match stored {
         None if first => Ok(()),
         None => Err(StoreError::UnknownFile { file, from }),
+        // A log that was cut in place begins again, where a gap of the same commit says so.
+        Some(stored) if from < stored && gaps.iter().any(|g| g.file == file && g.to == from) => Ok(()),
         Some(stored) if from < stored => Err(StoreError::Overlap { file, stored, from }),
         Some(stored) if from > stored && !gaps.iter().any(|g| g.file == file && g.from == stored && g.to == from) => {
             Err(StoreError::Hole { file, stored, from })
