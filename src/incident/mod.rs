@@ -6,7 +6,7 @@ mod correlate;
 mod evidence;
 mod json;
 mod notice;
-mod respond;
+pub mod respond;
 
 pub use correlate::{Arrival, Correlator, Memory, Revision};
 pub use evidence::Evidence;
