@@ -73,8 +73,9 @@ impl Follower {
         }
     }
 
-    /// Reads about `budget` bytes (at most one chunk more) and hands out each item in order. Never fails:
-    /// what cannot be read is a gap, told once and tried again.
+    /// Reads about `budget` bytes (at most one chunk more; opening a file costs 4 KiB of it) and hands out
+    /// each item in order. Never fails: what cannot be read is a gap, told once and tried again. `now` must
+    /// not go back; it decides only when to list the directory and when to try again.
     pub fn poll(&mut self, now: Instant, budget: u64, each: &mut dyn FnMut(Item<'_>)) -> Progress {
         if self.tail.is_some() && self.survey_due.is_none_or(|due| now >= due) {
             self.look_again(now, each);
