@@ -492,6 +492,9 @@ fn what_was_there_before_the_chosen_end_is_not_missed_when_it_goes() {
     let mut reader = Reader::new(writer.active(), Start::End);
     reader.drain();
     assert_eq!(reader.kinds(), [GapKind::Unreadable]);
+    fs::write(writer.dir.join("audit-2020-01-01T00-00-00.000.log.gz"), gzip(b"{\"old\":1}\n")).unwrap();
+    reader.look();
+    reader.drain();
     while !writer.rotated().is_empty() {
         writer.remove_oldest();
         reader.look();

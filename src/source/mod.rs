@@ -7,6 +7,8 @@
 //! Refuses to decode a line, to store a position, to start a thread of its own, or to look at the clock.
 
 mod input;
+mod ledger;
+mod name;
 mod rotated;
 mod survey;
 mod tail;
