@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary: hands the process over to the command line.
+
+fn main() -> std::process::ExitCode {
+    tokentrail::cli::main()
+}

@@ -4,7 +4,7 @@
 
 use super::pump::{Batch, Pump};
 use crate::engine::{Engine, Record, Room};
-use crate::incident::to_json;
+use crate::incident::{Revision, to_json};
 use crate::sink::{Cursor, Delivery, IncidentsFile, Row};
 use crate::source::Positions;
 use crate::store::{self, Commit, Store};
@@ -74,16 +74,18 @@ impl Keeper {
         self.commit_cursor(cursor, 0)
     }
 
-    /// Makes a batch durable, then tells what it has to tell. The batch is empty afterwards.
+    /// Makes a batch durable, then writes what it has to tell to the incidents file. The batch is empty
+    /// afterwards; its revisions are handed back, for they may be told now.
     ///
     /// # Errors
     /// `StoreError` (a full disk is told apart), or the incidents file cannot be written.
-    pub fn commit(&mut self, pump: &mut Pump) -> Result<()> {
+    pub fn commit(&mut self, pump: &mut Pump) -> Result<Vec<Revision>> {
         let batch = std::mem::take(&mut pump.batch);
         let mut records = Vec::new();
         pump.engine.drain_records(&mut records);
         self.write(&batch, &records, pump.engine.seq())?;
-        self.deliver(pump.engine.seq())
+        self.deliver(pump.engine.seq())?;
+        Ok(batch.out.revisions)
     }
 
     fn write(&mut self, batch: &Batch, records: &[Record], seq: u64) -> Result<()> {

@@ -79,7 +79,7 @@ pub fn replay(paths: &[PathBuf], state: Option<&Path>, config: &Config, audience
         stories.follow(&pump.batch.out.revisions, &mut summary, audience)?;
         count(&mut summary, &pump);
         match &mut keeper {
-            Some(keeper) => keeper.commit(&mut pump)?,
+            Some(keeper) => drop(keeper.commit(&mut pump)?),
             None => {
                 pump.batch = super::Batch::default();
                 pump.engine.skip_records();

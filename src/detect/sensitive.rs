@@ -3,7 +3,7 @@
 //! Refuses to say whether one is wrong: that depends on who does it.
 
 use super::Tactic;
-use crate::event::{AuditEvent, Operation};
+use crate::event::{AuditEvent, Operation, Outcome};
 use std::fmt::Write;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,10 +18,20 @@ pub enum Sensitive {
     Webhook,
     Csr,
     NodesProxy,
+    /// services/proxy and pods/proxy: a way around network policy.
+    ServiceProxy,
+    /// Asks the API server whose token it holds.
+    TokenReview,
+    /// A pod started directly, not by a controller.
+    Pod,
     /// A workload that can take over its node.
     PrivilegedWorkload,
     /// A pod or workload put straight into a system namespace.
     SystemNamespace,
+    /// Configuration that decides names or identities of the whole cluster.
+    ClusterConfig,
+    /// Events of the cluster deleted.
+    Traces,
 }
 
 /// Namespaces that belong to the cluster itself.
@@ -32,7 +42,7 @@ impl Sensitive {
     /// is audited as `get`. `watch` on secrets is a read of secrets.
     #[must_use]
     pub fn of(event: &AuditEvent<'_>) -> Option<Sensitive> {
-        if event.impersonated.is_some() {
+        if event.impersonated.is_some() || event.outcome == Outcome::ImpersonationRefused {
             return Some(Sensitive::Impersonation);
         }
         let operation = &event.operation;
@@ -43,6 +53,10 @@ impl Sensitive {
             ("", "pods", "exec" | "attach" | "portforward") => Some(Sensitive::Exec),
             ("", "pods", "ephemeralcontainers") if writes => Some(Sensitive::Exec),
             ("", "nodes", "proxy") => Some(Sensitive::NodesProxy),
+            ("", "services" | "pods", "proxy") => Some(Sensitive::ServiceProxy),
+            ("authentication.k8s.io", "tokenreviews", _) => Some(Sensitive::TokenReview),
+            ("", "configmaps", "") if writes && is_cluster_config(operation) => Some(Sensitive::ClusterConfig),
+            ("" | "events.k8s.io", "events", "") if operation.verb.starts_with("delete") => Some(Sensitive::Traces),
             ("rbac.authorization.k8s.io", _, _) if writes => Some(Sensitive::Rbac),
             ("admissionregistration.k8s.io", _, "") if writes => Some(Sensitive::Webhook),
             ("certificates.k8s.io", _, _) if writes => Some(Sensitive::Csr),
@@ -63,6 +77,11 @@ impl Sensitive {
             Sensitive::Webhook => "changes admission webhooks",
             Sensitive::Csr => "requests or approves certificates",
             Sensitive::NodesProxy => "reaches kubelets through the API server",
+            Sensitive::ServiceProxy => "reaches pods through the API server",
+            Sensitive::TokenReview => "asks whose a token is",
+            Sensitive::Pod => "starts pods by itself",
+            Sensitive::ClusterConfig => "changes configuration of the whole cluster",
+            Sensitive::Traces => "deletes events",
             Sensitive::PrivilegedWorkload => "starts a workload with power over its node",
             Sensitive::SystemNamespace => "starts a workload in a system namespace",
         }
@@ -71,13 +90,15 @@ impl Sensitive {
     #[must_use]
     pub fn tactic(self) -> Tactic {
         match self {
-            Sensitive::SecretRead | Sensitive::Token => Tactic::CredentialAccess,
+            Sensitive::SecretRead | Sensitive::Token | Sensitive::TokenReview => Tactic::CredentialAccess,
             Sensitive::SecretWrite | Sensitive::Webhook | Sensitive::Csr | Sensitive::SystemNamespace => {
                 Tactic::Persistence
             }
-            Sensitive::Exec => Tactic::Execution,
+            Sensitive::Exec | Sensitive::Pod => Tactic::Execution,
             Sensitive::Rbac | Sensitive::Impersonation | Sensitive::PrivilegedWorkload => Tactic::PrivilegeEscalation,
-            Sensitive::NodesProxy => Tactic::LateralMovement,
+            Sensitive::NodesProxy | Sensitive::ServiceProxy => Tactic::LateralMovement,
+            Sensitive::ClusterConfig => Tactic::Impact,
+            Sensitive::Traces => Tactic::DefenseEvasion,
         }
     }
 
@@ -93,6 +114,11 @@ impl Sensitive {
             Sensitive::Webhook => &["T1546"],
             Sensitive::Csr => &["T1098", "T1649"],
             Sensitive::NodesProxy => &["T1611", "T1550.001"],
+            Sensitive::ServiceProxy => &["T1090"],
+            Sensitive::TokenReview => &["T1528"],
+            Sensitive::Pod => &["T1610"],
+            Sensitive::ClusterConfig => &["T1565.001", "T1557"],
+            Sensitive::Traces => &["T1070"],
             Sensitive::PrivilegedWorkload => &["T1611", "T1610"],
             Sensitive::SystemNamespace => &["T1610", "T1036.005"],
         }
@@ -109,6 +135,11 @@ fn is_workload(operation: &Operation<'_>) -> bool {
         )
 }
 
+/// Cluster DNS, and the EKS map of cloud identities to users.
+fn is_cluster_config(operation: &Operation<'_>) -> bool {
+    operation.namespace == "kube-system" && matches!(operation.name, "coredns" | "kube-dns" | "aws-auth")
+}
+
 fn workload(event: &AuditEvent<'_>) -> Option<Sensitive> {
     let pod = event.facts.as_ref().and_then(|facts| facts.pod.as_ref());
     let takes_over = |p: &crate::event::facts::PodFacts| {
@@ -118,6 +149,8 @@ fn workload(event: &AuditEvent<'_>) -> Option<Sensitive> {
         Some(Sensitive::PrivilegedWorkload)
     } else if event.operation.verb == "create" && SYSTEM_NAMESPACES.contains(&event.operation.namespace) {
         Some(Sensitive::SystemNamespace)
+    } else if event.operation.verb == "create" && event.operation.resource == "pods" {
+        Some(Sensitive::Pod)
     } else {
         None
     }

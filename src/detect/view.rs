@@ -30,6 +30,7 @@ impl Marks {
     /// The address does not fit what the credential is bound to, or where it was.
     pub const MISPLACED: Marks = Marks(1 << 7);
     pub const TOKEN_SECRET: Marks = Marks(1 << 8);
+    pub const ANONYMOUS: Marks = Marks(1 << 9);
 
     #[must_use]
     pub const fn with(self, other: Marks) -> Marks {
@@ -89,6 +90,12 @@ impl View<'_> {
     #[must_use]
     pub fn is_service_account(&self) -> bool {
         matches!(self.event.principal, Principal::ServiceAccount { .. })
+    }
+
+    /// A service account or a node: its calls are written in code, and a person's are not.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        matches!(self.event.principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
     }
 
     /// A controller of kube-controller-manager at its own work: an unbound token of a kube-system

@@ -203,6 +203,7 @@ fn marks_of(view: &View<'_>) -> Marks {
     );
     let moved = view.holder.and_then(|h| h.places.first()).is_some_and(|home| view.origin.ip != Some(home.ip));
     marks.set(Marks::MISPLACED, moved || matches!(view.origin.class, Class::OtherPod | Class::OtherNode));
+    marks.set(Marks::ANONYMOUS, event.principal.kind() == PrincipalKind::Anonymous);
     marks.set(Marks::TOKEN_SECRET, view.secret_maker.is_some());
     marks
 }
@@ -241,7 +242,9 @@ fn probe_of(view: &View<'_>) -> Option<Probe> {
     } else {
         return None;
     };
-    let name = if kind == Kind::Secret { operation.name } else { "" };
+    // A node that asks for other nodes' secrets asks for the same kind again and again.
+    let by_name = kind == Kind::Secret || event.principal.kind() == PrincipalKind::Node;
+    let name = if by_name { operation.name } else { "" };
     let namespace = if matches!(kind, Kind::Novel | Kind::Discovery) { "" } else { operation.namespace };
     let what = probes::hash(&[view.operation, namespace, name, operation.path]);
     Some(Probe { at: event.time.stored_seconds(), what, kind })

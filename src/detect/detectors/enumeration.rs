@@ -8,8 +8,8 @@
 //! # How it decides
 //! Points for each distinct probe in the window that is not the account's habit (policy
 //! `enumeration`). At the threshold it is `medium`, in the fast window (minutes) and in the slow one (a
-//! day, twice the threshold), for mature and new accounts alike; `high` at three times the threshold. People get
-//! twice the threshold.
+//! day, twice the threshold), for mature and new accounts alike; `high` at three times the threshold. People and
+//! kubelets (which lose races with deleted pods) get twice the threshold.
 //!
 //! # When it is wrong
 //! A program started without the rights it needs (it retries one kind: a few points only); a dashboard
@@ -85,7 +85,7 @@ impl Tally {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let policy = &view.policy.enumeration;
-    if matches!(view.event.principal.kind(), PrincipalKind::Nobody | PrincipalKind::Node) || view.is_own_controller() {
+    if view.event.principal.kind() == PrincipalKind::Nobody || view.is_own_controller() {
         return;
     }
     let Some(now) = view.probe else { return };

@@ -1,5 +1,6 @@
 //! THE list of detectors, in the order in which they judge.
 
+mod anonymous_access;
 mod credential_in_two_places;
 mod enumeration;
 mod legacy_token;
@@ -33,6 +34,7 @@ registry![
     legacy_token,
     token_secret_made,
     sensitive_operation,
+    anonymous_access,
     enumeration,
     unauthenticated_burst,
     unknown_origin,

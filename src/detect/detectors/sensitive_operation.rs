@@ -133,6 +133,8 @@ fn severity(view: &View<'_>, sensitive: Sensitive, standing: Standing) -> Option
             view.operation_seen.is_none_or(|s| s.last().day() != view.now().day()).then_some(Severity::Low)
         }
         Standing::New | Standing::Today => {
+            // To be refused Secrets is a program without its rights; to be refused another identity is not.
+            let refused = refused && sensitive != Sensitive::Impersonation;
             if refused || !view.is_service_account() || !view.maturity.mature {
                 Some(Severity::Low)
             } else if is_grave(sensitive, view) {
@@ -164,6 +166,7 @@ fn verb_phrase(sensitive: Sensitive) -> String {
     let (verb, rest) = words.split_once(' ').unwrap_or((words, ""));
     let infinitive = match verb {
         "reaches" => "reach",
+        "asks" => "ask",
         other => other.strip_suffix('s').unwrap_or(other),
     };
     format!("{infinitive} {rest}").trim_end().to_owned()

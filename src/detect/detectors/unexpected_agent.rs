@@ -35,7 +35,7 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    if !view.maturity.mature || !view.is_service_account() || view.is_own_controller() {
+    if !view.maturity.mature || !view.is_machine() || view.is_own_controller() {
         return;
     }
     findings.push(Finding {

@@ -1,0 +1,133 @@
+//! The doors for people: commands, options, exit codes.
+//!
+//! Refuses to hold logic: each command calls one thing and prints what comes back.
+
+mod demo;
+mod replay;
+mod run;
+
+use crate::base::Time;
+use crate::detect::Severity;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Watches how each Kubernetes ServiceAccount and each of its tokens is used, by the API server's audit
+/// log, and tells when one is used as its owner never would.
+#[derive(Parser)]
+#[command(name = "tokentrail", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How much to log on stderr: error, warn, info, debug, trace.
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    log_level: String,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tokentrail demo                                     see it work on a bundled real log
+  tokentrail replay /var/log/kubernetes/audit/        what would it have told about the logs there
+  tokentrail replay audit.log -o json --fail-on high  the same for machines; exit 2 if there is anything high
+  tokentrail replay OLD_LOGS --state DIR              learn from old logs ...
+  tokentrail run --audit-log audit.log --state DIR    ... and go on live where they ended
+
+Exit codes: 0 fine, 1 error, 2 incidents of the severity given with --fail-on (or above) were found";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Follow audit logs: learn, judge, tell (the daemon)
+    Run(RunArgs),
+    /// Read old audit logs with the same engine and print the incidents in them
+    Replay(ReplayArgs),
+    /// Follow a bundled real log that grows as you watch; Ctrl-C ends it and leaves nothing behind
+    Demo(DemoArgs),
+}
+
+#[derive(clap::Args)]
+struct RunArgs {
+    /// An audit log that an API server writes; give it again for each API server. It need not exist yet
+    #[arg(long = "audit-log", value_name = "PATH")]
+    audit_logs: Vec<PathBuf>,
+    /// Settings; the defaults and what they mean stand in config/tokentrail.yaml [default: /etc/tokentrail/tokentrail.yaml if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where baselines, positions and incidents are kept; made if it is missing [default: /var/lib/tokentrail]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Append every revision of every incident to this file, a JSON object a line
+    #[arg(long, value_name = "FILE")]
+    incidents: Option<PathBuf>,
+    /// Serve /metrics, /livez and /readyz here [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<std::net::SocketAddr>,
+    /// Where to begin in a log that was never read: with its oldest rotated file, or at its present end [default: oldest]
+    #[arg(long, value_name = "oldest|end")]
+    from: Option<crate::config::Begin>,
+}
+
+#[derive(clap::Args)]
+struct ReplayArgs {
+    /// Logs (plain, .gz, .zst), directories of them, or - for standard input. Rotated sets are read in their order, several logs are merged by time
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Settings, as for run
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep what was learned here, and go on from what is there: `run --state DIR` continues
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// A table for people, or a JSON object a line (incidents of every severity)
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Output,
+    /// Exit with 2 if an incident is this severe or more: info, low, medium, high, critical
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    fail_on: Option<Severity>,
+    /// The least severe incidents that the table shows
+    #[arg(long, value_name = "SEVERITY", default_value = "medium", value_parser = severity)]
+    min_severity: Severity,
+}
+
+#[derive(clap::Args)]
+struct DemoArgs {
+    /// Serve /metrics, /livez and /readyz here
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9464")]
+    listen: std::net::SocketAddr,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::parse(text).ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    crate::telemetry::logging::start(&cli.log_level);
+    let done = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Demo(args) => demo::demo(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("tokentrail: {error:#}");
+        ExitCode::from(1)
+    })
+}
+
+/// Colours where a person looks, and has not asked for none (no-color.org).
+fn style(is_terminal: bool) -> crate::report::Style {
+    let plain = !is_terminal || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    if plain { crate::report::Style::Plain } else { crate::report::Style::Coloured }
+}
+
+/// Stage time as people say it at a terminal.
+fn to_the_second(at: Time) -> String {
+    at.to_string().replace('T', " ").split('.').next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,73 @@
+//! `tokentrail run`: the daemon in the foreground.
+
+use super::{RunArgs, style};
+use crate::api::{self, Health};
+use crate::config::{Config, Reloader};
+use crate::daemon::{self, Watch};
+use crate::incident::Revision;
+use crate::report;
+use crate::source::{WakeHandle, Waker};
+use crate::telemetry::Metrics;
+use anyhow::{Context, Result, bail};
+use std::io::{IsTerminal, Write};
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
+    let mut config = Config::load(args.config.as_deref())?;
+    let reloader = Reloader::new(args.config.as_deref());
+    let daemon = &mut config.daemon;
+    if !args.audit_logs.is_empty() {
+        daemon.audit_logs = args.audit_logs;
+    }
+    if daemon.audit_logs.is_empty() {
+        bail!("no audit log is named: give --audit-log PATH, or daemon.audit_logs in the configuration");
+    }
+    daemon.state = args.state.unwrap_or_else(|| std::mem::take(&mut daemon.state));
+    daemon.incidents = args.incidents.or(daemon.incidents.take());
+    daemon.listen = args.listen.unwrap_or(daemon.listen);
+    daemon.start = args.from.unwrap_or(daemon.start);
+    start(&config, Some(reloader))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the daemon until SIGTERM or SIGINT, and prints what people are told of.
+///
+/// # Errors
+/// The address is taken, the state cannot be opened, or a write failed.
+pub(super) fn start(config: &Config, reloader: Option<Reloader>) -> Result<()> {
+    let listen = config.daemon.listen;
+    let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+    let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(Health::new()));
+    let waker = Waker::new(&config.daemon.audit_logs);
+    let server = serve(listener, metrics.clone(), health.clone(), waker.handle())?;
+    let watch = Watch::new(metrics, health);
+    let style = style(std::io::stdout().is_terminal());
+    let told = daemon::run::run(config, reloader, waker, &watch, &mut |revision: &Revision| {
+        let mut out = std::io::stdout().lock();
+        // A closed terminal is no reason to stop watching.
+        let _ = out.write_all(report::block(&revision.incident, style).as_bytes()).and_then(|()| out.flush());
+    });
+    server.shutdown_timeout(std::time::Duration::from_secs(1));
+    told
+}
+
+/// The HTTP doors and the signals, on threads of their own.
+fn serve(listener: TcpListener, metrics: Arc<Metrics>, health: Arc<Health>, wake: WakeHandle) -> Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let _entered = runtime.enter();
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    runtime.spawn(async move {
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+        wake.stop();
+    });
+    tracing::info!("serving /metrics, /livez and /readyz on http://{}", listener.local_addr()?);
+    runtime.spawn(async move {
+        if let Err(error) = api::serve(listener, metrics, health).await {
+            tracing::error!("the HTTP server ended: {error:#}");
+        }
+    });
+    Ok(runtime)
+}

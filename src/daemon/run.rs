@@ -1,0 +1,177 @@
+//! The live loop: poll the logs, commit, tell, wait.
+//!
+//! Refuses to go on over a broken state: a full disk stops the reading until there is room again, any
+//! other failed write ends the process.
+
+use super::watch::Watch;
+use super::{Keeper, Pump};
+use crate::base::{Span, Time};
+use crate::config::{Config, Reloader};
+use crate::engine::{Engine, Input};
+use crate::event::decode;
+use crate::incident::Revision;
+use crate::source::{Follower, Limits, Waker, Woken};
+use crate::store::StoreError;
+use anyhow::Result;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Bytes read of each log before the others have their turn, and before a commit is considered.
+const BUDGET: u64 = 4 << 20;
+/// A batch waits at most so long for its commit: each costs a sync.
+const COMMIT_EVERY: Duration = Duration::from_millis(400);
+/// Silence, before ticks begin, and between them.
+const IDLE: Duration = Duration::from_secs(60);
+const TICK_EVERY: Duration = Duration::from_secs(10);
+/// A tick says less than the monotonic clock does: lines may be on their way.
+const TICK_MARGIN: Span = Span::seconds(60);
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
+const RETRY_FULL_DISK: Duration = Duration::from_secs(2);
+
+/// What the daemon tells as it happens.
+pub type Tell<'a> = &'a mut dyn FnMut(&Revision);
+
+/// Runs until the waker's handle says stop.
+///
+/// # Errors
+/// The state cannot be opened, or a write failed for another reason than a full disk.
+pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+    let mut reloader = reloader;
+    let mut policy = config.policy.clone();
+    loop {
+        let mut session = Session::open(config, policy)?;
+        let end = session.follow(&mut waker, &mut reloader, watch, tell);
+        policy = session.pump.engine.policy().clone();
+        match end {
+            Ok(()) => return Ok(()),
+            Err(error) if is_full_disk(&error) => {
+                tracing::error!("{error:#}; reading stops until there is room");
+                watch.disk_full(true);
+                drop(session);
+                if waker.wait(RETRY_FULL_DISK) == Woken::Stopped {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn is_full_disk(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::DiskFull { .. }))
+}
+
+/// From one opening of the state to the next.
+struct Session {
+    pump: Pump,
+    keeper: Keeper,
+    followers: Vec<Follower>,
+    poll: Duration,
+    committed: Instant,
+    /// When the newest event was read: ticks count from there.
+    heard: Instant,
+    ticked: Instant,
+    caught_up: bool,
+    behind: u64,
+}
+
+impl Session {
+    fn open(config: &Config, policy: crate::detect::Policy) -> Result<Session> {
+        let daemon = &config.daemon;
+        let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
+        let (keeper, positions) =
+            Keeper::open(&daemon.state, daemon.incidents.as_deref(), &daemon.audit_logs, &mut pump.engine)?;
+        let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
+        let open = |(path, positions): (&PathBuf, _)| Follower::open(path, daemon.start.into(), positions, limits);
+        let followers = daemon.audit_logs.iter().zip(positions).map(open).collect();
+        let now = Instant::now();
+        let poll = Duration::from_secs_f64(daemon.poll_seconds);
+        Ok(Session { pump, keeper, followers, poll, committed: now, heard: now, ticked: now, caught_up: false, behind: 0 })
+    }
+
+    fn follow(&mut self, waker: &mut Waker, reloader: &mut Option<Reloader>, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+        let mut reload_at = Instant::now();
+        loop {
+            let now = Instant::now();
+            self.read(now);
+            self.tick(now);
+            if now >= reload_at {
+                self.reload(reloader.as_mut(), watch);
+                reload_at = now + RELOAD_EVERY;
+            }
+            let due = now.duration_since(self.committed) >= COMMIT_EVERY || !self.caught_up;
+            if !self.pump.batch.is_empty() && due {
+                self.commit(watch, tell)?;
+            }
+            watch.turn(&self.pump.engine, self.behind, self.caught_up);
+            if self.wait(waker) {
+                return self.stop(watch, tell);
+            }
+        }
+    }
+
+    fn read(&mut self, now: Instant) {
+        let (mut caught_up, mut behind) = (true, 0);
+        let events = self.pump.batch.events;
+        for (source, follower) in (0..).zip(&mut self.followers) {
+            let progress = follower.poll(now, BUDGET, &mut |item| self.pump.take(source, &item));
+            caught_up &= progress.caught_up;
+            behind += progress.bytes_behind;
+        }
+        if self.pump.batch.events > events {
+            self.heard = now;
+        }
+        (self.caught_up, self.behind) = (caught_up, behind);
+    }
+
+    /// In silence, and only once everything is read, time goes on by itself.
+    fn tick(&mut self, now: Instant) {
+        let silence = now.duration_since(self.heard);
+        if !self.caught_up || silence < IDLE || now.duration_since(self.ticked) < TICK_EVERY || self.pump.engine.now() == Time::ZERO {
+            return;
+        }
+        self.ticked = now;
+        let passed = Span(i64::try_from(silence.as_micros()).unwrap_or(i64::MAX));
+        self.pump.tick(self.pump.engine.now() + passed - TICK_MARGIN);
+    }
+
+    fn reload(&mut self, reloader: Option<&mut Reloader>, watch: &Watch) {
+        match reloader.and_then(Reloader::check) {
+            None => {}
+            Some(Ok(config)) => {
+                tracing::info!("the configuration changed: its policy is in force");
+                self.pump.engine.step(Input::Policy(Box::new(config.policy)), &mut self.pump.batch.out);
+                watch.reloaded(true);
+            }
+            Some(Err(error)) => {
+                tracing::error!("{error:#}; the last good configuration stays in force");
+                watch.reloaded(false);
+            }
+        }
+    }
+
+    fn commit(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+        let begun = Instant::now();
+        watch.batch(&self.pump.batch);
+        let revisions = self.keeper.commit(&mut self.pump)?;
+        self.committed = Instant::now();
+        watch.committed(begun.elapsed());
+        revisions.iter().filter(|r| r.notice.tell).for_each(tell);
+        Ok(())
+    }
+
+    /// True when it is time to stop.
+    fn wait(&self, waker: &mut Waker) -> bool {
+        if !self.caught_up {
+            return waker.handle().is_stopped();
+        }
+        let waiting = !self.pump.batch.is_empty();
+        let at_most = if waiting { COMMIT_EVERY.saturating_sub(self.committed.elapsed()) } else { self.poll };
+        waker.wait(at_most) == Woken::Stopped
+    }
+
+    /// What is read is committed before the end.
+    fn stop(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+        if self.pump.batch.is_empty() { Ok(()) } else { self.commit(watch, tell) }
+    }
+}

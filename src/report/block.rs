@@ -1,0 +1,42 @@
+//! One incident in full: who, what was expected, what was seen, what to do.
+
+use super::{Style, severity};
+use crate::base::text::clean;
+use crate::incident::{Incident, Status, respond};
+use std::fmt::Write;
+
+/// Findings shown of one incident, the gravest first.
+const FINDINGS_SHOWN: usize = 4;
+const STEPS_SHOWN: usize = 3;
+
+/// Several lines, the last one empty.
+#[must_use]
+pub fn block(incident: &Incident, style: Style) -> String {
+    let mut out = String::new();
+    let state = match incident.status {
+        Status::Open => "opened",
+        Status::Updated => "goes on",
+        Status::Resolved => "ended",
+    };
+    let who = if incident.principal.is_empty() { "(no user)" } else { &incident.principal };
+    let _ = writeln!(out, "{} {}  {}  {state}  {}", severity(incident.severity, style), incident.last_seen, clean(who), &incident.id.to_string()[..12]);
+    let mut told: Vec<_> = incident.findings.iter().collect();
+    told.sort_by_key(|t| (std::cmp::Reverse(t.severity), t.first_seen));
+    for finding in told.iter().take(FINDINGS_SHOWN) {
+        let times = if finding.count > 1 { format!("  ({} times)", finding.count) } else { String::new() };
+        let _ = writeln!(out, "         {} [{}]{times}", clean(&finding.title), finding.detector);
+        let _ = writeln!(out, "           expected: {}", clean(&finding.expected));
+        let _ = writeln!(out, "           observed: {}", clean(&finding.observed));
+    }
+    if told.len() > FINDINGS_SHOWN {
+        let _ = writeln!(out, "         and {} findings more", told.len() - FINDINGS_SHOWN);
+    }
+    let _ = writeln!(out, "         baseline: {}", incident.baseline);
+    if incident.status != Status::Resolved {
+        for step in respond::steps(incident).iter().take(STEPS_SHOWN) {
+            let _ = writeln!(out, "         respond:  {step}");
+        }
+    }
+    out.push('\n');
+    out
+}

@@ -1,0 +1,36 @@
+//! Incidents for people at a terminal.
+//!
+//! Refuses to let colour carry meaning alone, and to print a byte of the log that was not cleaned.
+
+mod block;
+mod summary;
+mod table;
+
+pub use block::block;
+pub use summary::summary;
+pub use table::table;
+
+use crate::detect::Severity;
+
+/// Whether colours may be used: they only repeat what the words say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Style {
+    Plain,
+    Coloured,
+}
+
+/// The severity in capitals, padded to eight columns.
+fn severity(severity: Severity, style: Style) -> String {
+    let word = format!("{:8}", severity.label().to_uppercase());
+    let code = match severity {
+        Severity::Info => "2",
+        Severity::Low => "36",
+        Severity::Medium => "33",
+        Severity::High => "31",
+        Severity::Critical => "1;31",
+    };
+    match style {
+        Style::Plain => word,
+        Style::Coloured => format!("\x1b[{code}m{word}\x1b[0m"),
+    }
+}

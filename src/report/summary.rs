@@ -1,0 +1,32 @@
+//! What a replay saw, in a few lines.
+
+use crate::daemon::replay::Summary;
+use crate::detect::Severity;
+use crate::event::decode::Malformed;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// For stderr. `elapsed` is wall time.
+#[must_use]
+pub fn summary(seen: &Summary, elapsed: Duration) -> String {
+    let mut out = String::new();
+    let rate = seen.events as f64 / elapsed.as_secs_f64().max(1e-9);
+    let _ = writeln!(out, "{} events in {} lines, {:.1} MB, in {:.2} s ({rate:.0} events a second), up to {}",
+        seen.events, seen.lines, seen.bytes as f64 / 1e6, elapsed.as_secs_f64(), seen.newest);
+    let reasons: Vec<String> = Malformed::ALL.iter().zip(seen.malformed).filter(|(_, n)| *n > 0).map(|(r, n)| format!("{r} {n}")).collect();
+    let total: u64 = seen.malformed.iter().sum();
+    let _ = match reasons.is_empty() {
+        true => writeln!(out, "malformed lines: none"),
+        false => writeln!(out, "malformed lines: {total} ({})", reasons.join(", ")),
+    };
+    if seen.gaps > 0 {
+        let _ = writeln!(out, "gaps: {} (see the incidents of kind visibility)", seen.gaps);
+    }
+    for (path, bytes) in &seen.unfinished {
+        let _ = writeln!(out, "left unread: {bytes} bytes of an unfinished last line in {}", path.display());
+    }
+    let _ = writeln!(out, "accounts: {} known, {} of them mature", seen.accounts, seen.mature);
+    let counts: Vec<String> = Severity::ALL.iter().rev().map(|s| format!("{s} {}", seen.incidents[*s as usize])).collect();
+    let _ = writeln!(out, "incidents: {}", counts.join(", "));
+    out
+}

@@ -1,0 +1,37 @@
+//! Many incidents, a line each and a sentence below.
+
+use super::{Style, severity};
+use crate::base::text::clean;
+use crate::incident::Incident;
+use std::fmt::Write;
+
+/// Empty for no incidents.
+#[must_use]
+pub fn table(incidents: &[Incident], style: Style) -> String {
+    let mut out = String::new();
+    if incidents.is_empty() {
+        return out;
+    }
+    let principal = |i: &Incident| if i.principal.is_empty() { "(no user)".to_owned() } else { clean(&i.principal).into_owned() };
+    let width = incidents.iter().map(|i| principal(i).chars().count()).max().unwrap_or(0).clamp(9, 60);
+    let _ = writeln!(out, "{:8} {:19}  {:10} {:width$}  {:>8}  {:12}  DETECTORS", "SEVERITY", "FIRST SEEN", "LASTED", "PRINCIPAL", "REQUESTS", "ID");
+    for incident in incidents {
+        let _ = writeln!(
+            out,
+            "{} {:19}  {:10} {:width$}  {:>8}  {:12}  {}",
+            severity(incident.severity, style),
+            &incident.first_seen.to_string().replace('T', " ")[..19],
+            incident.last_seen.since(incident.first_seen).to_string(),
+            principal(incident),
+            incident.evidence.count,
+            &incident.id.to_string()[..12],
+            incident.detectors.join(", "),
+        );
+        let gravest = incident.findings.iter().max_by_key(|t| (t.severity, std::cmp::Reverse(t.first_seen)));
+        if let Some(told) = gravest {
+            let _ = writeln!(out, "{:8} expected: {}", "", clean(&told.expected));
+            let _ = writeln!(out, "{:8} observed: {}", "", clean(&told.observed));
+        }
+    }
+    out
+}
