@@ -75,3 +75,17 @@ pub struct RuleFacts {
 
 #[cfg(test)]
 mod tests;
+
+impl RuleFacts {
+    /// Whether the role leads further: to all, to secrets, into pods and nodes, or to other accounts.
+    #[must_use]
+    pub fn is_powerful(&self) -> bool {
+        self.any_verb
+            || self.any_resource
+            || self.escalates
+            || self.reads_secrets
+            || self.exec
+            || self.nodes_proxy
+            || self.mints_tokens
+    }
+}
