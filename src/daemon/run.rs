@@ -86,10 +86,26 @@ impl Session {
         let followers = daemon.audit_logs.iter().zip(positions).map(open).collect();
         let now = Instant::now();
         let poll = Duration::from_secs_f64(daemon.poll_seconds);
-        Ok(Session { pump, keeper, followers, poll, committed: now, heard: now, ticked: now, caught_up: false, behind: 0 })
+        Ok(Session {
+            pump,
+            keeper,
+            followers,
+            poll,
+            committed: now,
+            heard: now,
+            ticked: now,
+            caught_up: false,
+            behind: 0,
+        })
     }
 
-    fn follow(&mut self, waker: &mut Waker, reloader: &mut Option<Reloader>, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+    fn follow(
+        &mut self,
+        waker: &mut Waker,
+        reloader: &mut Option<Reloader>,
+        watch: &Watch,
+        tell: Tell<'_>,
+    ) -> Result<()> {
         let mut reload_at = Instant::now();
         loop {
             let now = Instant::now();
@@ -127,7 +143,11 @@ impl Session {
     /// In silence, and only once everything is read, time goes on by itself.
     fn tick(&mut self, now: Instant) {
         let silence = now.duration_since(self.heard);
-        if !self.caught_up || silence < IDLE || now.duration_since(self.ticked) < TICK_EVERY || self.pump.engine.now() == Time::ZERO {
+        if !self.caught_up
+            || silence < IDLE
+            || now.duration_since(self.ticked) < TICK_EVERY
+            || self.pump.engine.now() == Time::ZERO
+        {
             return;
         }
         self.ticked = now;

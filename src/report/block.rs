@@ -19,7 +19,14 @@ pub fn block(incident: &Incident, style: Style) -> String {
         Status::Resolved => "ended",
     };
     let who = if incident.principal.is_empty() { "(no user)" } else { &incident.principal };
-    let _ = writeln!(out, "{} {}  {}  {state}  {}", severity(incident.severity, style), incident.last_seen, clean(who), &incident.id.to_string()[..12]);
+    let _ = writeln!(
+        out,
+        "{} {}  {}  {state}  {}",
+        severity(incident.severity, style),
+        incident.last_seen,
+        clean(who),
+        &incident.id.to_string()[..12]
+    );
     let mut told: Vec<_> = incident.findings.iter().collect();
     told.sort_by_key(|t| (std::cmp::Reverse(t.severity), t.first_seen));
     for finding in told.iter().take(FINDINGS_SHOWN) {

@@ -12,9 +12,14 @@ pub fn table(incidents: &[Incident], style: Style) -> String {
     if incidents.is_empty() {
         return out;
     }
-    let principal = |i: &Incident| if i.principal.is_empty() { "(no user)".to_owned() } else { clean(&i.principal).into_owned() };
+    let principal =
+        |i: &Incident| if i.principal.is_empty() { "(no user)".to_owned() } else { clean(&i.principal).into_owned() };
     let width = incidents.iter().map(|i| principal(i).chars().count()).max().unwrap_or(0).clamp(9, 60);
-    let _ = writeln!(out, "{:8} {:19}  {:10} {:width$}  {:>8}  {:12}  DETECTORS", "SEVERITY", "FIRST SEEN", "LASTED", "PRINCIPAL", "REQUESTS", "ID");
+    let _ = writeln!(
+        out,
+        "{:8} {:19}  {:10} {:width$}  {:>8}  {:12}  DETECTORS",
+        "SEVERITY", "FIRST SEEN", "LASTED", "PRINCIPAL", "REQUESTS", "ID"
+    );
     for incident in incidents {
         let _ = writeln!(
             out,

@@ -73,9 +73,6 @@ pub struct RuleFacts {
     pub writes: bool,
 }
 
-#[cfg(test)]
-mod tests;
-
 impl RuleFacts {
     /// Whether the role leads further: to all, to secrets, into pods and nodes, or to other accounts.
     #[must_use]
@@ -89,3 +86,6 @@ impl RuleFacts {
             || self.mints_tokens
     }
 }
+
+#[cfg(test)]
+mod tests;
