@@ -48,7 +48,7 @@ pub(super) fn start(config: &Config, reloader: Option<Reloader>) -> Result<()> {
     let told = daemon::run::run(config, reloader, waker, &watch, &mut |revision: &Revision| {
         let mut out = std::io::stdout().lock();
         // A closed terminal is no reason to stop watching.
-        let _ = out.write_all(report::block(&revision.incident, style).as_bytes()).and_then(|()| out.flush());
+        let _ = out.write_all(report::block(revision, style).as_bytes()).and_then(|()| out.flush());
     });
     server.shutdown_timeout(std::time::Duration::from_secs(1));
     told

@@ -9,7 +9,7 @@ use crate::base::{Span, Time};
 use crate::config::{Config, Reloader};
 use crate::engine::{Engine, Input};
 use crate::event::decode;
-use crate::incident::Revision;
+use crate::incident::{Reason, Revision};
 use crate::source::{Follower, Limits, Waker, Woken};
 use crate::store::StoreError;
 use anyhow::Result;
@@ -28,7 +28,7 @@ const TICK_MARGIN: Span = Span::seconds(60);
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
 const RETRY_FULL_DISK: Duration = Duration::from_secs(2);
 
-/// What the daemon tells as it happens.
+/// What the daemon tells at once: incidents that open or escalate.
 pub type Tell<'a> = &'a mut dyn FnMut(&Revision);
 
 /// Runs until the waker's handle says stop.
@@ -176,7 +176,7 @@ impl Session {
         let revisions = self.keeper.commit(&mut self.pump)?;
         self.committed = Instant::now();
         watch.committed(begun.elapsed());
-        revisions.iter().filter(|r| r.notice.tell).for_each(tell);
+        revisions.iter().filter(|r| r.notice.tell && r.notice.reason != Reason::Ended).for_each(tell);
         Ok(())
     }
 

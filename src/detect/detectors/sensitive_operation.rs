@@ -24,6 +24,7 @@
 //! If nobody planned it: revoke the credential, undo the change (the incident has the object), narrow
 //! the role that allowed it.
 
+use crate::baseline::features::operations;
 use crate::detect::sensitive::Sensitive;
 use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
 use crate::event::PrincipalKind;
@@ -161,9 +162,15 @@ fn expected(view: &View<'_>, sensitive: Sensitive) -> String {
     match view.operation_seen {
         None => format!("this account is not known to {}; {}", verb_phrase(sensitive), view.usual_operations()),
         Some(seen) if view.target.is_empty() || view.target_seen.is_some() => {
-            format!("{} is no habit yet: seen on {} days, {days} make one", view.operation, seen.days)
+            format!(
+                "{} is no habit yet: seen on {} days, {days} make one",
+                operations::in_words(view.operation),
+                seen.days
+            )
         }
-        Some(_) => format!("{} is aimed at {}", view.operation, list(&view.account.targets.most(3))),
+        Some(_) => {
+            format!("{} is aimed at {}", operations::in_words(view.operation), list(&view.account.targets.most(3)))
+        }
     }
 }
 
