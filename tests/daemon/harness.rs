@@ -127,7 +127,7 @@ impl Daemon {
         (code, answer)
     }
 
-    fn metric(&self, name: &str) -> f64 {
+    pub fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").1;
         let value = |line: &str| line.rsplit(' ').next().and_then(|v| v.parse::<f64>().ok());
         let lines =
