@@ -10,3 +10,5 @@ pub mod baseline;
 pub mod detect;
 pub mod engine;
 pub mod incident;
+
+pub mod config;

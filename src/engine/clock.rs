@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn a_leap_needs_a_second_witness() {
         let mut clock = Clock::default();
-        let t = |s| Time::from_seconds(1_000_000 + s);
+        let t = |s: i64| Time::from_seconds(1_000_000 + s);
         clock.hear(0, t(0));
         clock.hear(0, t(90_000));
         assert_eq!(clock.now(), t(0), "one event may lie");
