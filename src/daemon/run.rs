@@ -6,13 +6,13 @@
 use super::watch::Watch;
 use super::{Keeper, Pump};
 use crate::base::{Span, Time};
-use crate::config::{Config, Reloader};
+use crate::config::{Begin, Config, Reloader};
 use crate::detect::Policy;
 use crate::engine::{Engine, Input};
 use crate::event::decode;
 use crate::incident::{Reason, Revision};
 use crate::sink::SinkError;
-use crate::source::{Follower, Limits, Waker, Woken};
+use crate::source::{Follower, Limits, Start, Waker, Woken};
 use crate::store::StoreError;
 use anyhow::Result;
 use std::io::ErrorKind;
@@ -108,7 +108,11 @@ impl Session {
         let (keeper, positions) =
             Keeper::open(&daemon.state, daemon.incidents.as_deref(), &daemon.audit_logs, &mut pump.engine)?;
         let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
-        let open = |(path, positions): (&PathBuf, _)| Follower::open(path, daemon.start.into(), positions, limits);
+        let start = match daemon.start {
+            Begin::Oldest => Start::Oldest,
+            Begin::End => Start::End,
+        };
+        let open = |(path, positions): (&PathBuf, _)| Follower::open(path, start, positions, limits);
         let followers = daemon.audit_logs.iter().zip(positions).map(open).collect();
         let now = Instant::now();
         let poll = Duration::from_secs_f64(daemon.poll_seconds);
@@ -185,12 +189,14 @@ impl Session {
         match reloader.and_then(Reloader::check) {
             None => {}
             Some(Ok(config)) => {
-                tracing::info!("the configuration changed: its policy is in force");
+                tracing::info!(
+                    "the configuration changed: its policy is in force; daemon settings and limits need a restart"
+                );
                 self.pump.engine.step(Input::Policy(Box::new(config.policy)), &mut self.pump.batch.out);
                 watch.reloaded(true);
             }
             Some(Err(error)) => {
-                tracing::error!("{error:#}; the last good configuration stays in force");
+                tracing::error!("{error}; the last good configuration stays in force");
                 watch.reloaded(false);
             }
         }
