@@ -5,10 +5,10 @@
 use super::Engine;
 use super::camera::Camera;
 use super::clock::Clock;
+use crate::baseline::addresses::Census;
 use crate::baseline::makers::Makers;
 use crate::baseline::{Account, Address};
 use crate::incident::Incident;
-use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -45,7 +45,7 @@ struct Core {
     camera: Camera,
     makers: Makers,
     memory: crate::incident::Memory,
-    ranges: Vec<(IpNet, u32)>,
+    census: Census,
 }
 
 impl Engine {
@@ -57,7 +57,7 @@ impl Engine {
             camera: self.camera.clone(),
             makers: self.makers.clone(),
             memory: self.correlator.memory.clone(),
-            ranges: self.addresses.ranges().to_vec(),
+            census: self.addresses.census().clone(),
         };
         out.push(record(Room::Core, Vec::new(), Some(&core)));
         out.extend(
@@ -92,7 +92,7 @@ impl Engine {
                 self.camera = core.camera;
                 self.makers = core.makers;
                 self.correlator.memory = core.memory;
-                self.addresses.restore_ranges(core.ranges);
+                self.addresses.restore_census(core.census);
             }
             r if r == Room::Account as u8 => {
                 let account: Account = read(room, key, value)?;

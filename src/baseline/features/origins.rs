@@ -96,7 +96,7 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class 
     if known.is_some_and(|a| a.is_shared()) {
         return Class::Shared;
     }
-    let node = known.map_or("", |a| a.node.as_str());
+    let node = known.map_or("", |a| a.node.name.as_str());
     let credential = &event.credential;
     match (event.principal, credential.kind) {
         (Principal::Node { name }, _) if node == name => Class::OwnNode,
@@ -113,6 +113,8 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class 
             }
             match known.and_then(|a| a.pod.as_ref()) {
                 Some(pod) if pod.uid == credential.pod_uid => Class::OwnPod,
+                // It may have inherited the address.
+                Some(_) if known.is_some_and(|a| a.is_successor(credential.pod_uid)) => Class::OwnPod,
                 Some(_) if known.is_some_and(|a| a.has_live_pod(event.time)) => Class::OtherPod,
                 _ => outside_or(Class::OwnPod, ip, addresses),
             }

@@ -10,7 +10,7 @@
 //! The operation, or its target where that matters (whose token, which role, which identity), is not
 //! habit: it was seen on fewer than `learning.sensitive_days` distinct days. First done by a mature
 //! account: `medium` all day (`high` for what leaves no doubt: tokens of kube-system accounts,
-//! `system:masters`, cluster-admin). First done while learning, refused, or done by a person: `low`.
+//! `system:masters`, cluster-admin; and anybody without a name who was allowed). First done while learning, refused, or done by a person: `low`.
 //! The cluster's own controllers and kubelets are left out, unless their credential is not their own.
 //!
 //! # When it is wrong
@@ -44,11 +44,14 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     if view.is_own_controller() || view.event.principal.kind() == PrincipalKind::Node || !was_tried(view) {
         return;
     }
-    let operation = standing(view, view.operation_seen.or(view.denial_seen));
+    // Having been refused is no habit of being allowed.
+    let before =
+        if view.event.outcome.is_refusal() { view.operation_seen.or(view.denial_seen) } else { view.operation_seen };
+    let operation = standing(view, before);
     // A new target matters where the operation itself is habit; one that is habit says nothing of a new operation.
     let target = if view.target.is_empty() { Standing::Habit } else { standing(view, view.target_seen) };
     let target = if is_generalist(view) && !is_grave(sensitive, view) { Standing::Habit } else { target };
-    let standing = operation.min(target);
+    let standing = if open_door(view) { Standing::New } else { operation.min(target) };
     let Some(severity) = severity(view, sensitive, standing) else { return };
     findings.push(Finding {
         detector: META.id,
@@ -100,6 +103,11 @@ fn is_generalist(view: &View<'_>) -> bool {
     view.account.targets.iter().filter(|(t, s)| t.starts_with(prefix) && s.days > 1).count() >= 8
 }
 
+/// Somebody without a name was allowed: nobody's habit.
+fn open_door(view: &View<'_>) -> bool {
+    view.event.principal.kind() == PrincipalKind::Anonymous && view.event.outcome == crate::event::Outcome::Allowed
+}
+
 fn is_grave(sensitive: Sensitive, view: &View<'_>) -> bool {
     match sensitive {
         Sensitive::Token => view.event.operation.namespace == "kube-system" || is_cloud_audience(view.target),
@@ -133,7 +141,9 @@ fn severity(view: &View<'_>, sensitive: Sensitive, standing: Standing) -> Option
             view.operation_seen.is_none_or(|s| s.last().day() != view.now().day()).then_some(Severity::Low)
         }
         Standing::New | Standing::Today => {
-            if refused || !view.is_service_account() || !view.maturity.mature {
+            if open_door(view) {
+                Some(Severity::High)
+            } else if refused || !view.is_service_account() || !view.maturity.mature {
                 Some(Severity::Low)
             } else if is_grave(sensitive, view) {
                 Some(Severity::High)
