@@ -49,7 +49,7 @@ impl Seen {
         self.first = self.first.min(s);
     }
 
-    /// Weakest first: fewest days, then seldom, then long ago.
+    /// Weakest first: fewest days, then long ago, then seldom.
     fn strength(&self) -> (u16, u32, u32) {
         (self.days, self.last, self.count)
     }
@@ -87,7 +87,7 @@ impl Remembered {
                 if seen.last() < horizon { *seen = Seen::new(at) } else { seen.again(at) }
             }
             Err(i) if self.entries.len() < limit => self.insert(i, what, at),
-            Err(_) => match self.weakest() {
+            Err(_) => match self.weakest(horizon) {
                 Some(weak) => {
                     self.entries.remove(weak);
                     let i = self.position(what).unwrap_or_else(|i| i);
@@ -110,9 +110,11 @@ impl Remembered {
         self.entries.binary_search_by(|e| e.what.as_str().cmp(what))
     }
 
-    fn weakest(&self) -> Option<usize> {
-        let one_day = self.entries.iter().enumerate().filter(|(_, e)| e.seen.days <= 1);
-        one_day.min_by_key(|(_, e)| e.seen.strength()).map(|(i, _)| i)
+    /// The first to go: what is forgotten, then what was seen on one day only; `None` if all is habit.
+    fn weakest(&self, horizon: Time) -> Option<usize> {
+        let rank = |e: &Entry| (e.seen.last() >= horizon, e.seen.strength());
+        let weak = self.entries.iter().enumerate().filter(|(_, e)| e.seen.days <= 1 || e.seen.last() < horizon);
+        weak.min_by_key(|(_, e)| rank(e)).map(|(i, _)| i)
     }
 
     #[must_use]

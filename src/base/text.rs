@@ -6,19 +6,32 @@ use regex::Regex;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+/// JSON web tokens and PEM blocks.
+static CREDENTIALS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!("{JWT}|{PEM}")).unwrap_or_else(|_| unreachable!()));
+
+const JWT: &str = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?";
+const PEM: &str = r"-----BEGIN [A-Z0-9 ]{1,40}-----(?s:.*?-----END [A-Z0-9 ]{1,40}-----|.*)";
+
 /// JSON web tokens, PEM blocks, and values that follow words like token or password.
 static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
-    let jwt = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?";
-    let pem = r"-----BEGIN [A-Z0-9 ]{1,40}-----";
     let named =
         r"(?i)(?:token|password|passwd|secret|apikey|api_key|authorization|bearer)(?:=|:|%3[Dd]|%20|\+| )+[^\s&,;]{6,}";
-    Regex::new(&format!("{jwt}|{pem}|{named}")).unwrap_or_else(|_| unreachable!())
+    Regex::new(&format!("{JWT}|{PEM}|{named}")).unwrap_or_else(|_| unreachable!())
 });
 
 /// Safe to show anywhere as plain text: secrets redacted, control, ANSI and bidi characters escaped.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
-    escape_control(text)
+    // Words like `token` stand in our own sentences and in people's names for things: only what is
+    // plainly a credential goes here; `redact` takes the rest out of URIs and arguments.
+    if !text.contains("eyJ") && !text.contains("-----BEGIN") {
+        return escape_control(text);
+    }
+    match CREDENTIALS.replace_all(text, "[redacted]") {
+        Cow::Borrowed(text) => escape_control(text),
+        Cow::Owned(text) => Cow::Owned(escape_control(&text).into_owned()),
+    }
 }
 
 fn is_hostile(c: char) -> bool {

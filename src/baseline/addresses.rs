@@ -1,99 +1,64 @@
-//! What is known of each source address: whose pod it is, which node, who failed to log in from it.
+//! What is known of source addresses: which belong to pods and nodes, and whether they tell at all.
 //!
-//! Refuses to believe an address forever: a pod that was silent for an hour may have handed its
-//! address on. Bounded; a flood of addresses displaces addresses that nobody owns.
+//! Refuses to believe addresses before they have shown that they tell one client from another. Bounded;
+//! a flood of addresses displaces addresses that nobody owns.
 
-use super::features::origins::Home;
+use super::address::{Address, Change, Failures, PodAt};
 use crate::base::{Span, Time};
 use crate::event::{AuditEvent, CredentialKind, Principal, origin};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 use std::net::IpAddr;
 
-/// Most addresses remembered; about 200 bytes each.
+/// Most addresses remembered; about 300 bytes each.
 pub const LIMIT: usize = 65_536;
 /// Most networks of pods learned.
 const RANGES_LIMIT: usize = 32;
-/// A pod that has been silent for longer may be gone, and its address another's.
-pub const POD_ALIVE: Span = Span::seconds(3600);
-/// So many pods that were first seen at one address make it a shared one.
-const SHARED_BY: u8 = 4;
-/// Addresses of pods that must be known before one that does not fit is evidence.
-const PROVEN_BY: u32 = 4;
+/// Pods with an address of their own that make a network one of pods.
+const PODS_OF_RANGE: u32 = 3;
 /// The window in which failed logins are counted together.
 pub const FAILURE_WINDOW: Span = Span::seconds(300);
+/// Before so much of the log was seen nobody can say whether addresses tell clients apart.
+const SETTLED_AFTER: Span = Span::seconds(600);
+/// So many clients that share addresses, and more than have their own, make all addresses worthless.
+const HIDDEN_BY: u32 = 4;
 
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct PodAt {
-    pub uid: SmolStr,
-    pub name: SmolStr,
-    pub username: SmolStr,
-    /// Where it runs, if its token says so.
-    pub node: SmolStr,
-    pub last: Time,
+/// A network in which pods live: /16 of IPv4, /48 of IPv6.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Range {
+    pub net: IpNet,
+    /// Pods that had an address of it for their own, and times that another was heard beside one.
+    pub own: u32,
+    pub crowded: u32,
 }
 
-/// Requests without a user (401) from one address in one window.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Failures {
-    pub since: Time,
-    pub count: u32,
-    /// A bit for each distinct kind of request, by a hash of resource and path: 64 at most.
-    pub kinds: u64,
-}
-
+/// What is known of all addresses together.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Address {
-    /// The pod that was first seen here, while it lives.
-    pub pod: Option<PodAt>,
-    /// The node whose kubelet calls from here; empty if none does.
-    pub node: SmolStr,
-    /// A component of the control plane calls from here with a certificate of its own.
-    pub control_plane: bool,
-    pub last: Time,
-    /// Pods whose first address this was, while others lived here: saturating at [`SHARED_BY`].
-    sharers: u8,
-    pub failures: Failures,
-}
-
-impl PodAt {
-    /// Whether it runs on this node; false where either is unknown.
-    #[must_use]
-    pub fn shares_node(&self, node: &str) -> bool {
-        !node.is_empty() && self.node == node
-    }
-}
-
-impl Address {
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.sharers >= SHARED_BY
-    }
-
-    #[must_use]
-    pub fn has_live_pod(&self, now: Time) -> bool {
-        self.pod.as_ref().is_some_and(|pod| now.since(pod.last) <= POD_ALIVE)
-    }
+pub struct Census {
+    ranges: Vec<Range>,
+    /// The first client that was seen.
+    since: Time,
+    /// Pods and nodes with an address of their own, and those heard beside another.
+    own: u32,
+    crowded: u32,
+    /// That clients are hidden has been told.
+    told: bool,
 }
 
 #[derive(Clone, Default)]
 pub struct Addresses {
     known: HashMap<IpAddr, Address>,
-    /// Networks in which pods live: /16 of IPv4, /48 of IPv6, with the number of pods seen there.
-    ranges: Vec<(IpNet, u32)>,
+    census: Census,
     /// Ranges that the operator declared.
     declared: Vec<IpNet>,
     dirty: Vec<IpAddr>,
-    /// Addresses that became a pod's, saturating: where pods have none of their own, addresses prove nothing.
-    pod_addresses: u32,
 }
 
 /// An address that a pod, a node or the control plane is known to call from.
 #[must_use]
 pub fn is_cluster_address(address: &Address) -> bool {
-    address.pod.is_some() || !address.node.is_empty() || address.control_plane
+    address.pod.is_some() || !address.node.name.is_empty() || address.control_plane
 }
 
 /// An address of a pod, of a node, or in a range where pods live.
@@ -101,7 +66,7 @@ pub fn is_cluster_address(address: &Address) -> bool {
 pub fn is_cluster(addresses: &Addresses, ip: IpAddr) -> bool {
     addresses.get(ip).is_some_and(is_cluster_address)
         || addresses.declared.iter().any(|net| net.contains(&ip))
-        || addresses.ranges.iter().any(|(net, pods)| *pods >= 3 && net.contains(&ip))
+        || addresses.census.ranges.iter().any(|r| r.own + r.crowded >= PODS_OF_RANGE && r.net.contains(&ip))
 }
 
 impl Addresses {
@@ -120,25 +85,56 @@ impl Addresses {
         self.known.is_empty()
     }
 
-    /// Whether too few pods have shown an address of their own, so that addresses prove nothing: one
-    /// load balancer stands for all, or the log has only begun.
+    /// Whether addresses prove nothing: one stands for many clients (a load balancer in front of the
+    /// API server, SNAT for all), or too little was seen to rule that out.
     #[must_use]
-    pub fn hide_clients(&self) -> bool {
-        self.pod_addresses < PROVEN_BY
+    pub fn hide_clients(&self, now: Time) -> bool {
+        let census = &self.census;
+        let settled = census.since != Time::ZERO && now.since(census.since) >= SETTLED_AFTER;
+        (!settled && self.declared.is_empty()) || self.are_crowded()
+    }
+
+    /// More clients share addresses than have their own.
+    #[must_use]
+    pub fn are_crowded(&self) -> bool {
+        self.census.crowded >= HIDDEN_BY && self.census.crowded > self.census.own
+    }
+
+    /// True once, when it has become plain that addresses hide clients.
+    pub fn take_hidden_news(&mut self) -> bool {
+        self.are_crowded() && !std::mem::replace(&mut self.census.told, true)
+    }
+
+    /// Whether pods around this address have addresses of their own, so that two at one address are odd.
+    #[must_use]
+    pub fn are_own_around(&self, ip: IpAddr) -> bool {
+        let own = |r: &Range| r.own >= PODS_OF_RANGE && r.own > 2 * r.crowded && r.net.contains(&ip);
+        self.declared.iter().any(|net| net.contains(&ip)) || self.census.ranges.iter().any(own)
+    }
+
+    /// Whether the log shows pods' own addresses, so that a pod's token from a public one is odd.
+    #[must_use]
+    pub fn show_pods(&self) -> bool {
+        !self.declared.is_empty() || self.census.ranges.iter().any(|r| r.own >= PODS_OF_RANGE)
     }
 
     pub fn declare(&mut self, ranges: &[IpNet]) {
         self.declared = ranges.to_vec();
     }
 
-    /// Learns from a request that was allowed or refused, after it was judged.
-    pub fn learn(&mut self, event: &AuditEvent<'_>, ip: IpAddr, home: Home) {
+    /// Learns from a request that was allowed or refused, after it was judged; never from one whose
+    /// origin is the evidence of theft.
+    pub fn learn(&mut self, event: &AuditEvent<'_>, ip: IpAddr, home: Home, strange: bool) {
+        let now = event.time;
         match (event.principal, event.credential.kind) {
-            (Principal::Nobody, _) => self.fail(event, ip),
-            (Principal::Node { name }, _) => self.learn_node(event, ip, name),
+            (Principal::Nobody, _) => self.fail(event, ip, strange),
+            (Principal::Node { name }, _) => {
+                let change = self.change(ip, now, |a| a.hear_node(name, now));
+                self.count(change, now, None);
+            }
             (principal, CredentialKind::Certificate) if principal.is_control_plane() => {
                 if self.get(ip).is_none_or(|a| !a.control_plane) {
-                    self.entry(ip, event.time).control_plane = true;
+                    self.entry(ip, now).control_plane = true;
                 }
             }
             (_, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId) => self.learn_pod(event, ip, home),
@@ -146,72 +142,71 @@ impl Addresses {
         }
     }
 
-    /// Two kubelets at one address: it is no node's, but something in front of them.
-    fn learn_node(&mut self, event: &AuditEvent<'_>, ip: IpAddr, name: &str) {
-        match self.get(ip) {
-            Some(known) if known.node == name || known.is_shared() => {}
-            Some(known) if !known.node.is_empty() => self.entry(ip, event.time).sharers = SHARED_BY,
-            _ => self.entry(ip, event.time).node = name.into(),
-        }
-    }
-
     fn learn_pod(&mut self, event: &AuditEvent<'_>, ip: IpAddr, home: Home) {
         let (now, uid) = (event.time, event.credential.pod_uid);
-        if let Some(pod) = self.known.get_mut(&ip).and_then(|a| a.pod.as_mut())
-            && pod.uid == uid
-        {
-            // Touched once a minute: an address that changes with every event would be stored with every commit.
-            if now.since(pod.last) >= Span::seconds(60) {
-                pod.last = now;
+        let change = match self.known.get_mut(&ip).and_then(|a| a.hear_known_pod(uid, now)) {
+            Some(Change::None) => return,
+            Some(change) => {
+                self.touch(ip);
+                change
+            }
+            None if home == Home::None => {
+                let pod = PodAt {
+                    uid: uid.into(),
+                    name: event.credential.pod.into(),
+                    username: event.username.into(),
+                    first: now,
+                    last: now,
+                };
+                self.change(ip, now, |a| a.hear_new_pod(pod))
+            }
+            None if home == Home::Here => self.change(ip, now, |a| a.hear_displaced(now)),
+            None => Change::None,
+        };
+        self.count(change, now, Some(ip));
+    }
+
+    /// A credential that has its home elsewhere was used here for the first time, whatever came of it.
+    pub fn learn_visitor(&mut self, ip: IpAddr, now: Time) {
+        if self.get(ip).is_some() {
+            let change = self.change(ip, now, |a| a.hear_visitor(now));
+            self.count(change, now, Some(ip));
+        }
+    }
+
+    fn change(&mut self, ip: IpAddr, now: Time, change: impl FnOnce(&mut Address) -> Change) -> Change {
+        if let Some(address) = self.known.get_mut(&ip) {
+            let change = change(address);
+            if change != Change::None {
+                address.last = address.last.max(now);
                 self.touch(ip);
             }
-            return;
-        }
-        if home == Home::Elsewhere {
-            return;
-        }
-        self.learn_range(ip);
-        let address = self.entry(ip, now);
-        if !address.node.is_empty() {
-            return;
-        }
-        let node = event.credential.node;
-        if let Some(pod) = address.pod.as_ref().filter(|pod| now.since(pod.last) <= POD_ALIVE) {
-            if pod.shares_node(node) {
-                // Two pods of one node at one address are on its host network.
-                address.node = node.into();
-                address.pod = None;
-            } else if home == Home::Unknown {
-                address.sharers = address.sharers.saturating_add(1).min(SHARED_BY);
-            }
-            return;
-        }
-        let newly = address.pod.is_none();
-        address.pod = Some(PodAt {
-            uid: uid.into(),
-            name: event.credential.pod.into(),
-            username: event.username.into(),
-            node: node.into(),
-            last: now,
-        });
-        self.pod_addresses = self.pod_addresses.saturating_add(u32::from(newly));
-    }
-
-    fn learn_range(&mut self, ip: IpAddr) {
-        if !origin::is_private(ip) && ip.is_ipv4() {
-            return;
-        }
-        let Ok(net) = IpNet::new(ip, if ip.is_ipv4() { 16 } else { 48 }) else { return };
-        let net = net.trunc();
-        if let Some((_, pods)) = self.ranges.iter_mut().find(|(known, _)| *known == net) {
-            *pods = pods.saturating_add(1);
-        } else if self.ranges.len() < RANGES_LIMIT {
-            self.ranges.push((net, 1));
+            change
+        } else {
+            change(self.entry(ip, now))
         }
     }
 
-    fn fail(&mut self, event: &AuditEvent<'_>, ip: IpAddr) {
-        let failures = next_failures(self.get(ip), event);
+    fn count(&mut self, change: Change, now: Time, pod_at: Option<IpAddr>) {
+        let (own, crowded) = match change {
+            Change::Owned => (1, 0),
+            Change::Crowded => (0, 1),
+            Change::None | Change::Touched => return,
+        };
+        let census = &mut self.census;
+        if census.since == Time::ZERO {
+            census.since = now;
+        }
+        census.own = census.own.saturating_add(own);
+        census.crowded = census.crowded.saturating_add(crowded);
+        if let Some(range) = pod_at.and_then(|ip| range_of(&mut census.ranges, ip)) {
+            range.own = range.own.saturating_add(own);
+            range.crowded = range.crowded.saturating_add(crowded);
+        }
+    }
+
+    fn fail(&mut self, event: &AuditEvent<'_>, ip: IpAddr, strange: bool) {
+        let failures = next_failures(self.get(ip), event, strange);
         self.entry(ip, event.time).failures = failures;
     }
 
@@ -250,32 +245,60 @@ impl Addresses {
         changed.into_iter().map(|ip| (ip, self.known.get(&ip))).collect()
     }
 
-    /// What is known of all addresses together: networks of pods, and how many addresses were theirs.
     #[must_use]
-    pub fn ranges(&self) -> (&[(IpNet, u32)], u32) {
-        (&self.ranges, self.pod_addresses)
+    pub fn census(&self) -> &Census {
+        &self.census
     }
 
     pub fn restore(&mut self, ip: IpAddr, address: Address) {
         self.known.insert(ip, address);
     }
 
-    pub fn restore_ranges(&mut self, ranges: Vec<(IpNet, u32)>, pod_addresses: u32) {
-        self.ranges = ranges;
-        self.pod_addresses = pod_addresses;
+    pub fn restore_census(&mut self, census: Census) {
+        self.census = census;
     }
 }
 
-/// The failures of an address with the one of `event` counted in.
+/// Where a credential was first used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Home {
+    /// Nowhere yet.
+    None,
+    /// At the address in question.
+    Here,
+    /// At another one.
+    Elsewhere,
+}
+
+fn range_of(ranges: &mut Vec<Range>, ip: IpAddr) -> Option<&mut Range> {
+    if !origin::is_private(ip) && ip.is_ipv4() {
+        return None;
+    }
+    let net = IpNet::new(ip, if ip.is_ipv4() { 16 } else { 48 }).ok()?.trunc();
+    let at = match ranges.iter().position(|r| r.net == net) {
+        Some(at) => at,
+        None if ranges.len() < RANGES_LIMIT => {
+            ranges.push(Range { net, own: 0, crowded: 0 });
+            ranges.len() - 1
+        }
+        None => return None,
+    };
+    ranges.get_mut(at)
+}
+
+/// The failures of an address with the one of `event` counted in. What is not `strange` (the client
+/// that lives there does it by habit) adds to their number, not to their kinds.
 #[must_use]
-pub fn next_failures(address: Option<&Address>, event: &AuditEvent<'_>) -> Failures {
+pub fn next_failures(address: Option<&Address>, event: &AuditEvent<'_>, strange: bool) -> Failures {
     let mut failures = address.map(|a| a.failures).unwrap_or_default();
     if event.time.since(failures.since) > FAILURE_WINDOW {
         failures = Failures { since: event.time, count: 0, kinds: 0 };
     }
     failures.count = failures.count.saturating_add(1);
-    let operation = &event.operation;
-    let kind = operation.resource.bytes().chain(operation.path.bytes()).chain(operation.namespace.bytes());
-    failures.kinds |= 1 << (kind.fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % 61);
+    if strange {
+        let operation = &event.operation;
+        let kind = operation.resource.bytes().chain(operation.path.bytes()).chain(operation.namespace.bytes());
+        failures.kinds |= 1 << (kind.fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % 61);
+    }
     failures
 }

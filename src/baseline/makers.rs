@@ -16,6 +16,8 @@ pub struct Maker {
     pub by: SmolStr,
     pub audit_id: SmolStr,
     pub at: Time,
+    /// Its baseline was, when it made the Secret.
+    pub mature: bool,
 }
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! attackers.
 
 pub mod account;
+pub mod address;
 pub mod addresses;
 pub mod features;
 pub mod makers;
@@ -11,6 +12,7 @@ mod maturity;
 pub mod population;
 
 pub use account::{Account, Predecessor};
-pub use addresses::{Address, Addresses};
+pub use address::Address;
+pub use addresses::Addresses;
 pub use maturity::{Learning, Maturity};
 pub use population::Population;

@@ -62,6 +62,10 @@ impl Population {
         self.accounts.iter().map(|(name, account)| (name.as_str(), account))
     }
 
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Whether an account may have more than its four credentials.
     #[must_use]
     pub fn has_credential_budget(&self) -> bool {

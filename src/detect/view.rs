@@ -78,8 +78,16 @@ pub struct View<'a> {
     pub probe: Option<Probe>,
     /// Who made the Secret that the token controller fills in now, where that is what happens.
     pub secret_maker: Option<&'a Maker>,
-    /// Whether one address stands for many accounts, so that addresses prove nothing.
+    /// Whether addresses prove nothing: one stands for many clients, or the log has only begun.
     pub addresses_blind: bool,
+    /// One address stands for many clients, as far as was seen.
+    pub addresses_hidden: bool,
+    /// Whether pods around this address have addresses of their own.
+    pub pods_have_own: bool,
+    /// Whether the log shows pods' own addresses at all.
+    pub pods_are_shown: bool,
+    /// Whether a request without a user is none that the client at this address makes by habit.
+    pub strange: bool,
 }
 
 impl View<'_> {

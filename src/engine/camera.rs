@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 /// Ids under which visibility is told, as detectors' ids are.
 pub const GAP: &str = "log-gap";
 pub const SILENT: &str = "log-silent";
+pub const HIDDEN: &str = "addresses-hidden";
 pub const VANISHED: &str = "log-part-vanished";
 
 /// A stage or level is missed only where it was one in so many.
@@ -56,15 +57,17 @@ pub struct Camera {
     logs: BTreeMap<SourceIndex, Log>,
     parts: [Part; 6],
     events: u64,
-    /// The policy records the start of long-running requests; their end then says nothing new.
-    last_started: Time,
+    /// Per kind of long-running request: when its start was last recorded; its end then says nothing
+    /// new. A policy may omit the stage for some kinds only.
+    last_started: [Time; 6],
 }
 
 impl Camera {
-    /// Whether the start of long-running requests has been recorded within the last day.
+    /// Whether the start of long-running requests of this kind has been recorded within the last day.
     #[must_use]
-    pub fn sees_starts(&self, now: Time) -> bool {
-        self.last_started != Time::ZERO && now.since(self.last_started).as_seconds() < 86_400
+    pub fn sees_starts(&self, event: &AuditEvent<'_>) -> bool {
+        let last = self.last_started[long_running_kind(event)];
+        last != Time::ZERO && event.time.since(last).as_seconds() < 86_400
     }
 
     /// Takes note of one event. `now` is the engine's clock after it.
@@ -84,8 +87,9 @@ impl Camera {
         }
         log.told_silent = false;
         log.last = log.last.max(event.time.min(now));
-        if event.stage == Stage::ResponseStarted && event.code != 401 {
-            self.last_started = self.last_started.max(event.time);
+        if event.stage == Stage::ResponseStarted && !event.username.is_empty() {
+            let last = &mut self.last_started[long_running_kind(event)];
+            *last = event.time.max(*last);
         }
         self.events += 1;
         self.count_parts(event, policy, out);
@@ -131,6 +135,17 @@ impl Camera {
     }
 }
 
+fn long_running_kind(event: &AuditEvent<'_>) -> usize {
+    match (event.operation.subresource, event.operation.verb) {
+        ("exec", _) => 0,
+        ("attach", _) => 1,
+        ("portforward", _) => 2,
+        ("log", _) => 3,
+        (_, "watch") => 4,
+        _ => 5,
+    }
+}
+
 /// The same words and the same digest, whether a tick or the next event finds out.
 fn silence(source: SourceIndex, log: &Log, now: Time, policy: &Visibility) -> Option<Blind> {
     let patience = Span::seconds(i64::from(policy.silent_seconds));
@@ -161,6 +176,24 @@ fn vanished(part: usize, seen: &Part, now: Time) -> Blind {
             "A part of the audit log vanished",
             format!("events of {name} were seen {} times", seen.seen),
             format!("none of the last {} events has it; the last one was at {}", seen.events_since, seen.last),
+        ),
+    }
+}
+
+/// One address stands for many clients, as a finding.
+#[must_use]
+pub fn hidden(source: SourceIndex, now: Time) -> Blind {
+    Blind {
+        subject: "addresses".to_owned(),
+        at: now,
+        digest: Digest::of_parts(&[b"hidden"]),
+        finding: finding(
+            HIDDEN,
+            "Addresses of clients are hidden",
+            "pods and nodes call the API server from addresses of their own".to_owned(),
+            format!(
+                "most clients in log {source} share an address: a load balancer or SNAT hides them, so where credentials are used cannot be judged"
+            ),
         ),
     }
 }

@@ -112,7 +112,9 @@ impl Engine {
             }
             Input::Policy(policy) => {
                 self.addresses.declare(&policy.network.cluster);
+                self.population.set_limits(policy.limits);
                 self.policy = *policy;
+                self.correlator.reconsider(&self.policy);
             }
         }
     }
@@ -123,9 +125,12 @@ impl Engine {
         self.camera.hear(source, event, self.clock.now(), &self.policy.visibility, &mut blind);
         self.tell(blind, out);
         self.correlator.advance(self.clock.now(), &self.policy, &mut out.revisions);
-        if observe::is_judged(event, self.camera.sees_starts(event.time)) {
+        if observe::is_judged(event, self.camera.sees_starts(event)) {
             out.judged += 1;
             self.judge(event, out);
+            if self.addresses.take_hidden_news() {
+                self.tell(vec![camera::hidden(source, event.time)], out);
+            }
         }
     }
 

@@ -5,15 +5,18 @@
 use super::{Engine, Output};
 use crate::base::Time;
 use crate::baseline::account::Words;
-use crate::baseline::features::origins::{Home, Origin};
+use crate::baseline::addresses::Home;
+use crate::baseline::features::credentials::Holder;
+use crate::baseline::features::origins::Origin;
 use crate::baseline::features::probes::{self, Kind, Probe};
 use crate::baseline::features::{agents, operations};
 use crate::baseline::makers::Maker;
-use crate::baseline::{Account, Maturity};
+use crate::baseline::{Account, Address, Maturity};
 use crate::detect::detectors::{issuer_words, legacy_words};
 use crate::detect::sensitive::{self, Sensitive};
-use crate::detect::{self, Finding, Marks, View};
-use crate::event::{AuditEvent, CredentialKind, Outcome, PrincipalKind, Stage, origin};
+use crate::detect::{self, Finding, Marks, Severity, View};
+use crate::event::{AuditEvent, CredentialKind, Operation, Outcome, Principal, PrincipalKind, Stage, origin};
+use std::net::IpAddr;
 
 /// Reused between events: the words that an event is remembered by.
 #[derive(Default)]
@@ -29,8 +32,14 @@ pub(super) struct Scratch {
 pub(super) struct Observed {
     pub origin: Origin,
     pub maturity: Maturity,
+    /// The address belongs to another one.
     misplaced: bool,
+    /// The origin is the evidence of theft.
+    stolen: bool,
     home: Home,
+    /// This credential was not used from this address before.
+    first_here: bool,
+    strange: bool,
     probe: Option<Probe>,
 }
 
@@ -62,14 +71,8 @@ impl Engine {
         let same_uid = |a: &&Account| a.uid == event.user_uid || a.uid.is_empty() || event.user_uid.is_empty();
         let account = self.population.get(event.username).filter(same_uid).unwrap_or(&nobody);
         let horizon = self.policy.learning.horizon(event.time);
-        let holder = account.credentials.find(&event.credential);
-        let ip = origin::caller(&event.source_ips, &self.policy.network.trusted_proxies);
-        let home = match holder.and_then(|h| h.places.first()) {
-            None => Home::Unknown,
-            Some(place) if Some(place.ip) == ip => Home::Here,
-            Some(_) => Home::Elsewhere,
-        };
-        let origin = Origin::of(event, ip, &self.addresses, home);
+        let origin =
+            Origin::of(event, origin::caller(&event.source_ips, &self.policy.network.trusted_proxies), &self.addresses);
         let sensitive = Sensitive::of(event);
         let agent = agents::product(event.user_agent);
         operations::key(&event.operation, operation);
@@ -78,6 +81,7 @@ impl Engine {
         if let Some(sensitive) = sensitive {
             sensitive::target(sensitive, event, target);
         }
+        let holder = account.credentials.find(&event.credential);
         let mut view = View {
             event,
             policy: &self.policy,
@@ -100,21 +104,48 @@ impl Engine {
             address: origin.ip.and_then(|ip| self.addresses.get(ip)),
             probe: None,
             secret_maker: self.secret_maker(event),
-            addresses_blind: self.addresses.hide_clients(),
+            addresses_blind: self.addresses.hide_clients(event.time),
+            addresses_hidden: self.addresses.are_crowded(),
+            pods_have_own: origin.ip.is_some_and(|ip| self.addresses.are_own_around(ip)),
+            pods_are_shown: self.addresses.show_pods(),
+            strange: false,
         };
+        if event.principal.kind() == PrincipalKind::Nobody {
+            view.strange = !self.is_habit_of_tenant(event, view.address, horizon);
+        }
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
         if view.marks != Marks::default() {
             detect::judge(&view, findings);
         }
+        let stolen = |f: &Finding| {
+            f.detector == "credential-in-two-places" || (f.detector == "unknown-origin" && f.severity >= Severity::High)
+        };
         Observed {
             origin,
             maturity: view.maturity,
-            misplaced: view.is_misplaced() || findings.iter().any(|f| f.detector == "credential-in-two-places"),
-            home,
+            misplaced: view.is_misplaced(),
+            stolen: findings.iter().any(stolen),
+            home: home_of(holder, origin.ip),
+            first_here: holder.is_none_or(|h| h.places.iter().all(|p| Some(p.ip) != origin.ip)),
+            strange: view.strange,
             probe: view.probe,
         }
+    }
+
+    /// Whether the pod or node at an address is known for what a request without a user asked for: a
+    /// client whose token expired goes on with what it always does.
+    fn is_habit_of_tenant(&self, event: &AuditEvent<'_>, address: Option<&Address>, horizon: Time) -> bool {
+        let Some(address) = address else { return false };
+        let node = format!("system:node:{}", address.node.name);
+        let tenant = address.pod.as_ref().map_or(node.as_str(), |pod| pod.username.as_str());
+        let Some(account) = self.population.get(tenant) else { return false };
+        let asked = &event.operation;
+        let scope = Operation::scope_of(Principal::parse(tenant), asked.resource, asked.namespace);
+        let mut words = String::new();
+        operations::key(&Operation { scope, ..*asked }, &mut words);
+        account.operations.get(&words, horizon).is_some() || account.denials.get(&words, horizon).is_some()
     }
 
     /// The token controller fills in a Secret that somebody made a moment ago.
@@ -129,7 +160,12 @@ impl Engine {
 
     fn learn(&mut self, event: &AuditEvent<'_>, seen: &Observed, scratch: &mut Scratch) {
         if let Some(ip) = seen.origin.ip {
-            self.addresses.learn(event, ip, seen.home);
+            if !seen.stolen {
+                self.addresses.learn(event, ip, seen.home, seen.strange);
+            }
+            if seen.home == Home::Elsewhere && seen.first_here {
+                self.addresses.learn_visitor(ip, event.time);
+            }
         }
         if matches!(event.principal.kind(), PrincipalKind::Nobody) {
             return;
@@ -142,6 +178,12 @@ impl Engine {
             target: &scratch.target,
             issuer: &scratch.issuer,
         };
+        // Events of an account that was deleted may arrive after the first of its successor.
+        let is_straggler =
+            |a: &Account| a.predecessor.as_ref().is_some_and(|p| !p.uid.is_empty() && p.uid == event.user_uid);
+        if self.population.get(event.username).is_some_and(is_straggler) {
+            return;
+        }
         let policy = &self.policy;
         self.population.update(event.username, event.time, |account| {
             if account.uid.is_empty() {
@@ -149,7 +191,7 @@ impl Engine {
             } else if !event.user_uid.is_empty() && account.uid != event.user_uid {
                 account.succeed(event.user_uid);
             }
-            account.learn(event, &seen.origin, &words, &policy.learning, !seen.misplaced);
+            account.learn(event, &seen.origin, &words, &policy.learning, !seen.misplaced && !seen.stolen);
             account.credentials.note(event, seen.origin.ip, may_grow);
             account
                 .probes
@@ -159,7 +201,7 @@ impl Engine {
             }
         });
         self.learn_issue(event);
-        self.learn_maker(event);
+        self.learn_maker(event, seen.maturity.mature);
     }
 
     /// A TokenRequest that succeeded: the lineage of the token begins. Kubelets' are left out, they
@@ -174,7 +216,7 @@ impl Engine {
         });
     }
 
-    fn learn_maker(&mut self, event: &AuditEvent<'_>) {
+    fn learn_maker(&mut self, event: &AuditEvent<'_>, mature: bool) {
         let operation = &event.operation;
         if operation.resource == "secrets" && operation.verb == "create" && event.outcome == Outcome::Allowed {
             self.makers.note(Maker {
@@ -183,8 +225,17 @@ impl Engine {
                 by: event.username.into(),
                 audit_id: event.audit_id.into(),
                 at: event.time,
+                mature,
             });
         }
+    }
+}
+
+fn home_of(holder: Option<&Holder>, ip: Option<IpAddr>) -> Home {
+    match holder.and_then(|h| h.places.first()) {
+        None => Home::None,
+        Some(place) if Some(place.ip) == ip => Home::Here,
+        Some(_) => Home::Elsewhere,
     }
 }
 

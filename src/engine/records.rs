@@ -5,10 +5,10 @@
 use super::Engine;
 use super::camera::Camera;
 use super::clock::Clock;
+use crate::baseline::addresses::Census;
 use crate::baseline::makers::Makers;
 use crate::baseline::{Account, Address};
 use crate::incident::Incident;
-use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -45,22 +45,19 @@ struct Core {
     camera: Camera,
     makers: Makers,
     memory: crate::incident::Memory,
-    ranges: Vec<(IpNet, u32)>,
-    pod_addresses: u32,
+    census: Census,
 }
 
 impl Engine {
     /// Everything that changed since the last call, in a fixed order.
     pub fn drain_records(&mut self, out: &mut Vec<Record>) {
-        let (ranges, pod_addresses) = self.addresses.ranges();
         let core = Core {
             seq: self.seq,
             clock: self.clock.clone(),
             camera: self.camera.clone(),
             makers: self.makers.clone(),
             memory: self.correlator.memory.clone(),
-            ranges: ranges.to_vec(),
-            pod_addresses,
+            census: self.addresses.census().clone(),
         };
         out.push(record(Room::Core, Vec::new(), Some(&core)));
         out.extend(
@@ -95,7 +92,7 @@ impl Engine {
                 self.camera = core.camera;
                 self.makers = core.makers;
                 self.correlator.memory = core.memory;
-                self.addresses.restore_ranges(core.ranges, core.pod_addresses);
+                self.addresses.restore_census(core.census);
             }
             r if r == Room::Account as u8 => {
                 let account: Account = read(room, key, value)?;

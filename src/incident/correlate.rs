@@ -45,7 +45,7 @@ pub struct Memory {
     /// Ids given, the oldest first.
     ids: VecDeque<Digest>,
     /// Subjects whose incident was ended for its length.
-    long: VecDeque<(SmolStr, Digest)>,
+    long: VecDeque<(SmolStr, Digest, Time)>,
 }
 
 #[derive(Default)]
@@ -107,7 +107,13 @@ impl Correlator {
         let subject = culprit.unwrap_or(arrival.subject);
         let principal = culprit.unwrap_or(arrival.principal);
         let id = self.new_id(policy, subject, finding.detector, &(arrival.digest)());
-        let continues = self.memory.long.iter().rev().find(|(who, _)| who == subject).map(|(_, id)| *id);
+        let continues = self
+            .memory
+            .long
+            .iter()
+            .rev()
+            .find(|(who, _, end)| who == subject && arrival.at.since(*end) <= quiet(policy))
+            .map(|(_, id, _)| *id);
         let incident = Incident {
             id,
             revision: 0,
@@ -133,9 +139,19 @@ impl Correlator {
             subjects: vec![subject.into()],
             told_evidence: 0,
         };
-        self.by_subject.insert(subject.into(), id);
+        self.own_subject(subject, id);
         self.live.insert(id, incident);
         id
+    }
+
+    /// Later findings of a subject join `id`. No other incident keeps it: restored state must be unambiguous.
+    fn own_subject(&mut self, subject: &str, id: Digest) {
+        if let Some(before) = self.by_subject.insert(subject.into(), id).filter(|before| *before != id)
+            && let Some(incident) = self.live.get_mut(&before)
+        {
+            incident.subjects.retain(|s| s != subject);
+            self.changed.push(before);
+        }
     }
 
     /// Cluster, subject, first detector, opening event and an occurrence number for identical events.
@@ -181,12 +197,12 @@ impl Correlator {
             push_bounded(&mut incident.user_agents, arrival.user_agent, LIST_LIMIT);
             incident.evidence.add(arrival.audit_id, detector);
             push_bounded(&mut incident.subjects, arrival.subject, LIST_LIMIT);
-            if incident.subjects.iter().any(|s| s == arrival.subject) {
-                self.by_subject.insert(arrival.subject.into(), id);
-            }
         }
         if let Some(also) = &finding.also {
             push_bounded(&mut incident.principals, also, LIST_LIMIT);
+        }
+        if finding.culprit.is_none() && incident.subjects.iter().any(|s| s == arrival.subject) {
+            self.own_subject(arrival.subject, id);
         }
         revised
     }
@@ -263,7 +279,7 @@ impl Correlator {
             if self.memory.long.len() >= REMEMBERED_LONG {
                 self.memory.long.pop_front();
             }
-            self.memory.long.push_back((subject.clone(), id));
+            self.memory.long.push_back((subject.clone(), id, end));
         }
     }
 
@@ -285,6 +301,11 @@ impl Correlator {
         changed.sort_unstable();
         changed.dedup();
         changed.into_iter().map(|id| (id, self.live.get(&id))).collect()
+    }
+
+    /// After a change of the policy: incidents may end at another time than they did.
+    pub fn reconsider(&mut self, policy: &Policy) {
+        self.next_end = self.live.values().map(|i| end_of(i, policy)).min();
     }
 
     pub fn restore(&mut self, incident: Incident, policy: &Policy) {

@@ -131,7 +131,7 @@ impl Incident {
         }
         self.tell(finding, severity, at);
         let before = self.severity;
-        self.severity = self.severity.max(self.earned());
+        self.severity = self.severity.max(self.earned()).max(severity);
         if self.severity >= Severity::Medium && self.detected_at.is_none() {
             self.detected_at = Some(at);
         }

@@ -3,7 +3,7 @@
 //! Refuses to run anything. Names come from the log: they are quoted for the shell.
 
 use super::{Incident, Kind};
-use crate::base::text::shell_quote;
+use crate::base::text::{self, shell_quote};
 use crate::event::Principal;
 
 /// In the order in which a responder would take them.
@@ -29,7 +29,7 @@ pub fn steps(incident: &Incident) -> Vec<String> {
     if let Some(id) = incident.evidence.audit_ids().next() {
         steps.push(format!("grep -F {} AUDIT_LOG", shell_quote(id)));
     }
-    steps
+    steps.into_iter().map(|step| text::clean(&step).into_owned()).collect()
 }
 
 fn service_account(namespace: &str, name: &str, steps: &mut Vec<String>) {

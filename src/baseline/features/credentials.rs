@@ -155,7 +155,8 @@ impl Credentials {
 
     /// Drops bound holders that are long silent, then, if still too many, the one silent longest.
     fn make_room(&mut self, now: Time, may_grow: bool) {
-        let limit = if may_grow { QUOTA } else { FREE };
+        // Others spent the shared budget: it keeps what it has, and displaces its own.
+        let limit = if may_grow { QUOTA } else { self.holders.len().clamp(FREE, QUOTA) };
         if self.holders.len() < FREE.min(limit) {
             return;
         }

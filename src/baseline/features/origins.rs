@@ -31,15 +31,6 @@ pub enum Class {
     Unknown,
 }
 
-/// Where the pod of a credential was seen first, as against the address at hand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Home {
-    /// It was never seen.
-    Unknown,
-    Here,
-    Elsewhere,
-}
-
 /// The caller's address and what it is.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Origin {
@@ -48,12 +39,11 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Classifies the caller of `event`, given what is known of addresses before it. `home` is
-    /// what is known of the credential's pod.
+    /// Classifies the caller of `event`, given what is known of addresses before it.
     #[must_use]
-    pub fn of(event: &AuditEvent<'_>, ip: Option<IpAddr>, addresses: &Addresses, home: Home) -> Origin {
+    pub fn of(event: &AuditEvent<'_>, ip: Option<IpAddr>, addresses: &Addresses) -> Origin {
         let Some(ip) = ip else { return Origin { ip: None, class: Class::Unknown } };
-        Origin { ip: Some(ip), class: class_of(event, ip, addresses, home) }
+        Origin { ip: Some(ip), class: class_of(event, ip, addresses) }
     }
 
     /// The words an origin is remembered by.
@@ -101,12 +91,12 @@ impl Class {
     }
 }
 
-fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses, home: Home) -> Class {
+fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class {
     let known = addresses.get(ip);
     if known.is_some_and(|a| a.is_shared()) {
         return Class::Shared;
     }
-    let node = known.map_or("", |a| a.node.as_str());
+    let node = known.map_or("", |a| a.node.name.as_str());
     let credential = &event.credential;
     match (event.principal, credential.kind) {
         (Principal::Node { name }, _) if node == name => Class::OwnNode,
@@ -123,8 +113,8 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses, home: Hom
             }
             match known.and_then(|a| a.pod.as_ref()) {
                 Some(pod) if pod.uid == credential.pod_uid => Class::OwnPod,
-                Some(pod) if home == Home::Unknown && pod.shares_node(credential.node) => Class::OwnNode,
-                _ if home == Home::Here => Class::OwnPod,
+                // It may have inherited the address.
+                Some(_) if known.is_some_and(|a| a.is_successor(credential.pod_uid)) => Class::OwnPod,
                 Some(_) if known.is_some_and(|a| a.has_live_pod(event.time)) => Class::OtherPod,
                 _ => outside_or(Class::OwnPod, ip, addresses),
             }

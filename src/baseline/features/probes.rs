@@ -57,7 +57,7 @@ impl Probes {
     /// Gives the memory back once every probe is older than `window`.
     pub fn forget(&mut self, now: Time, window: Span) {
         let from = (now - window).stored_seconds();
-        if self.0.last().is_some_and(|p| p.at < from) {
+        if self.0.last().is_some_and(|p| p.at < from) && self.0.iter().all(|p| p.at < from) {
             self.0 = Vec::new();
         }
     }

@@ -10,7 +10,10 @@
 //! The pod that a token is bound to is known by its uid, its address by its first use, nodes by their
 //! kubelets. A pod and its own node are one place (host network, SNAT), an address that many pods
 //! share is none. `high` at another living pod, another node or outside the cluster; `medium` at a
-//! second unknown private address of the same family within an hour of the first.
+//! second unknown private address of the same family within an hour of the first. Addresses of pods
+//! are handed on within minutes: a token that was never used elsewhere is `high` at another pod's
+//! address only when that pod is heard again, where the pods around have addresses of their own. In the first
+//! ten minutes of a log nothing is said.
 //!
 //! # When it is wrong
 //! Unusual networks that translate addresses of single pods; a log that shows a load balancer instead
@@ -22,7 +25,7 @@
 //! # Respond
 //! Delete the pod: its tokens die with it. Then look into both places.
 
-use crate::baseline::addresses::POD_ALIVE;
+use crate::baseline::address::POD_ALIVE;
 use crate::baseline::features::credentials::Place;
 use crate::baseline::features::origins::Class;
 use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
@@ -80,16 +83,35 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
 fn severity(view: &View<'_>) -> Option<Severity> {
     let home = view.holder.and_then(|h| h.places.first());
     match view.origin.class {
-        Class::OtherPod | Class::OtherNode => Some(Severity::High),
+        Class::OtherPod => match home {
+            Some(place) if Some(place.ip) != view.origin.ip => Some(Severity::High),
+            _ => is_intruder(view).then_some(Severity::High),
+        },
+        Class::OtherNode => is_settled_node(view).then_some(Severity::High),
         Class::Network => home.map(|_| Severity::High),
-        Class::OwnPod => home.filter(|place| is_elsewhere(place, view)).map(|_| Severity::Medium),
+        Class::OwnPod => {
+            let places = view.holder.map_or(&[][..], |h| &h.places);
+            let first_of_family =
+                places.iter().find(|p| view.origin.ip.is_some_and(|ip| ip.is_ipv4() == p.ip.is_ipv4()));
+            first_of_family.filter(|place| is_elsewhere(place, view)).map(|_| Severity::Medium)
+        }
         _ => None,
     }
 }
 
+/// A token that was never used anywhere else, at the address of a pod that was heard after it came.
+fn is_intruder(view: &View<'_>) -> bool {
+    let uid = view.event.credential.pod_uid;
+    view.pods_have_own && view.address.is_some_and(|a| a.overlap && a.newcomer.as_ref().is_some_and(|n| n.uid == uid))
+}
+
+/// Another node's, and has been for ten minutes: behind a load balancer nodes take turns.
+fn is_settled_node(view: &View<'_>) -> bool {
+    view.address.is_some_and(|a| view.now().since(a.node.first).as_seconds() >= 600)
+}
+
 /// A second address of the same family, while the first was in use.
 fn is_elsewhere(home: &Place, view: &View<'_>) -> bool {
-    view.origin.ip.is_some_and(|ip| {
-        ip != home.ip && ip.is_ipv4() == home.ip.is_ipv4() && view.now().since(home.last) <= POD_ALIVE
-    }) && view.address.and_then(|a| a.pod.as_ref()).is_none_or(|pod| pod.uid != view.event.credential.pod_uid)
+    view.origin.ip.is_some_and(|ip| ip != home.ip && view.now().since(home.last) <= POD_ALIVE)
+        && view.address.and_then(|a| a.pod.as_ref()).is_none_or(|pod| pod.uid != view.event.credential.pod_uid)
 }

@@ -27,7 +27,7 @@
 use crate::baseline::features::operations;
 use crate::detect::sensitive::Sensitive;
 use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
-use crate::event::PrincipalKind;
+use crate::event::{Principal, PrincipalKind};
 
 pub const META: Meta = Meta {
     id: "sensitive-operation",
@@ -43,10 +43,18 @@ pub const META: Meta = Meta {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let Some(sensitive) = view.sensitive else { return };
-    if view.is_own_controller() || view.event.principal.kind() == PrincipalKind::Node || !was_tried(view) {
+    // Who has no name is told by `anonymous-access`, whatever it did.
+    if view.event.principal == Principal::Anonymous
+        || view.is_own_controller()
+        || view.event.principal.kind() == PrincipalKind::Node
+        || !was_tried(view)
+    {
         return;
     }
-    let operation = standing(view, view.operation_seen.or(view.denial_seen));
+    // Having been refused is no habit of being allowed.
+    let before =
+        if view.event.outcome.is_refusal() { view.operation_seen.or(view.denial_seen) } else { view.operation_seen };
+    let operation = standing(view, before);
     // A new target matters where the operation itself is habit; one that is habit says nothing of a new operation.
     let target = if view.target.is_empty() { Standing::Habit } else { standing(view, view.target_seen) };
     let target = if is_generalist(view) && !is_grave(sensitive, view) { Standing::Habit } else { target };

@@ -35,11 +35,11 @@ pub const META: Meta = Meta {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let Some(maker) = view.secret_maker else { return };
-    let service_account = maker.by.starts_with("system:serviceaccount:");
+    let grave = maker.mature && maker.by.starts_with("system:serviceaccount:");
     findings.push(Finding {
         detector: META.id,
         title: META.title.into(),
-        severity: if service_account { Severity::High } else { Severity::Low },
+        severity: if grave { Severity::High } else { Severity::Low },
         tactic: META.tactic,
         techniques: META.techniques,
         expected: "service accounts are used with tokens of their pods, which expire".to_owned(),

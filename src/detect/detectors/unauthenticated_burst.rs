@@ -8,7 +8,8 @@
 //! # How it decides
 //! Requests within five minutes of the first: `unauthenticated.outside` of them from outside the
 //! cluster are `medium`; from an address of the cluster it takes `unauthenticated.inside`, of at least
-//! `inside_kinds` distinct kinds (a pod with an expired token repeats one). Ten times that is `high`.
+//! `inside_kinds` distinct kinds that its pod or node does not do by habit (one with an expired token
+//! repeats what it always does). Ten times that is `high`.
 //! A policy that omits the stage ResponseStarted loses all 401s.
 //!
 //! # When it is wrong
@@ -20,7 +21,8 @@
 //! # Respond
 //! Find the machine behind the address; see whether any request from it succeeded.
 
-use crate::baseline::addresses::{FAILURE_WINDOW, is_cluster_address, next_failures};
+use crate::baseline::addresses::{FAILURE_WINDOW, next_failures};
+use crate::baseline::features::origins::Class;
 use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
 
 pub const META: Meta = Meta {
@@ -37,8 +39,9 @@ pub const META: Meta = Meta {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let policy = &view.policy.unauthenticated;
-    let failures = next_failures(view.address, view.event);
-    let inside = view.address.is_some_and(is_cluster_address);
+    let failures = next_failures(view.address, view.event, view.strange);
+    // Behind a load balancer every address is everybody's, as one inside is.
+    let inside = view.origin.class != Class::Network || view.addresses_hidden;
     let kinds = failures.kinds.count_ones();
     let needed = if inside { policy.inside } else { policy.outside };
     if failures.count < needed || (inside && kinds < policy.inside_kinds) {

@@ -63,8 +63,12 @@ fn severity(view: &View<'_>) -> Option<Severity> {
     if view.addresses_blind || !matches!(kind, PrincipalKind::ServiceAccount | PrincipalKind::Node) {
         return None;
     }
-    let bound = matches!(view.event.credential.kind, CredentialKind::PodBound | CredentialKind::NodeBound)
-        || kind == PrincipalKind::Node;
+    let kind_of = view.event.credential.kind;
+    let bound = match kind {
+        // Nodes may have public addresses: one that was never seen anywhere is no news.
+        PrincipalKind::Node => !view.account.origins.is_empty(),
+        _ => view.pods_are_shown && matches!(kind_of, CredentialKind::PodBound | CredentialKind::NodeBound),
+    };
     match view.origin.class {
         Class::Network if bound && view.origin.is_public() => Some(Severity::High),
         Class::Network if view.maturity.mature => Some(Severity::Medium),

@@ -1,0 +1,185 @@
+//! One source address: whose pod it is, which node's, how many share it.
+//!
+//! Refuses to take a successor for a thief: an address passes from a dead pod to a new one within
+//! minutes, so two pods share it only once both were heard, the older one after the newer one came.
+
+use crate::base::{Span, Time};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// A pod that has been silent for longer may be gone, and its address another's.
+pub const POD_ALIVE: Span = Span::seconds(3600);
+/// So many pods or nodes beside the owner, all alive, make an address a shared one.
+const SHARED_BY: u8 = 3;
+/// Disorder between several logs.
+const TOLERANCE: Span = Span::seconds(5);
+/// A newcomer that outlasts the owner by so much has inherited the address.
+const HANDOVER: Span = Span::seconds(600);
+/// Kubelets renew their lease every ten seconds: one that was heard within this is alive.
+const NODE_ALIVE: Span = Span::seconds(120);
+/// Owners are touched once a minute: an address that changes with every event would be stored with every commit.
+const TOUCH: Span = Span::seconds(60);
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PodAt {
+    pub uid: SmolStr,
+    pub name: SmolStr,
+    pub username: SmolStr,
+    pub first: Time,
+    pub last: Time,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct NodeAt {
+    pub name: SmolStr,
+    pub first: Time,
+    pub last: Time,
+}
+
+/// Requests without a user (401) from one address in one window.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Failures {
+    pub since: Time,
+    pub count: u32,
+    /// A bit for each distinct kind of request, by a hash of resource and path: 64 at most.
+    pub kinds: u64,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Address {
+    /// The pod that was first seen here, while it lives.
+    pub pod: Option<Box<PodAt>>,
+    /// A pod that was never seen elsewhere and came while `pod` seemed to live: its successor, or not.
+    pub newcomer: Option<Box<PodAt>>,
+    /// Both were heard since: the newcomer is no successor.
+    pub overlap: bool,
+    /// The node whose kubelet calls from here; its name is empty if none does.
+    pub node: NodeAt,
+    /// A component of the control plane calls from here with a certificate of its own.
+    pub control_plane: bool,
+    pub last: Time,
+    /// Others that were heard here while the owner lived: saturating at [`SHARED_BY`].
+    crowd: u8,
+    pub failures: Failures,
+}
+
+/// What learning changed, for those who count over all addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Nothing worth storing.
+    None,
+    /// Stored, and nothing to count.
+    Touched,
+    /// A pod or node has this address for its own.
+    Owned,
+    /// Another one was heard beside the owner.
+    Crowded,
+}
+
+impl Address {
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.crowd >= SHARED_BY
+    }
+
+    #[must_use]
+    pub fn has_live_pod(&self, now: Time) -> bool {
+        self.pod.as_ref().is_some_and(|pod| now.since(pod.last) <= POD_ALIVE)
+    }
+
+    /// Never seen elsewhere, and nothing says that it is not the owner's successor.
+    #[must_use]
+    pub fn is_successor(&self, uid: &str) -> bool {
+        !self.overlap && self.newcomer.as_ref().is_some_and(|n| n.uid == uid)
+    }
+
+    /// The kubelet of `name` called from here.
+    pub fn hear_node(&mut self, name: &str, now: Time) -> Change {
+        if self.node.name == name {
+            if now.since(self.node.last) < TOUCH {
+                return Change::None;
+            }
+            self.node.last = now;
+            return Change::Touched;
+        }
+        if self.is_shared() {
+            return Change::None;
+        }
+        // A replaced node hands its address on; two that are alive are behind one address.
+        let crowded = !self.node.name.is_empty() && now.since(self.node.last) <= NODE_ALIVE;
+        self.node = NodeAt { name: name.into(), first: now, last: now };
+        if crowded {
+            self.crowd = self.crowd.saturating_add(1);
+        }
+        if crowded { Change::Crowded } else { Change::Owned }
+    }
+
+    /// A pod that lives here was heard again; `None` if `uid` is neither owner nor newcomer.
+    pub fn hear_known_pod(&mut self, uid: &str, now: Time) -> Option<Change> {
+        let pod = self.pod.as_mut()?;
+        if pod.uid == uid {
+            let proof = !self.overlap && self.newcomer.as_ref().is_some_and(|n| now.since(n.first) > TOLERANCE);
+            if proof || now.since(pod.last) >= TOUCH {
+                pod.last = pod.last.max(now);
+            } else {
+                return Some(Change::None);
+            }
+            if proof {
+                self.overlap = true;
+                self.crowd = self.crowd.saturating_add(1).min(SHARED_BY);
+                return Some(Change::Crowded);
+            }
+            return Some(Change::Touched);
+        }
+        let newcomer = self.newcomer.as_mut().filter(|n| n.uid == uid)?;
+        let inherits = !self.overlap && now.since(newcomer.first) >= HANDOVER;
+        if !inherits && now.since(newcomer.last) < TOUCH {
+            return Some(Change::None);
+        }
+        newcomer.last = newcomer.last.max(now);
+        if inherits {
+            self.pod = self.newcomer.take();
+            return Some(Change::Owned);
+        }
+        Some(Change::Touched)
+    }
+
+    /// A pod that was never seen anywhere is heard here.
+    pub fn hear_new_pod(&mut self, pod: PodAt) -> Change {
+        if !self.node.name.is_empty() {
+            return Change::None;
+        }
+        if !self.has_live_pod(pod.first) {
+            (self.pod, self.newcomer, self.overlap, self.crowd) = (Some(Box::new(pod)), None, false, 0);
+            return Change::Owned;
+        }
+        // A third one: the second had inherited from the first, or both live on.
+        if let Some(second) = self.newcomer.take()
+            && !self.overlap
+        {
+            self.pod = Some(second);
+        }
+        self.newcomer = Some(Box::new(pod));
+        self.overlap = false;
+        Change::Touched
+    }
+
+    /// A pod that has its home elsewhere is heard here for the first time.
+    pub fn hear_visitor(&mut self, now: Time) -> Change {
+        if !self.has_live_pod(now) || self.is_shared() {
+            return Change::None;
+        }
+        self.crowd = self.crowd.saturating_add(1);
+        Change::Crowded
+    }
+
+    /// A pod whose home is here, and whose place another has taken, is heard again: both live.
+    pub fn hear_displaced(&mut self, now: Time) -> Change {
+        let settled = self.newcomer.as_ref().or(self.pod.as_ref()).is_some_and(|p| now.since(p.first) > TOLERANCE);
+        if !settled || !self.node.name.is_empty() || self.is_shared() {
+            return Change::None;
+        }
+        self.crowd = self.crowd.saturating_add(1);
+        Change::Crowded
+    }
+}

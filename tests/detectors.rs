@@ -1,0 +1,75 @@
+//! Each detector against its fixture: it speaks of the hit, and not of the near miss.
+//!
+//! A fixture is `fixtures/detectors/<id with underscores>.jsonl`. Its first line says which severity the hit
+//! has: `{"severity": "high"}`. Every other line is `{"in": "both" | "hit" | "near miss", "event": {...}}`, in
+//! the order of time. With `"days": 8` it is repeated at the same time on each of the 8 days before, with
+//! `"times": 20` so often on each of them, a second apart: that is how a baseline is made. What is found in
+//! this history does not count. To add a
+//! detector, copy the fixture of one that is like it.
+
+mod common;
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use tokentrail::base::{Span, Time};
+use tokentrail::detect::{Policy, detectors};
+use tokentrail::engine::{Engine, Output};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/detectors")
+}
+
+/// The lines of one case in the order of time, histories written out: whether it is history, and the line.
+fn lines(fixture: &[Value], case: &str) -> Vec<(bool, String)> {
+    let mut timed: Vec<(i64, usize, bool, String)> = Vec::new();
+    for (n, row) in fixture.iter().enumerate().filter(|(_, row)| row["in"] == "both" || row["in"] == case) {
+        let at = row["event"]["stageTimestamp"].as_str().and_then(Time::parse).expect("a stageTimestamp");
+        let (days, times) = (row["days"].as_i64().unwrap_or(0), row["times"].as_i64().unwrap_or(1));
+        for (day, time) in (days.min(1)..=days).flat_map(|d| (0..times).map(move |t| (d, t))) {
+            let moved = at - Span::seconds(day * 86_400) + Span::seconds(time);
+            let mut event = row["event"].clone();
+            event["stageTimestamp"] = moved.to_string().into();
+            event["requestReceivedTimestamp"] = moved.to_string().into();
+            if days > 0 || times > 1 {
+                event["auditID"] = format!("{}-{day}-{time}", event["auditID"].as_str().unwrap_or("")).into();
+            }
+            timed.push((moved.0, n, days > 0, event.to_string()));
+        }
+    }
+    timed.sort();
+    timed.into_iter().map(|(_, _, history, line)| (history, line)).collect()
+}
+
+#[test]
+fn each_detector_speaks_of_its_hit_and_not_of_the_near_miss() {
+    for detector in detectors::ALL {
+        let id = detector.meta.id;
+        let path = folder().join(format!("{}.jsonl", id.replace('-', "_")));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{id} needs {}: {e}", path.display()));
+        let rows: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).expect("a JSON line")).collect();
+        let severities = |case: &str| -> BTreeSet<String> {
+            let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
+            for (history, line) in lines(&rows[1..], case) {
+                common::feed(&mut engine, 0, &line, &mut out);
+                if history {
+                    out.findings.clear();
+                }
+            }
+            out.findings.iter().filter(|(d, _)| *d == id).map(|(_, s)| s.to_string()).collect()
+        };
+        let expected = rows[0]["severity"].as_str().expect("a severity");
+        assert_eq!(severities("hit"), BTreeSet::from([expected.to_owned()]), "{id}: the hit");
+        assert_eq!(severities("near miss"), BTreeSet::new(), "{id}: the near miss");
+    }
+}
+
+#[test]
+fn every_fixture_belongs_to_a_detector() {
+    let files: BTreeSet<String> = std::fs::read_dir(folder())
+        .expect("the fixtures")
+        .map(|f| f.expect("an entry").file_name().to_string_lossy().replace(".jsonl", "").replace('_', "-"))
+        .collect();
+    let registry: BTreeSet<String> = detectors::ALL.iter().map(|d| d.meta.id.to_owned()).collect();
+    assert_eq!(files, registry);
+}
