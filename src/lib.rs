@@ -75,3 +75,12 @@ pub mod incident;
 pub mod sink;
 pub mod source;
 pub mod store;
+pub mod telemetry;
+
+pub mod config;
+pub mod daemon;
+pub mod report;
+
+pub mod api;
+
+pub mod cli;

@@ -3,6 +3,7 @@
 //! Refuses to believe an address forever: a pod that was silent for an hour may have handed its
 //! address on. Bounded; a flood of addresses displaces addresses that nobody owns.
 
+use super::features::origins::Home;
 use crate::base::{Span, Time};
 use crate::event::{AuditEvent, CredentialKind, Principal, origin};
 use hashbrown::HashMap;
@@ -19,6 +20,8 @@ const RANGES_LIMIT: usize = 32;
 pub const POD_ALIVE: Span = Span::seconds(3600);
 /// So many pods that were first seen at one address make it a shared one.
 const SHARED_BY: u8 = 4;
+/// Addresses of pods that must be known before one that does not fit is evidence.
+const PROVEN_BY: u32 = 4;
 /// The window in which failed logins are counted together.
 pub const FAILURE_WINDOW: Span = Span::seconds(300);
 
@@ -27,6 +30,8 @@ pub struct PodAt {
     pub uid: SmolStr,
     pub name: SmolStr,
     pub username: SmolStr,
+    /// Where it runs, if its token says so.
+    pub node: SmolStr,
     pub last: Time,
 }
 
@@ -53,6 +58,14 @@ pub struct Address {
     pub failures: Failures,
 }
 
+impl PodAt {
+    /// Whether it runs on this node; false where either is unknown.
+    #[must_use]
+    pub fn shares_node(&self, node: &str) -> bool {
+        !node.is_empty() && self.node == node
+    }
+}
+
 impl Address {
     #[must_use]
     pub fn is_shared(&self) -> bool {
@@ -73,7 +86,8 @@ pub struct Addresses {
     /// Ranges that the operator declared.
     declared: Vec<IpNet>,
     dirty: Vec<IpAddr>,
-    hidden: bool,
+    /// Addresses that became a pod's, saturating: where pods have none of their own, addresses prove nothing.
+    pod_addresses: u32,
 }
 
 /// An address that a pod, a node or the control plane is known to call from.
@@ -106,38 +120,42 @@ impl Addresses {
         self.known.is_empty()
     }
 
-    /// Whether one address stands for many clients (a load balancer in front of the API server), so
-    /// that addresses prove nothing.
+    /// Whether too few pods have shown an address of their own, so that addresses prove nothing: one
+    /// load balancer stands for all, or the log has only begun.
     #[must_use]
     pub fn hide_clients(&self) -> bool {
-        self.hidden
+        self.pod_addresses < PROVEN_BY
     }
 
     pub fn declare(&mut self, ranges: &[IpNet]) {
         self.declared = ranges.to_vec();
     }
 
-    /// Learns from a request that was allowed or refused, after it was judged. `first_use` is true
-    /// where the pod of the credential was never seen at another address.
-    pub fn learn(&mut self, event: &AuditEvent<'_>, ip: IpAddr, first_use: bool) {
+    /// Learns from a request that was allowed or refused, after it was judged.
+    pub fn learn(&mut self, event: &AuditEvent<'_>, ip: IpAddr, home: Home) {
         match (event.principal, event.credential.kind) {
             (Principal::Nobody, _) => self.fail(event, ip),
-            (Principal::Node { name }, _) => {
-                if self.get(ip).is_none_or(|a| a.node.is_empty()) {
-                    self.entry(ip, event.time).node = name.into();
-                }
-            }
+            (Principal::Node { name }, _) => self.learn_node(event, ip, name),
             (principal, CredentialKind::Certificate) if principal.is_control_plane() => {
                 if self.get(ip).is_none_or(|a| !a.control_plane) {
                     self.entry(ip, event.time).control_plane = true;
                 }
             }
-            (_, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId) => self.learn_pod(event, ip, first_use),
+            (_, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId) => self.learn_pod(event, ip, home),
             _ => {}
         }
     }
 
-    fn learn_pod(&mut self, event: &AuditEvent<'_>, ip: IpAddr, first_use: bool) {
+    /// Two kubelets at one address: it is no node's, but something in front of them.
+    fn learn_node(&mut self, event: &AuditEvent<'_>, ip: IpAddr, name: &str) {
+        match self.get(ip) {
+            Some(known) if known.node == name || known.is_shared() => {}
+            Some(known) if !known.node.is_empty() => self.entry(ip, event.time).sharers = SHARED_BY,
+            _ => self.entry(ip, event.time).node = name.into(),
+        }
+    }
+
+    fn learn_pod(&mut self, event: &AuditEvent<'_>, ip: IpAddr, home: Home) {
         let (now, uid) = (event.time, event.credential.pod_uid);
         if let Some(pod) = self.known.get_mut(&ip).and_then(|a| a.pod.as_mut())
             && pod.uid == uid
@@ -149,7 +167,7 @@ impl Addresses {
             }
             return;
         }
-        if !first_use {
+        if home == Home::Elsewhere {
             return;
         }
         self.learn_range(ip);
@@ -157,16 +175,26 @@ impl Addresses {
         if !address.node.is_empty() {
             return;
         }
-        if address.has_live_pod(now) {
-            address.sharers = address.sharers.saturating_add(1).min(SHARED_BY);
+        let node = event.credential.node;
+        if let Some(pod) = address.pod.as_ref().filter(|pod| now.since(pod.last) <= POD_ALIVE) {
+            if pod.shares_node(node) {
+                // Two pods of one node at one address are on its host network.
+                address.node = node.into();
+                address.pod = None;
+            } else if home == Home::Unknown {
+                address.sharers = address.sharers.saturating_add(1).min(SHARED_BY);
+            }
             return;
         }
+        let newly = address.pod.is_none();
         address.pod = Some(PodAt {
             uid: uid.into(),
             name: event.credential.pod.into(),
             username: event.username.into(),
+            node: node.into(),
             last: now,
         });
+        self.pod_addresses = self.pod_addresses.saturating_add(u32::from(newly));
     }
 
     fn learn_range(&mut self, ip: IpAddr) {
@@ -222,17 +250,19 @@ impl Addresses {
         changed.into_iter().map(|ip| (ip, self.known.get(&ip))).collect()
     }
 
+    /// What is known of all addresses together: networks of pods, and how many addresses were theirs.
     #[must_use]
-    pub fn ranges(&self) -> &[(IpNet, u32)] {
-        &self.ranges
+    pub fn ranges(&self) -> (&[(IpNet, u32)], u32) {
+        (&self.ranges, self.pod_addresses)
     }
 
     pub fn restore(&mut self, ip: IpAddr, address: Address) {
         self.known.insert(ip, address);
     }
 
-    pub fn restore_ranges(&mut self, ranges: Vec<(IpNet, u32)>) {
+    pub fn restore_ranges(&mut self, ranges: Vec<(IpNet, u32)>, pod_addresses: u32) {
         self.ranges = ranges;
+        self.pod_addresses = pod_addresses;
     }
 }
 

@@ -13,9 +13,13 @@ use std::time::Duration;
 
 /// Fourteen recorded days, thinned; `tests/fixtures/sample/README.md` tells where they are from.
 const SAMPLE: &[u8] = include_bytes!("../../tests/fixtures/sample/audit.log.zst");
-/// Lines written at once, and the pause between: the recorded fortnight takes about half a minute.
-const LINES: usize = 14;
+/// Lines of the first week, in which nothing happens but learning: they are written at once.
+const LEARNING: usize = 1700;
+/// Lines written at once after that, and the pause between: the second week takes about twenty seconds.
+const LINES: usize = 10;
 const PAUSE: Duration = Duration::from_millis(100);
+/// The sample has some minutes of each day: the silence between them is not news.
+const RECORDED_EVERY: u32 = 2 * 86_400;
 
 pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode> {
     let home = tempfile::Builder::new().prefix("tokentrail-demo-").tempdir().context("no room for the demo's files")?;
@@ -25,6 +29,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode> {
     config.daemon.state = home.path().join("state");
     config.daemon.incidents = Some(home.path().join("incidents.jsonl"));
     config.daemon.listen = args.listen;
+    config.policy.visibility.silent_seconds = RECORDED_EVERY;
     println!(
         "tokentrail demo: a real API server's audit log of fourteen days is written to\n  {}\n\
          a week of ordinary work, then a week with seventeen attacks; the daemon follows it.\n\
@@ -51,7 +56,7 @@ fn write(log: &Path) -> Result<()> {
     let mut file = File::create(log)?;
     for (n, line) in lines.enumerate() {
         writeln!(file, "{}", line?)?;
-        if n % LINES == 0 {
+        if n > LEARNING && n % LINES == 0 {
             std::thread::sleep(PAUSE);
         }
     }

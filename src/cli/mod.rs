@@ -6,7 +6,6 @@ mod demo;
 mod replay;
 mod run;
 
-use crate::base::Time;
 use crate::detect::Severity;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -125,9 +124,4 @@ pub fn main() -> ExitCode {
 fn style(is_terminal: bool) -> crate::report::Style {
     let plain = !is_terminal || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     if plain { crate::report::Style::Plain } else { crate::report::Style::Coloured }
-}
-
-/// Stage time as people say it at a terminal.
-fn to_the_second(at: Time) -> String {
-    at.to_string().replace('T', " ").split('.').next().unwrap_or_default().to_owned()
 }

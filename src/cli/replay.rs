@@ -78,7 +78,8 @@ impl Audience for Printer {
 
     fn progress(&mut self, bytes: u64, of_bytes: u64, events: u64) {
         let now = Instant::now();
-        if !self.terminal || self.shown.is_some_and(|at| now - at < PROGRESS_EVERY) || now - self.begun < PROGRESS_EVERY {
+        if !self.terminal || self.shown.is_some_and(|at| now - at < PROGRESS_EVERY) || now - self.begun < PROGRESS_EVERY
+        {
             return;
         }
         self.shown = Some(now);

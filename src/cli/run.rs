@@ -38,8 +38,9 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
 /// The address is taken, the state cannot be opened, or a write failed.
 pub(super) fn start(config: &Config, reloader: Option<Reloader>) -> Result<()> {
     let listen = config.daemon.listen;
-    let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
-    let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(Health::new()));
+    let listener = TcpListener::bind(listen)
+        .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+    let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(Health::default()));
     let waker = Waker::new(&config.daemon.audit_logs);
     let server = serve(listener, metrics.clone(), health.clone(), waker.handle())?;
     let watch = Watch::new(metrics, health);
@@ -47,14 +48,19 @@ pub(super) fn start(config: &Config, reloader: Option<Reloader>) -> Result<()> {
     let told = daemon::run::run(config, reloader, waker, &watch, &mut |revision: &Revision| {
         let mut out = std::io::stdout().lock();
         // A closed terminal is no reason to stop watching.
-        let _ = out.write_all(report::block(&revision.incident, style).as_bytes()).and_then(|()| out.flush());
+        let _ = out.write_all(report::block(revision, style).as_bytes()).and_then(|()| out.flush());
     });
     server.shutdown_timeout(std::time::Duration::from_secs(1));
     told
 }
 
 /// The HTTP doors and the signals, on threads of their own.
-fn serve(listener: TcpListener, metrics: Arc<Metrics>, health: Arc<Health>, wake: WakeHandle) -> Result<tokio::runtime::Runtime> {
+fn serve(
+    listener: TcpListener,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    wake: WakeHandle,
+) -> Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _entered = runtime.enter();
     use tokio::signal::unix::{SignalKind, signal};

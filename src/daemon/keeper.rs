@@ -31,7 +31,12 @@ impl Keeper {
     ///
     /// # Errors
     /// The state is in use, of a newer version, damaged, or not writable; the file cannot be opened.
-    pub fn open(dir: &Path, incidents: Option<&Path>, logs: &[PathBuf], engine: &mut Engine) -> Result<(Keeper, Vec<Positions>)> {
+    pub fn open(
+        dir: &Path,
+        incidents: Option<&Path>,
+        logs: &[PathBuf],
+        engine: &mut Engine,
+    ) -> Result<(Keeper, Vec<Positions>)> {
         let store = Store::open(dir)?;
         let mut keeper = Keeper { store, file: None, delivered: None, logs: logs.to_vec(), waiting: Vec::new() };
         let positions = keeper.recover(engine)?;
@@ -47,7 +52,9 @@ impl Keeper {
             for row in recovered.records(room as u8)? {
                 let row = row?;
                 let readable = engine.restore(room as u8, row.key(), row.value());
-                readable.map_err(anyhow::Error::msg).context("the state cannot be read; run the version that wrote it, or move the directory away")?;
+                readable
+                    .map_err(anyhow::Error::msg)
+                    .context("the state cannot be read; run the version that wrote it, or move the directory away")?;
             }
         }
         let offsets: HashMap<_, _> = recovered.positions.iter().map(|p| (p.file, p.offset)).collect();
@@ -90,17 +97,42 @@ impl Keeper {
 
     fn write(&mut self, batch: &Batch, records: &[Record], seq: u64) -> Result<()> {
         let lines: Vec<String> = batch.out.revisions.iter().map(|r| to_json(&r.incident, Some(r.notice))).collect();
-        let incidents: Vec<_> = batch.out.revisions.iter().zip(&lines).map(|(r, l)| (r.incident.id, l.as_bytes())).collect();
-        let notices: Vec<&[u8]> = if self.file.is_some() { lines.iter().map(String::as_bytes).collect() } else { Vec::new() };
-        let asides: Vec<_> = batch.asides.iter()
-            .map(|a| store::Aside { seq: a.seq, file: a.file, from: a.from, to: a.to, reason: a.reason.reason(), digest: a.digest })
+        let incidents: Vec<_> =
+            batch.out.revisions.iter().zip(&lines).map(|(r, l)| (r.incident.id, l.as_bytes())).collect();
+        let notices: Vec<&[u8]> =
+            if self.file.is_some() { lines.iter().map(String::as_bytes).collect() } else { Vec::new() };
+        let asides: Vec<_> = batch
+            .asides
+            .iter()
+            .map(|a| store::Aside {
+                seq: a.seq,
+                file: a.file,
+                from: a.from,
+                to: a.to,
+                reason: a.reason.reason(),
+                digest: a.digest,
+            })
             .collect();
-        let gaps: Vec<_> = batch.holes.iter()
-            .map(|h| store::Gap { seq: h.seq, file: h.file, from: h.from, to: h.to, kind: h.kind.as_str(), detail: &h.detail, time: h.time })
+        let gaps: Vec<_> = batch
+            .holes
+            .iter()
+            .map(|h| store::Gap {
+                seq: h.seq,
+                file: h.file,
+                from: h.from,
+                to: h.to,
+                kind: h.kind.as_str(),
+                detail: &h.detail,
+                time: h.time,
+            })
             .collect();
-        let mut rows: Vec<store::Record<'_>> =
-            records.iter().map(|r| store::Record { room: r.room as u8, key: &r.key, value: r.value.as_deref() }).collect();
-        let keys: Vec<(Vec<u8>, &[u8])> = batch.last_file.iter()
+        let mut rows: Vec<store::Record<'_>> = records
+            .iter()
+            .map(|r| store::Record { room: r.room as u8, key: &r.key, value: r.value.as_deref() })
+            .collect();
+        let keys: Vec<(Vec<u8>, &[u8])> = batch
+            .last_file
+            .iter()
             .filter_map(|(source, file)| Some((log_key(self.logs.get(usize::from(*source))?), &file.0[..])))
             .collect();
         rows.extend(keys.iter().map(|(key, file)| store::Record { room: LOGS, key, value: Some(file) }));

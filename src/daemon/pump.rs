@@ -122,7 +122,8 @@ impl Pump {
 
     fn gap(&mut self, source: SourceIndex, file: Option<Digest>, from: u64, to: u64, kind: GapKind, detail: &str) {
         let name = file.unwrap_or_default();
-        let digest = Digest::of_parts(&[b"gap", kind.as_str().as_bytes(), &name.0, &from.to_le_bytes(), &to.to_le_bytes()]);
+        let digest =
+            Digest::of_parts(&[b"gap", kind.as_str().as_bytes(), &name.0, &from.to_le_bytes(), &to.to_le_bytes()]);
         let gap = engine::Gap { kind: kind.as_str(), detail, digest };
         self.engine.step(Input::Gap { source, gap }, &mut self.batch.out);
         let (seq, time) = (self.engine.seq(), self.engine.now());

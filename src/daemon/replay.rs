@@ -60,8 +60,14 @@ pub trait Audience {
 ///
 /// # Errors
 /// A path that cannot be opened (before anything is read), or a state that cannot be used.
-pub fn replay(paths: &[PathBuf], state: Option<&Path>, config: &Config, audience: &mut dyn Audience) -> Result<Summary> {
-    let mut pump = Pump::new(Engine::new(config.policy.clone()), decode::Limits { max_line_bytes: config.daemon.max_line_bytes });
+pub fn replay(
+    paths: &[PathBuf],
+    state: Option<&Path>,
+    config: &Config,
+    audience: &mut dyn Audience,
+) -> Result<Summary> {
+    let mut pump =
+        Pump::new(Engine::new(config.policy.clone()), decode::Limits { max_line_bytes: config.daemon.max_line_bytes });
     let (mut keeper, positions) = match state {
         Some(dir) => {
             let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump.engine)?;

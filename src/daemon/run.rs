@@ -9,7 +9,7 @@ use crate::base::{Span, Time};
 use crate::config::{Config, Reloader};
 use crate::engine::{Engine, Input};
 use crate::event::decode;
-use crate::incident::Revision;
+use crate::incident::{Reason, Revision};
 use crate::source::{Follower, Limits, Waker, Woken};
 use crate::store::StoreError;
 use anyhow::Result;
@@ -28,7 +28,7 @@ const TICK_MARGIN: Span = Span::seconds(60);
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
 const RETRY_FULL_DISK: Duration = Duration::from_secs(2);
 
-/// What the daemon tells as it happens.
+/// What the daemon tells at once: incidents that open or escalate.
 pub type Tell<'a> = &'a mut dyn FnMut(&Revision);
 
 /// Runs until the waker's handle says stop.
@@ -86,10 +86,26 @@ impl Session {
         let followers = daemon.audit_logs.iter().zip(positions).map(open).collect();
         let now = Instant::now();
         let poll = Duration::from_secs_f64(daemon.poll_seconds);
-        Ok(Session { pump, keeper, followers, poll, committed: now, heard: now, ticked: now, caught_up: false, behind: 0 })
+        Ok(Session {
+            pump,
+            keeper,
+            followers,
+            poll,
+            committed: now,
+            heard: now,
+            ticked: now,
+            caught_up: false,
+            behind: 0,
+        })
     }
 
-    fn follow(&mut self, waker: &mut Waker, reloader: &mut Option<Reloader>, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+    fn follow(
+        &mut self,
+        waker: &mut Waker,
+        reloader: &mut Option<Reloader>,
+        watch: &Watch,
+        tell: Tell<'_>,
+    ) -> Result<()> {
         let mut reload_at = Instant::now();
         loop {
             let now = Instant::now();
@@ -127,7 +143,11 @@ impl Session {
     /// In silence, and only once everything is read, time goes on by itself.
     fn tick(&mut self, now: Instant) {
         let silence = now.duration_since(self.heard);
-        if !self.caught_up || silence < IDLE || now.duration_since(self.ticked) < TICK_EVERY || self.pump.engine.now() == Time::ZERO {
+        if !self.caught_up
+            || silence < IDLE
+            || now.duration_since(self.ticked) < TICK_EVERY
+            || self.pump.engine.now() == Time::ZERO
+        {
             return;
         }
         self.ticked = now;
@@ -156,7 +176,7 @@ impl Session {
         let revisions = self.keeper.commit(&mut self.pump)?;
         self.committed = Instant::now();
         watch.committed(begun.elapsed());
-        revisions.iter().filter(|r| r.notice.tell).for_each(tell);
+        revisions.iter().filter(|r| r.notice.tell && r.notice.reason != Reason::Ended).for_each(tell);
         Ok(())
     }
 

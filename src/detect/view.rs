@@ -7,6 +7,7 @@ use super::sensitive::Sensitive;
 use crate::base::Time;
 use crate::base::remembered::Seen;
 use crate::baseline::features::credentials::{Holder, Issued};
+use crate::baseline::features::operations;
 use crate::baseline::features::origins::{Class, Origin};
 use crate::baseline::features::probes::Probe;
 use crate::baseline::makers::Maker;
@@ -127,9 +128,11 @@ impl View<'_> {
     /// A few words on what the account does otherwise.
     #[must_use]
     pub fn usual_operations(&self) -> String {
+        let most: Vec<String> = self.account.operations.most(3).into_iter().map(operations::in_words).collect();
         match self.account.operations.len() {
             0 => "no operation is known of it".to_owned(),
-            n => format!("{n} operations are known, most often {}", self.account.operations.most(3).join(", ")),
+            1 => format!("it only does: {}", most.join(", ")),
+            n => format!("of {n} known operations it does most: {}", most.join(", ")),
         }
     }
 }

@@ -5,7 +5,7 @@
 use super::{Engine, Output};
 use crate::base::Time;
 use crate::baseline::account::Words;
-use crate::baseline::features::origins::Origin;
+use crate::baseline::features::origins::{Home, Origin};
 use crate::baseline::features::probes::{self, Kind, Probe};
 use crate::baseline::features::{agents, operations};
 use crate::baseline::makers::Maker;
@@ -30,7 +30,7 @@ pub(super) struct Observed {
     pub origin: Origin,
     pub maturity: Maturity,
     misplaced: bool,
-    first_use: bool,
+    home: Home,
     probe: Option<Probe>,
 }
 
@@ -62,8 +62,14 @@ impl Engine {
         let same_uid = |a: &&Account| a.uid == event.user_uid || a.uid.is_empty() || event.user_uid.is_empty();
         let account = self.population.get(event.username).filter(same_uid).unwrap_or(&nobody);
         let horizon = self.policy.learning.horizon(event.time);
-        let origin =
-            Origin::of(event, origin::caller(&event.source_ips, &self.policy.network.trusted_proxies), &self.addresses);
+        let holder = account.credentials.find(&event.credential);
+        let ip = origin::caller(&event.source_ips, &self.policy.network.trusted_proxies);
+        let home = match holder.and_then(|h| h.places.first()) {
+            None => Home::Unknown,
+            Some(place) if Some(place.ip) == ip => Home::Here,
+            Some(_) => Home::Elsewhere,
+        };
+        let origin = Origin::of(event, ip, &self.addresses, home);
         let sensitive = Sensitive::of(event);
         let agent = agents::product(event.user_agent);
         operations::key(&event.operation, operation);
@@ -72,7 +78,6 @@ impl Engine {
         if let Some(sensitive) = sensitive {
             sensitive::target(sensitive, event, target);
         }
-        let holder = account.credentials.find(&event.credential);
         let mut view = View {
             event,
             policy: &self.policy,
@@ -107,7 +112,7 @@ impl Engine {
             origin,
             maturity: view.maturity,
             misplaced: view.is_misplaced() || findings.iter().any(|f| f.detector == "credential-in-two-places"),
-            first_use: holder.is_none_or(|h| h.places.is_empty()),
+            home,
             probe: view.probe,
         }
     }
@@ -124,7 +129,7 @@ impl Engine {
 
     fn learn(&mut self, event: &AuditEvent<'_>, seen: &Observed, scratch: &mut Scratch) {
         if let Some(ip) = seen.origin.ip {
-            self.addresses.learn(event, ip, seen.first_use);
+            self.addresses.learn(event, ip, seen.home);
         }
         if matches!(event.principal.kind(), PrincipalKind::Nobody) {
             return;

@@ -46,18 +46,21 @@ struct Core {
     makers: Makers,
     memory: crate::incident::Memory,
     ranges: Vec<(IpNet, u32)>,
+    pod_addresses: u32,
 }
 
 impl Engine {
     /// Everything that changed since the last call, in a fixed order.
     pub fn drain_records(&mut self, out: &mut Vec<Record>) {
+        let (ranges, pod_addresses) = self.addresses.ranges();
         let core = Core {
             seq: self.seq,
             clock: self.clock.clone(),
             camera: self.camera.clone(),
             makers: self.makers.clone(),
             memory: self.correlator.memory.clone(),
-            ranges: self.addresses.ranges().to_vec(),
+            ranges: ranges.to_vec(),
+            pod_addresses,
         };
         out.push(record(Room::Core, Vec::new(), Some(&core)));
         out.extend(
@@ -92,7 +95,7 @@ impl Engine {
                 self.camera = core.camera;
                 self.makers = core.makers;
                 self.correlator.memory = core.memory;
-                self.addresses.restore_ranges(core.ranges);
+                self.addresses.restore_ranges(core.ranges, core.pod_addresses);
             }
             r if r == Room::Account as u8 => {
                 let account: Account = read(room, key, value)?;

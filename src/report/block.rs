@@ -1,8 +1,8 @@
-//! One incident in full: who, what was expected, what was seen, what to do.
+//! One revision of an incident in full: who, what was expected, what was seen, what to do.
 
 use super::{Style, severity};
 use crate::base::text::clean;
-use crate::incident::{Incident, Status, respond};
+use crate::incident::{Kind, Reason, Revision, Status, respond};
 use std::fmt::Write;
 
 /// Findings shown of one incident, the gravest first.
@@ -11,15 +11,24 @@ const STEPS_SHOWN: usize = 3;
 
 /// Several lines, the last one empty.
 #[must_use]
-pub fn block(incident: &Incident, style: Style) -> String {
+pub fn block(revision: &Revision, style: Style) -> String {
+    let Revision { incident, notice } = revision;
     let mut out = String::new();
-    let state = match incident.status {
-        Status::Open => "opened",
-        Status::Updated => "goes on",
-        Status::Resolved => "ended",
+    let state = match notice.reason {
+        Reason::Opened => "opened",
+        Reason::Escalated => "escalated",
+        Reason::Ended => "ended",
+        Reason::BelowThreshold | Reason::NothingNew => "goes on",
     };
-    let who = if incident.principal.is_empty() { "(no user)" } else { &incident.principal };
-    let _ = writeln!(out, "{} {}  {}  {state}  {}", severity(incident.severity, style), incident.last_seen, clean(who), &incident.id.to_string()[..12]);
+    let who = super::who(incident);
+    let _ = writeln!(
+        out,
+        "{} {}  {}  {state}  {}",
+        severity(incident.severity, style),
+        incident.last_seen,
+        who,
+        &incident.id.to_string()[..12]
+    );
     let mut told: Vec<_> = incident.findings.iter().collect();
     told.sort_by_key(|t| (std::cmp::Reverse(t.severity), t.first_seen));
     for finding in told.iter().take(FINDINGS_SHOWN) {
@@ -31,7 +40,9 @@ pub fn block(incident: &Incident, style: Style) -> String {
     if told.len() > FINDINGS_SHOWN {
         let _ = writeln!(out, "         and {} findings more", told.len() - FINDINGS_SHOWN);
     }
-    let _ = writeln!(out, "         baseline: {}", incident.baseline);
+    if incident.kind == Kind::Threat {
+        let _ = writeln!(out, "         baseline: {}", incident.baseline);
+    }
     if incident.status != Status::Resolved {
         for step in respond::steps(incident).iter().take(STEPS_SHOWN) {
             let _ = writeln!(out, "         respond:  {step}");

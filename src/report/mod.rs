@@ -10,7 +10,9 @@ pub use block::block;
 pub use summary::summary;
 pub use table::table;
 
+use crate::base::text::clean;
 use crate::detect::Severity;
+use crate::incident::{Incident, Kind};
 
 /// Whether colours may be used: they only repeat what the words say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,5 +34,14 @@ fn severity(severity: Severity, style: Style) -> String {
     match style {
         Style::Plain => word,
         Style::Coloured => format!("\x1b[{code}m{word}\x1b[0m"),
+    }
+}
+
+/// Whose story it is.
+fn who(incident: &Incident) -> String {
+    match (incident.kind, incident.principal.as_str()) {
+        (Kind::Visibility, _) => "(the audit log)".to_owned(),
+        (Kind::Threat, "") => "(no user)".to_owned(),
+        (Kind::Threat, name) => clean(name).into_owned(),
     }
 }

@@ -11,9 +11,17 @@ use std::time::Duration;
 pub fn summary(seen: &Summary, elapsed: Duration) -> String {
     let mut out = String::new();
     let rate = seen.events as f64 / elapsed.as_secs_f64().max(1e-9);
-    let _ = writeln!(out, "{} events in {} lines, {:.1} MB, in {:.2} s ({rate:.0} events a second), up to {}",
-        seen.events, seen.lines, seen.bytes as f64 / 1e6, elapsed.as_secs_f64(), seen.newest);
-    let reasons: Vec<String> = Malformed::ALL.iter().zip(seen.malformed).filter(|(_, n)| *n > 0).map(|(r, n)| format!("{r} {n}")).collect();
+    let _ = writeln!(
+        out,
+        "{} events in {} lines, {:.1} MB, in {:.2} s ({rate:.0} events a second), up to {}",
+        seen.events,
+        seen.lines,
+        seen.bytes as f64 / 1e6,
+        elapsed.as_secs_f64(),
+        seen.newest
+    );
+    let reasons: Vec<String> =
+        Malformed::ALL.iter().zip(seen.malformed).filter(|(_, n)| *n > 0).map(|(r, n)| format!("{r} {n}")).collect();
     let total: u64 = seen.malformed.iter().sum();
     let _ = match reasons.is_empty() {
         true => writeln!(out, "malformed lines: none"),
@@ -26,7 +34,8 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
         let _ = writeln!(out, "left unread: {bytes} bytes of an unfinished last line in {}", path.display());
     }
     let _ = writeln!(out, "accounts: {} known, {} of them mature", seen.accounts, seen.mature);
-    let counts: Vec<String> = Severity::ALL.iter().rev().map(|s| format!("{s} {}", seen.incidents[*s as usize])).collect();
+    let counts: Vec<String> =
+        Severity::ALL.iter().rev().map(|s| format!("{s} {}", seen.incidents[*s as usize])).collect();
     let _ = writeln!(out, "incidents: {}", counts.join(", "));
     out
 }

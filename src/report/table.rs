@@ -1,6 +1,6 @@
 //! Many incidents, a line each and a sentence below.
 
-use super::{Style, severity};
+use super::{Style, severity, who};
 use crate::base::text::clean;
 use crate::incident::Incident;
 use std::fmt::Write;
@@ -12,9 +12,12 @@ pub fn table(incidents: &[Incident], style: Style) -> String {
     if incidents.is_empty() {
         return out;
     }
-    let principal = |i: &Incident| if i.principal.is_empty() { "(no user)".to_owned() } else { clean(&i.principal).into_owned() };
-    let width = incidents.iter().map(|i| principal(i).chars().count()).max().unwrap_or(0).clamp(9, 60);
-    let _ = writeln!(out, "{:8} {:19}  {:10} {:width$}  {:>8}  {:12}  DETECTORS", "SEVERITY", "FIRST SEEN", "LASTED", "PRINCIPAL", "REQUESTS", "ID");
+    let width = incidents.iter().map(|i| who(i).chars().count()).max().unwrap_or(0).clamp(9, 60);
+    let _ = writeln!(
+        out,
+        "{:8} {:19}  {:10} {:width$}  {:>8}  {:12}  DETECTORS",
+        "SEVERITY", "FIRST SEEN", "LASTED", "PRINCIPAL", "REQUESTS", "ID"
+    );
     for incident in incidents {
         let _ = writeln!(
             out,
@@ -22,7 +25,7 @@ pub fn table(incidents: &[Incident], style: Style) -> String {
             severity(incident.severity, style),
             &incident.first_seen.to_string().replace('T', " ")[..19],
             incident.last_seen.since(incident.first_seen).to_string(),
-            principal(incident),
+            who(incident),
             incident.evidence.count,
             &incident.id.to_string()[..12],
             incident.detectors.join(", "),

@@ -21,7 +21,7 @@ pub mod wake;
 
 pub use archive::Archive;
 pub use follow::{Follower, Progress, Start};
-pub use wake::{Waker, Woken};
+pub use wake::{WakeHandle, Waker, Woken};
 
 use crate::base::Digest;
 use std::collections::HashMap;

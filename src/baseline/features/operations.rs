@@ -33,6 +33,19 @@ pub fn key<'k>(operation: &Operation<'_>, out: &'k mut String) -> &'k str {
     out
 }
 
+/// The same for people: `list secrets across the cluster`.
+#[must_use]
+pub fn in_words(key: &str) -> String {
+    let Some((what, scope)) = key.split_once(" @") else { return key.to_owned() };
+    let place = match scope {
+        "own" => " in its own namespace",
+        "other" => " in another namespace",
+        "cluster" => " across the cluster",
+        _ => "",
+    };
+    format!("{what}{place}")
+}
+
 /// An informer lists and watches as one act, and lists again whenever a watch breaks: one who is known
 /// for either is known for both.
 fn verb<'a>(operation: &Operation<'a>) -> &'a str {

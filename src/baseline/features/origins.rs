@@ -31,6 +31,15 @@ pub enum Class {
     Unknown,
 }
 
+/// Where the pod of a credential was seen first, as against the address at hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Home {
+    /// It was never seen.
+    Unknown,
+    Here,
+    Elsewhere,
+}
+
 /// The caller's address and what it is.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Origin {
@@ -39,11 +48,12 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Classifies the caller of `event`, given what is known of addresses before it.
+    /// Classifies the caller of `event`, given what is known of addresses before it. `home` is
+    /// what is known of the credential's pod.
     #[must_use]
-    pub fn of(event: &AuditEvent<'_>, ip: Option<IpAddr>, addresses: &Addresses) -> Origin {
+    pub fn of(event: &AuditEvent<'_>, ip: Option<IpAddr>, addresses: &Addresses, home: Home) -> Origin {
         let Some(ip) = ip else { return Origin { ip: None, class: Class::Unknown } };
-        Origin { ip: Some(ip), class: class_of(event, ip, addresses) }
+        Origin { ip: Some(ip), class: class_of(event, ip, addresses, home) }
     }
 
     /// The words an origin is remembered by.
@@ -91,7 +101,7 @@ impl Class {
     }
 }
 
-fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class {
+fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses, home: Home) -> Class {
     let known = addresses.get(ip);
     if known.is_some_and(|a| a.is_shared()) {
         return Class::Shared;
@@ -113,6 +123,8 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class 
             }
             match known.and_then(|a| a.pod.as_ref()) {
                 Some(pod) if pod.uid == credential.pod_uid => Class::OwnPod,
+                Some(pod) if home == Home::Unknown && pod.shares_node(credential.node) => Class::OwnNode,
+                _ if home == Home::Here => Class::OwnPod,
                 Some(_) if known.is_some_and(|a| a.has_live_pod(event.time)) => Class::OtherPod,
                 _ => outside_or(Class::OwnPod, ip, addresses),
             }

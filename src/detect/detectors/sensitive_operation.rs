@@ -10,7 +10,8 @@
 //! The operation, or its target where that matters (whose token, which role, which identity), is not
 //! habit: it was seen on fewer than `learning.sensitive_days` distinct days. First done by a mature
 //! account: `medium` all day (`high` for what leaves no doubt: tokens of kube-system accounts,
-//! `system:masters`, cluster-admin). First done while learning, refused, or done by a person: `low`.
+//! `system:masters`, cluster-admin). First done while learning, refused, or done by a person: `low`; so is a role without power
+//! over others, within one namespace, as every application's chart brings along.
 //! The cluster's own controllers and kubelets are left out, unless their credential is not their own.
 //!
 //! # When it is wrong
@@ -23,6 +24,7 @@
 //! If nobody planned it: revoke the credential, undo the change (the incident has the object), narrow
 //! the role that allowed it.
 
+use crate::baseline::features::operations;
 use crate::detect::sensitive::Sensitive;
 use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
 use crate::event::PrincipalKind;
@@ -110,6 +112,15 @@ fn is_grave(sensitive: Sensitive, view: &View<'_>) -> bool {
     }
 }
 
+/// What every application's chart brings along: a role without power over others, or its binding, in one
+/// namespace. Only where the body says so.
+fn is_mild(sensitive: Sensitive, view: &View<'_>) -> bool {
+    let Some(facts) = view.event.facts.as_ref() else { return false };
+    let harmless = facts.rules.is_some_and(|rules| !rules.is_powerful());
+    let bound = facts.binding.is_some() && view.target.is_empty();
+    sensitive == Sensitive::Rbac && !view.event.operation.namespace.is_empty() && (harmless || bound)
+}
+
 /// Audiences of cloud identity (EKS, Azure, GCP, Alibaba, Tencent): a token for one is a cloud credential.
 fn is_cloud_audience(target: &str) -> bool {
     const AUDIENCES: [&str; 7] = [
@@ -135,7 +146,7 @@ fn severity(view: &View<'_>, sensitive: Sensitive, standing: Standing) -> Option
         Standing::New | Standing::Today => {
             // To be refused Secrets is a program without its rights; to be refused another identity is not.
             let refused = refused && sensitive != Sensitive::Impersonation;
-            if refused || !view.is_service_account() || !view.maturity.mature {
+            if refused || !view.is_service_account() || !view.maturity.mature || is_mild(sensitive, view) {
                 Some(Severity::Low)
             } else if is_grave(sensitive, view) {
                 Some(Severity::High)
@@ -151,9 +162,15 @@ fn expected(view: &View<'_>, sensitive: Sensitive) -> String {
     match view.operation_seen {
         None => format!("this account is not known to {}; {}", verb_phrase(sensitive), view.usual_operations()),
         Some(seen) if view.target.is_empty() || view.target_seen.is_some() => {
-            format!("{} is no habit yet: seen on {} days, {days} make one", view.operation, seen.days)
+            format!(
+                "{} is no habit yet: seen on {} days, {days} make one",
+                operations::in_words(view.operation),
+                seen.days
+            )
         }
-        Some(_) => format!("{} is aimed at {}", view.operation, list(&view.account.targets.most(3))),
+        Some(_) => {
+            format!("{} is aimed at {}", operations::in_words(view.operation), list(&view.account.targets.most(3)))
+        }
     }
 }
 

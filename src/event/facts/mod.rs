@@ -73,5 +73,19 @@ pub struct RuleFacts {
     pub writes: bool,
 }
 
+impl RuleFacts {
+    /// Whether the role leads further: to all, to secrets, into pods and nodes, or to other accounts.
+    #[must_use]
+    pub fn is_powerful(&self) -> bool {
+        self.any_verb
+            || self.any_resource
+            || self.escalates
+            || self.reads_secrets
+            || self.exec
+            || self.nodes_proxy
+            || self.mints_tokens
+    }
+}
+
 #[cfg(test)]
 mod tests;
