@@ -29,7 +29,9 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 fn explained(document: &str) -> BTreeSet<String> {
     let section = document.split("\n## ").find(|s| s.lines().next().is_some_and(|h| h.contains("dependency")));
     let rows = section.unwrap_or_default().lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
-    rows.filter(|(_, what_for)| what_for.trim_end_matches(" |").ends_with('.')).map(|(name, _)| name.to_owned()).collect()
+    rows.filter(|(_, what_for)| what_for.trim_end_matches(" |").ends_with('.'))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 #[test]
@@ -41,7 +43,9 @@ fn every_dependency_has_a_sentence_and_every_sentence_a_dependency() {
 fn links_of_documents_lead_to_files() {
     let link = Regex::new(r"\]\(([^)#]+)(?:#[^)]*)?\)").expect("a regex");
     let mut dead = Vec::new();
-    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/audit-policy.md"] {
+    for name in
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/audit-policy.md"]
+    {
         let folder = rust::root().join(name).parent().expect("a folder").to_path_buf();
         for found in link.captures_iter(&read(name)) {
             let to = &found[1];

@@ -117,7 +117,9 @@ fn lib_forbids_the_banned_names_on_every_pure_floor() {
         if let Some(room) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
             assert_eq!(denied, floors.is_pure(room), "src/lib.rs: the lints of `{room}` do not fit its floor");
             denied = false;
-        } else if line.trim_start().starts_with("clippy::disallowed_methods") || line.contains("deny(clippy::disallowed_methods") {
+        } else if line.trim_start().starts_with("clippy::disallowed_methods")
+            || line.contains("deny(clippy::disallowed_methods")
+        {
             denied = true;
         }
     }

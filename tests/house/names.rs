@@ -13,7 +13,8 @@ fn telling_words(labels: &str) -> BTreeSet<String> {
     for line in labels.lines().filter(|line| !line.trim().is_empty()) {
         words.extend(address.find_iter(line).map(|m| m.as_str().to_owned()));
         let label: serde_json::Value = serde_json::from_str(line).expect("a label is JSON");
-        let list = |key: &str| label[key].as_array().into_iter().flatten().filter_map(|v| v.as_str()).collect::<Vec<_>>();
+        let list =
+            |key: &str| label[key].as_array().into_iter().flatten().filter_map(|v| v.as_str()).collect::<Vec<_>>();
         for key in ["audit_ids", "effect_audit_ids", "cleanup_audit_ids", "rightful_audit_ids"] {
             words.extend(list(key).iter().map(|id| (*id).to_owned()));
         }

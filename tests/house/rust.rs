@@ -193,7 +193,8 @@ fn raw_string(bytes: &[u8], start: usize, end: usize) -> Option<usize> {
     }
     let mut at = end + hashes + 1;
     while at < bytes.len() {
-        let closing = bytes[at] == b'"' && bytes[at + 1..].iter().take(hashes).filter(|c| **c == b'#').count() == hashes;
+        let closing =
+            bytes[at] == b'"' && bytes[at + 1..].iter().take(hashes).filter(|c| **c == b'#').count() == hashes;
         if closing {
             return Some(at + 1 + hashes);
         }
@@ -313,7 +314,8 @@ fn tree(tokens: &[Token], mut at: usize, prefix: &[String], nested: usize, out: 
 fn paths_are_seen_in_groups_over_lines_and_in_expressions() {
     let text = "use crate::{base::Time,\n  event::{self, wire as w}, store};\nfn f<'a>(x: &'a str) -> u8 \
                 { /* crate::no */ crate::sink::go(\"crate::not\", 'x', r#\"crate::nor\"#) }\nmod t { use super::a; }";
-    let seen: Vec<String> = paths(&tokens(text)).iter().map(|p| format!("{} {}", p.path.join("::"), p.nested)).collect();
+    let seen: Vec<String> =
+        paths(&tokens(text)).iter().map(|p| format!("{} {}", p.path.join("::"), p.nested)).collect();
     let wanted = [
         "crate::base::Time 0",
         "crate::event::self 0",
