@@ -141,3 +141,26 @@ fn ready_on_an_idle_log_and_on_none() {
     assert_eq!(daemon.get("/nothing").0, 404);
     assert!(daemon.terminate(), "ends by itself on SIGTERM");
 }
+
+#[test]
+fn a_full_disk_stops_the_reading_and_nothing_is_lost() {
+    let Some(disk) = harness::SmallDisk::mount(6 << 20) else {
+        println!("skipped: no small file system can be mounted here (it takes root and tmpfs)");
+        return;
+    };
+    let home = Home::with_state(disk.path().join("state"));
+    let log = sample();
+    home.append(&log[..log.len() / 20]);
+    let mut daemon = Daemon::start(&home);
+    daemon.wait_for_any_commit();
+    disk.fill();
+    home.append(&log[log.len() / 20..]);
+    daemon.wait_until_not_ready();
+    disk.free();
+    daemon.wait_for_position();
+    daemon.terminate();
+    let once = Home::new();
+    once.write_log(&log);
+    let expected = essence(&incidents_of(&replay(&[once.log()], &[]).stdout));
+    assert_eq!(essence(&last_revisions(&home.incidents())), expected);
+}

@@ -15,8 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
-    let mut config = Config::load(args.config.as_deref())?;
-    let reloader = Reloader::new(args.config.as_deref());
+    let (mut config, reloader) = Reloader::open(args.config.as_deref())?;
     let daemon = &mut config.daemon;
     if !args.audit_logs.is_empty() {
         daemon.audit_logs = args.audit_logs;

@@ -1,62 +1,180 @@
-//! stand-in
+//! The one settings file: what the daemon reads and writes, and the policy that judging goes by.
+//!
+//! Refuses unknown settings, and values that would silence the auditor without saying so.
+
+mod error;
+mod place;
+pub mod reference;
+mod reload;
+mod validate;
+
+pub use error::{ConfigError, Problem};
+pub use reload::Reloader;
+
+use crate::baseline::{Learning, population::Limits};
 use crate::detect::Policy;
-use anyhow::Result;
+use crate::detect::policy::{DetectorPolicy, Enumeration, Incidents, Network, Unauthenticated, Visibility};
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
+/// Read when no file is named and it exists.
+pub const DEFAULT_PATH: &str = "/etc/tokentrail/tokentrail.yaml";
+/// The documented defaults, in force where no file is.
+pub const BUNDLED: &str = include_str!("../../config/tokentrail.yaml");
+
+/// All settings.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Config {
+    /// What takes effect when the daemon starts.
+    pub daemon: Daemon,
+    /// What takes effect while it runs.
+    pub policy: Policy,
+}
+
+/// Where a log that was never read begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Begin {
+    /// With its oldest rotated file.
+    #[default]
     Oldest,
+    /// At its present end.
     End,
 }
-impl From<Begin> for crate::source::Start {
-    fn from(b: Begin) -> Self {
-        match b {
-            Begin::Oldest => Self::Oldest,
-            Begin::End => Self::End,
+
+/// What the daemon reads, keeps and serves. Changes need a restart.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Daemon {
+    /// The audit logs that API servers write, one for each. They need not exist yet.
+    pub audit_logs: Vec<PathBuf>,
+    /// The directory of baselines, positions and incidents; made if it is missing.
+    pub state: PathBuf,
+    /// A file that every revision of every incident is appended to, a JSON object a line.
+    pub incidents: Option<PathBuf>,
+    /// Address and port of /metrics, /livez and /readyz.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// Where to begin in a log that was never read: with its `oldest` rotated file, or at its present `end`.
+    pub start: Begin,
+    /// Longest line in bytes; a longer one is counted as malformed.
+    pub max_line_bytes: usize,
+    /// Seconds between looks at the logs where the file system does not wake the daemon; fractions are allowed.
+    pub poll_seconds: f64,
+}
+
+impl Default for Daemon {
+    fn default() -> Daemon {
+        Daemon {
+            audit_logs: Vec::new(),
+            state: "/var/lib/tokentrail".into(),
+            incidents: None,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)),
+            start: Begin::Oldest,
+            max_line_bytes: 16 << 20,
+            poll_seconds: 1.0,
         }
     }
 }
 
-#[derive(Clone, Debug)]
-pub struct Daemon {
-    pub audit_logs: Vec<PathBuf>,
-    pub state: PathBuf,
-    pub incidents: Option<PathBuf>,
-    pub listen: SocketAddr,
-    pub start: Begin,
-    pub max_line_bytes: usize,
-    pub poll_seconds: f64,
+/// The file as it is written: the sections of the policy stand beside `daemon`.
+///
+/// A flattened policy would lose both the refusal of unknown settings and their place in the file.
+#[derive(Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    daemon: Daemon,
+    /// The name of the cluster: part of every incident and of its id.
+    cluster: String,
+    learning: Learning,
+    limits: Limits,
+    network: Network,
+    enumeration: Enumeration,
+    unauthenticated: Unauthenticated,
+    incidents: Incidents,
+    visibility: Visibility,
+    /// Per detector, by its id.
+    detectors: BTreeMap<String, DetectorPolicy>,
 }
-#[derive(Clone, Debug)]
-pub struct Config {
-    pub daemon: Daemon,
-    pub policy: Policy,
+
+impl From<File> for Config {
+    fn from(file: File) -> Config {
+        let File {
+            daemon,
+            cluster,
+            learning,
+            limits,
+            network,
+            enumeration,
+            unauthenticated,
+            incidents,
+            visibility,
+            detectors,
+        } = file;
+        let policy = Policy {
+            cluster,
+            learning,
+            limits,
+            network,
+            enumeration,
+            unauthenticated,
+            incidents,
+            visibility,
+            detectors,
+        };
+        Config { daemon, policy }
+    }
 }
+
 impl Config {
-    pub fn load(_: Option<&Path>) -> Result<Config> {
-        Ok(Config {
-            daemon: Daemon {
-                audit_logs: vec![],
-                state: "/var/lib/tokentrail".into(),
-                incidents: None,
-                listen: "127.0.0.1:9464".parse()?,
-                start: Begin::Oldest,
-                max_line_bytes: 16 << 20,
-                poll_seconds: 1.0,
-            },
-            policy: Policy::default(),
+    /// Reads the named file; without a name the one at [`DEFAULT_PATH`], or the bundled one where there is none.
+    ///
+    /// # Errors
+    /// The file cannot be read, is over 1 MiB, is not YAML, or a setting in it is unknown or makes no sense.
+    pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+        Reloader::open(path).map(|(config, _)| config)
+    }
+
+    /// Reads settings out of `text`; `file` is only named in errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`], but for reading.
+    pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigError> {
+        let options = serde_saphyr::options! { with_snippet: false };
+        let parsed: File = if text.lines().all(place::is_blank) {
+            File::default()
+        } else {
+            serde_saphyr::from_str_with_options(text, options).map_err(|e| ConfigError::yaml(file, text, &e))?
+        };
+        let config = Config::from(parsed);
+        let problems = validate::problems(&config);
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError::settings(file, text, problems)) }
+    }
+
+    /// A sentence about what in `newer` takes effect only after a restart; `None` where nothing does.
+    #[must_use]
+    pub fn restart_warning(&self, newer: &Config) -> Option<String> {
+        let values = |d: &Daemon| serde_json::to_value(d).unwrap_or_default();
+        let (old, new) = (values(&self.daemon), values(&newer.daemon));
+        let mut changed: Vec<String> = old
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, value)| new.get(name.as_str()) != Some(value))
+            .map(|(name, _)| format!("daemon.{name}"))
+            .collect();
+        if self.policy.limits != newer.policy.limits {
+            changed.push("limits".to_owned());
+        }
+        let verb = if changed.len() == 1 { "takes" } else { "take" };
+        let names = changed.join(", ");
+        (!changed.is_empty()).then(|| {
+            format!("{names} changed in the configuration and {verb} effect only when tokentrail is restarted")
         })
     }
 }
-pub struct Reloader;
-impl Reloader {
-    pub fn new(_: Option<&Path>) -> Reloader {
-        Reloader
-    }
-    pub fn check(&mut self) -> Option<Result<Config>> {
-        None
-    }
-}
+
+#[cfg(test)]
+mod tests;

@@ -6,13 +6,16 @@
 use super::watch::Watch;
 use super::{Keeper, Pump};
 use crate::base::{Span, Time};
-use crate::config::{Config, Reloader};
+use crate::config::{Begin, Config, Reloader};
+use crate::detect::Policy;
 use crate::engine::{Engine, Input};
 use crate::event::decode;
 use crate::incident::{Reason, Revision};
-use crate::source::{Follower, Limits, Waker, Woken};
+use crate::sink::SinkError;
+use crate::source::{Follower, Limits, Start, Waker, Woken};
 use crate::store::StoreError;
 use anyhow::Result;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -37,28 +40,51 @@ pub type Tell<'a> = &'a mut dyn FnMut(&Revision);
 /// The state cannot be opened, or a write failed for another reason than a full disk.
 pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch: &Watch, tell: Tell<'_>) -> Result<()> {
     let mut reloader = reloader;
-    let mut policy = config.policy.clone();
+    let mut session = Session::open(config, config.policy.clone())?;
     loop {
-        let mut session = Session::open(config, policy)?;
-        let end = session.follow(&mut waker, &mut reloader, watch, tell);
-        policy = session.pump.engine.policy().clone();
-        match end {
-            Ok(()) => return Ok(()),
-            Err(error) if is_full_disk(&error) => {
-                tracing::error!("{error:#}; reading stops until there is room");
-                watch.disk_full(true);
-                drop(session);
-                if waker.wait(RETRY_FULL_DISK) == Woken::Stopped {
-                    return Ok(());
-                }
-            }
-            Err(error) => return Err(error),
+        let Err(error) = session.follow(&mut waker, &mut reloader, watch, tell) else { return Ok(()) };
+        let policy = session.pump.engine.policy().clone();
+        // The state is unlocked before it is opened again.
+        drop(session);
+        match reopen(error, config, &policy, &mut waker, watch)? {
+            Some(opened) => session = opened,
+            None => return Ok(()),
         }
     }
 }
 
+/// Waits for room on the disk, then opens the state as after a crash. `None` if it is time to stop.
+fn reopen(
+    error: anyhow::Error,
+    config: &Config,
+    policy: &Policy,
+    waker: &mut Waker,
+    watch: &Watch,
+) -> Result<Option<Session>> {
+    let mut error = error;
+    watch.disk_full(true);
+    while is_full_disk(&error) {
+        tracing::error!("{error:#}; reading stops until there is room");
+        if waker.pause(RETRY_FULL_DISK) {
+            return Ok(None);
+        }
+        match Session::open(config, policy.clone()) {
+            Ok(session) => {
+                tracing::info!("there is room again: going on from the last commit");
+                watch.disk_full(false);
+                return Ok(Some(session));
+            }
+            Err(again) => error = again,
+        }
+    }
+    Err(error)
+}
+
+/// No room for the state, or for the incidents file.
 fn is_full_disk(error: &anyhow::Error) -> bool {
+    let full = |e: &std::io::Error| matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     matches!(error.downcast_ref(), Some(StoreError::DiskFull { .. }))
+        || matches!(error.downcast_ref(), Some(SinkError::Io { source, .. }) if full(source))
 }
 
 /// From one opening of the state to the next.
@@ -76,13 +102,17 @@ struct Session {
 }
 
 impl Session {
-    fn open(config: &Config, policy: crate::detect::Policy) -> Result<Session> {
+    fn open(config: &Config, policy: Policy) -> Result<Session> {
         let daemon = &config.daemon;
         let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
         let (keeper, positions) =
             Keeper::open(&daemon.state, daemon.incidents.as_deref(), &daemon.audit_logs, &mut pump.engine)?;
         let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
-        let open = |(path, positions): (&PathBuf, _)| Follower::open(path, daemon.start.into(), positions, limits);
+        let start = match daemon.start {
+            Begin::Oldest => Start::Oldest,
+            Begin::End => Start::End,
+        };
+        let open = |(path, positions): (&PathBuf, _)| Follower::open(path, start, positions, limits);
         let followers = daemon.audit_logs.iter().zip(positions).map(open).collect();
         let now = Instant::now();
         let poll = Duration::from_secs_f64(daemon.poll_seconds);
@@ -159,12 +189,14 @@ impl Session {
         match reloader.and_then(Reloader::check) {
             None => {}
             Some(Ok(config)) => {
-                tracing::info!("the configuration changed: its policy is in force");
+                tracing::info!(
+                    "the configuration changed: its policy is in force; daemon settings and limits need a restart"
+                );
                 self.pump.engine.step(Input::Policy(Box::new(config.policy)), &mut self.pump.batch.out);
                 watch.reloaded(true);
             }
             Some(Err(error)) => {
-                tracing::error!("{error:#}; the last good configuration stays in force");
+                tracing::error!("{error}; the last good configuration stays in force");
                 watch.reloaded(false);
             }
         }

@@ -128,6 +128,20 @@ impl Waker {
         }
     }
 
+    /// Sleeps for all of `time`, whatever happens; true if it is time to stop.
+    pub fn pause(&mut self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if self.wait(left) == Woken::Stopped {
+                return true;
+            }
+            if left.is_zero() {
+                return false;
+            }
+        }
+    }
+
     /// Watches what is not watched yet, and what was deleted and made anew under the same name.
     fn watch(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };

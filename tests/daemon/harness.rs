@@ -17,15 +17,24 @@ pub fn sample() -> Vec<u8> {
     zstd::decode_all(File::open(path).unwrap()).unwrap()
 }
 
-pub struct Home(tempfile::TempDir);
+pub struct Home {
+    dir: tempfile::TempDir,
+    state: PathBuf,
+}
 
 impl Home {
     pub fn new() -> Home {
-        Home(tempfile::tempdir().unwrap())
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        Home { dir, state }
+    }
+
+    pub fn with_state(state: PathBuf) -> Home {
+        Home { state, ..Home::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.dir.path().join(name)
     }
 
     pub fn log(&self) -> PathBuf {
@@ -33,7 +42,7 @@ impl Home {
     }
 
     pub fn state(&self) -> PathBuf {
-        self.path("state")
+        self.state.clone()
     }
 
     pub fn incidents(&self) -> PathBuf {
@@ -59,6 +68,39 @@ impl Home {
             out.finish().unwrap();
             fs::remove_file(name).unwrap();
         }
+    }
+}
+
+/// A file system so small that a test can fill it.
+pub struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None` where this is not permitted.
+    pub fn mount(bytes: u64) -> Option<SmallDisk> {
+        let dir = tempfile::tempdir().unwrap();
+        let options = format!("size={bytes}");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()).output();
+        mount.is_ok_and(|out| out.status.success()).then_some(SmallDisk(dir))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Takes all the room there is.
+    pub fn fill(&self) {
+        let mut ballast = File::create(self.path().join("ballast")).unwrap();
+        while ballast.write_all(&[0; 512]).is_ok() {}
+    }
+
+    pub fn free(&self) {
+        fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
 }
 
@@ -154,6 +196,17 @@ impl Daemon {
 
     pub fn wait_until_caught_up(&mut self) {
         self.wait("ready", |d| d.get("/readyz").0 == 200);
+    }
+
+    pub fn wait_until_not_ready(&mut self) {
+        self.wait("not ready", |d| d.get("/readyz").0 == 500);
+    }
+
+    /// Until everything is read and committed, however often it had to begin again.
+    pub fn wait_for_position(&mut self) {
+        self.wait("the end of the log", |d| {
+            d.get("/readyz").0 == 200 && d.metric("tokentrail_source_behind_bytes") == 0.0
+        });
     }
 
     pub fn kill(&mut self) {

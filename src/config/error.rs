@@ -1,0 +1,92 @@
+//! What is wrong with a settings file, in sentences: where, which setting, what to do.
+//!
+//! Refuses to quote values from the file: one may be a pasted secret.
+
+use super::place;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One thing that is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// Path of the setting, such as `incidents.quiet_seconds`; empty where the whole file is meant.
+    pub field: String,
+    /// What is wrong, without a full stop.
+    pub what: String,
+    /// What to do, without a full stop.
+    pub remedy: String,
+    /// Line and column from 1, where known.
+    pub place: Option<(usize, usize)>,
+}
+
+/// Why a settings file was refused: everything that is wrong with it, in the order of the checks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigError {
+    pub file: PathBuf,
+    pub problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    pub(super) fn file(file: &Path, what: String, remedy: &str) -> ConfigError {
+        let problem = Problem { field: String::new(), what, remedy: remedy.to_owned(), place: None };
+        ConfigError { file: file.to_owned(), problems: vec![problem] }
+    }
+
+    pub(super) fn settings(file: &Path, text: &str, mut problems: Vec<Problem>) -> ConfigError {
+        for problem in &mut problems {
+            problem.place = place::of(text, &problem.field);
+        }
+        ConfigError { file: file.to_owned(), problems }
+    }
+
+    pub(super) fn yaml(file: &Path, text: &str, error: &serde_saphyr::Error) -> ConfigError {
+        let location = error.without_snippet().location();
+        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let place = location.map(|l| (number(l.line()), number(l.column())));
+        let field = place.and_then(|(line, _)| place::at(text, line)).unwrap_or_default();
+        let (what, remedy) = worded(&error.without_snippet().to_string());
+        ConfigError { file: file.to_owned(), problems: vec![Problem { field, what, remedy, place }] }
+    }
+}
+
+/// The parser's words, parted into what is wrong and what to do.
+fn worded(message: &str) -> (String, String) {
+    let message = message.lines().next().unwrap_or_default();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let message =
+        message.split_once(": line ").map_or(message, |(_, rest)| rest.split_once(": ").map_or(rest, |r| r.1));
+    let unknown = message.contains("unknown field") || message.contains("unknown variant");
+    if let Some((_, known)) = message.split_once("expected one of ").filter(|_| unknown) {
+        let what = if message.contains("variant") { "the value is not known" } else { "there is no such setting" };
+        return (what.to_owned(), format!("use one of {}", known.trim_end_matches('.')));
+    }
+    if let Some((_, known)) = message.split_once("expected ").filter(|_| unknown) {
+        return ("there is no such setting".to_owned(), format!("use {}", known.trim_end_matches('.')));
+    }
+    if message.contains("duplicate") {
+        return ("the setting stands there twice".to_owned(), "keep one of the two".to_owned());
+    }
+    (message.to_owned(), "compare it with the documented default in config/tokentrail.yaml".to_owned())
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{}", self.file.display())?;
+            if let Some((line, column)) = problem.place {
+                write!(f, ":{line}:{column}")?;
+            }
+            f.write_str(": ")?;
+            if !problem.field.is_empty() {
+                write!(f, "{}: ", problem.field)?;
+            }
+            write!(f, "{}; {}", problem.what, problem.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}

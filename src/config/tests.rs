@@ -1,0 +1,129 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("t.yaml"))
+}
+
+fn refused(text: &str) -> String {
+    parse(text).expect_err("it should be refused").to_string()
+}
+
+#[test]
+fn the_bundled_file_shows_every_setting_with_its_default() {
+    let shown: serde_json::Value = serde_saphyr::from_str(BUNDLED).unwrap();
+    assert_eq!(shown, serde_json::to_value(File::default()).unwrap());
+    assert_eq!(parse(BUNDLED).unwrap(), Config::default());
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    assert_eq!(parse("").unwrap(), Config::default());
+    assert_eq!(parse("# nothing\n---\n").unwrap(), Config::default());
+}
+
+#[test]
+fn the_longest_line_is_the_decoders() {
+    let decoder = crate::event::decode::Limits::default();
+    assert_eq!(Daemon::default().max_line_bytes, decoder.max_line_bytes);
+}
+
+#[test]
+fn an_unknown_setting_is_named_with_its_place_and_the_known_ones() {
+    let error = refused("cluster: a\nincidents:\n  notify: high\n  quite_seconds: 3\n");
+    assert!(error.starts_with("t.yaml:4:3: incidents.quite_seconds: there is no such setting; use one of"), "{error}");
+    assert!(error.contains("quiet_seconds"), "{error}");
+}
+
+#[test]
+fn a_value_of_another_type_is_named_with_its_place() {
+    for text in
+        ["learning:\n  min_days: often\n", "network:\n  cluster: [10.0.0.0/99]\n", "incidents:\n  notify: urgent\n"]
+    {
+        let error = refused(text);
+        let field = if text.contains("often") {
+            "learning.min_days"
+        } else if text.contains("/99") {
+            "network.cluster"
+        } else {
+            "incidents.notify"
+        };
+        assert!(error.starts_with("t.yaml:2:") && error.contains(field), "{error}");
+    }
+}
+
+#[test]
+fn all_senseless_values_are_told_at_once_with_their_places() {
+    let error =
+        refused("cluster: 'a b'\nenumeration:\n  threshold: 0\ndetectors:\n  enumerations: { disabled: true }\n");
+    let lines: Vec<&str> = error.lines().collect();
+    assert_eq!(lines.len(), 3, "{error}");
+    assert!(lines[0].starts_with("t.yaml:1:1: cluster: "), "{error}");
+    assert!(lines[1].starts_with("t.yaml:3:3: enumeration.threshold: it is 0"), "{error}");
+    assert!(lines[2].starts_with("t.yaml:5:3: detectors.enumerations: there is no such detector; use one of"));
+    assert!(lines[2].contains("credential-in-two-places") && lines[2].contains("log-gap"), "{error}");
+}
+
+#[test]
+fn what_could_not_be_seen_cannot_be_disabled_but_capped() {
+    assert!(refused("detectors:\n  log-gap: { disabled: true }\n").contains("at_most: info"));
+    assert!(parse("detectors:\n  log-gap: { at_most: info }\n").is_ok());
+}
+
+#[test]
+fn a_change_is_seen_once_and_a_bad_one_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.yaml");
+    std::fs::write(&path, "cluster: one\n").unwrap();
+    let (config, mut reloader) = Reloader::open(Some(&path)).unwrap();
+    assert_eq!(config.policy.cluster, "one");
+    assert!(reloader.check().is_none());
+    std::fs::write(&path, "cluster: two\n").unwrap();
+    assert_eq!(reloader.check().unwrap().unwrap().policy.cluster, "two");
+    assert!(reloader.check().is_none());
+    std::fs::write(&path, "clutser: two\n").unwrap();
+    assert!(reloader.check().unwrap().is_err());
+    assert!(reloader.check().is_none());
+    std::fs::remove_file(&path).unwrap();
+    assert!(reloader.check().unwrap().is_err());
+    assert!(reloader.check().is_none());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_symlink_swap_of_a_config_map_is_a_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for (version, cluster) in [("v1", "cluster: a\n"), ("v2", "cluster: b\n")] {
+        std::fs::create_dir(at(version)).unwrap();
+        std::fs::write(at(version).join("t.yaml"), cluster).unwrap();
+    }
+    std::os::unix::fs::symlink("v1", at("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/t.yaml", at("t.yaml")).unwrap();
+    let (_, mut reloader) = Reloader::open(Some(&at("t.yaml"))).unwrap();
+    std::os::unix::fs::symlink("v2", at("new")).unwrap();
+    std::fs::rename(at("new"), at("..data")).unwrap();
+    assert_eq!(reloader.check().unwrap().unwrap().policy.cluster, "b");
+}
+
+#[test]
+fn without_a_file_the_bundled_one_runs_until_there_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.yaml");
+    assert!(Reloader::open(Some(&path)).is_err());
+    let (config, mut reloader) = Reloader::at(&path, true).unwrap();
+    assert_eq!(config, Config::default());
+    assert!(reloader.check().is_none());
+    std::fs::write(&path, "cluster: here\n").unwrap();
+    assert_eq!(reloader.check().unwrap().unwrap().policy.cluster, "here");
+}
+
+#[test]
+fn what_needs_a_restart_is_named() {
+    let (old, mut new) = (Config::default(), Config::default());
+    new.policy.cluster = "other".to_owned();
+    assert_eq!(old.restart_warning(&new), None);
+    new.daemon.poll_seconds = 2.0;
+    new.policy.limits.accounts = 7;
+    let warning = old.restart_warning(&new).unwrap();
+    assert!(warning.starts_with("daemon.poll_seconds, limits changed"), "{warning}");
+}

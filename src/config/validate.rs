@@ -1,0 +1,117 @@
+//! What the types cannot say: values that would break judging, or silence it.
+//!
+//! Refuses to correct anything: what is wrong is said, and the settings in force stay.
+
+use super::{Config, Daemon, Problem};
+use crate::detect::{Policy, detectors};
+use crate::engine::camera;
+
+/// Longest name of a cluster: it is part of every incident.
+const CLUSTER_NAME: usize = 63;
+const LINE_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=256 << 20;
+const POLL_SECONDS: std::ops::RangeInclusive<f64> = 0.05..=3600.0;
+
+/// Ids that are told without a detector: what could not be seen.
+pub(super) const VISIBILITY: [&str; 3] = [camera::GAP, camera::SILENT, camera::VANISHED];
+
+/// Everything that is wrong, in the order of the file.
+pub(super) fn problems(config: &Config) -> Vec<Problem> {
+    let mut found = Vec::new();
+    daemon(&config.daemon, &mut found);
+    cluster(&config.policy.cluster, &mut found);
+    above_zero(&config.policy, &mut found);
+    windows(&config.policy, &mut found);
+    detectors_named(&config.policy, &mut found);
+    found
+}
+
+fn say(found: &mut Vec<Problem>, field: &str, what: &str, remedy: &str) {
+    found.push(Problem { field: field.to_owned(), what: what.to_owned(), remedy: remedy.to_owned(), place: None });
+}
+
+fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
+    if daemon.state.as_os_str().is_empty() {
+        say(found, "daemon.state", "the path is empty", "name a directory that only tokentrail can write");
+    }
+    let mut logs = daemon.audit_logs.clone();
+    logs.sort();
+    if logs.iter().any(|l| l.as_os_str().is_empty()) {
+        say(found, "daemon.audit_logs", "a path is empty", "name the file that the API server writes");
+    }
+    if logs.windows(2).any(|pair| pair[0] == pair[1]) {
+        say(
+            found,
+            "daemon.audit_logs",
+            "the same log is named twice",
+            "name each log once: its events would count twice",
+        );
+    }
+    if !LINE_BYTES.contains(&daemon.max_line_bytes) {
+        let remedy = "set 65536 (64 KiB) to 268435456 (256 MiB); the default is 16777216";
+        say(found, "daemon.max_line_bytes", "the longest line is out of range", remedy);
+    }
+    if !POLL_SECONDS.contains(&daemon.poll_seconds) {
+        let remedy = "set 0.05 to 3600 seconds; the default is 1";
+        say(found, "daemon.poll_seconds", "the pause between looks is out of range", remedy);
+    }
+}
+
+fn cluster(name: &str, found: &mut Vec<Problem>) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '@');
+    if name.len() > CLUSTER_NAME || !name.chars().all(plain) {
+        let remedy = "use at most 63 letters, digits and - _ . : / @";
+        say(found, "cluster", "the name of the cluster is too long or has other characters", remedy);
+    }
+}
+
+fn above_zero(policy: &Policy, found: &mut Vec<Problem>) {
+    let usize_of = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let values = [
+        ("learning.min_events", policy.learning.min_events),
+        ("learning.forget_days", policy.learning.forget_days),
+        ("learning.sensitive_days", policy.learning.sensitive_days),
+        ("limits.accounts", usize_of(policy.limits.accounts)),
+        ("enumeration.window_seconds", policy.enumeration.window_seconds),
+        ("enumeration.slow_window_seconds", policy.enumeration.slow_window_seconds),
+        ("enumeration.threshold", policy.enumeration.threshold),
+        ("unauthenticated.outside", policy.unauthenticated.outside),
+        ("unauthenticated.inside", policy.unauthenticated.inside),
+        ("incidents.quiet_seconds", policy.incidents.quiet_seconds),
+        ("incidents.longest_hours", policy.incidents.longest_hours),
+        ("incidents.open_limit", usize_of(policy.incidents.open_limit)),
+        ("visibility.silent_seconds", policy.visibility.silent_seconds),
+        ("visibility.vanished_events", policy.visibility.vanished_events),
+    ];
+    for (field, _) in values.into_iter().filter(|(_, value)| *value == 0) {
+        let remedy = "set 1 or more; to do without a detector, set `disabled: true` for it under `detectors`";
+        say(found, field, "it is 0, with which nothing can be judged", remedy);
+    }
+}
+
+fn windows(policy: &Policy, found: &mut Vec<Problem>) {
+    if policy.enumeration.slow_window_seconds < policy.enumeration.window_seconds {
+        let remedy = "make it longer than enumeration.window_seconds";
+        say(found, "enumeration.slow_window_seconds", "the slow window is shorter than the fast one", remedy);
+    }
+    if policy.learning.forget_days < policy.learning.min_days.max(policy.learning.sensitive_days) {
+        let remedy = "make it at least learning.min_days and learning.sensitive_days";
+        say(found, "learning.forget_days", "behaviour is forgotten before it can become habit", remedy);
+    }
+    if policy.incidents.longest_hours.saturating_mul(3600) < policy.incidents.quiet_seconds {
+        let remedy = "make it longer than incidents.quiet_seconds";
+        say(found, "incidents.longest_hours", "an incident would end before it can fall quiet", remedy);
+    }
+}
+
+fn detectors_named(policy: &Policy, found: &mut Vec<Problem>) {
+    let known: Vec<&str> = detectors::ALL.iter().map(|d| d.meta.id).chain(VISIBILITY).collect();
+    for (id, settings) in &policy.detectors {
+        let field = format!("detectors.{id}");
+        if !known.contains(&id.as_str()) {
+            say(found, &field, "there is no such detector", &format!("use one of {}", known.join(", ")));
+        } else if settings.disabled && VISIBILITY.contains(&id.as_str()) {
+            let remedy = "use `at_most: info` to keep it in the record without notice";
+            say(found, &field, "what could not be seen cannot be disabled", remedy);
+        }
+    }
+}
