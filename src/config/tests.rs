@@ -1,3 +1,5 @@
+//! What settings are refused, in which words, and that the bundled file shows every default.
+
 use super::*;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {

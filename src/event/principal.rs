@@ -105,7 +105,7 @@ mod tests {
         for name in [
             "system:serviceaccount:ns:app",
             "system:node:n1",
-            "alice",
+            "erika",
             "system:anonymous",
             "",
             "system:serviceaccount::",

@@ -1,6 +1,8 @@
+//! What the decoders accept, and what they call each refusal.
+
 use super::*;
 
-const HEAD: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"a","stage":"ResponseComplete","requestURI":"/version","verb":"get","user":{"username":"alice"},"stageTimestamp":"2026-03-02T08:53:50.021149Z""#;
+const HEAD: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"a","stage":"ResponseComplete","requestURI":"/version","verb":"get","user":{"username":"erika"},"stageTimestamp":"2026-03-02T08:53:50.021149Z""#;
 
 fn event() -> String {
     format!("{HEAD}}}")
@@ -56,7 +58,7 @@ fn every_reason_is_told() {
         (&event().replace("2026-03-02", "2026-03-32"), "bad_time"),
         (&event().replace("Metadata", "None"), "bad_value"),
         (&event().replace("ResponseComplete", "Later"), "bad_value"),
-        (&event().replace("{\"username\":\"alice\"}", "5"), "bad_value"),
+        (&event().replace("{\"username\":\"erika\"}", "5"), "bad_value"),
         (&event().replace("\"verb\":\"get\"", "\"verb\":\"get\",\"verb\":\"put\""), "bad_value"),
         (&format!("{HEAD},\"responseStatus\":{{\"metadata\":{{}},\"code\":70000}}}}"), "bad_value"),
     ] {
@@ -94,8 +96,8 @@ fn surprises_are_left_to_serde_json() {
     let surprises = [
         event().replace(",\"verb\"", ", \"verb\""),
         event().replace("\"stage\"", "\"news\":1,\"stage\""),
-        event().replace("\"alice\"", "\"\\ud83d\\ude00\""),
-        event().replace("\"alice\"", "null"),
+        event().replace("\"erika\"", "\"\\ud83d\\ude00\""),
+        event().replace("\"erika\"", "null"),
         format!("{HEAD},\"annotations\":{{}}}}"),
     ];
     for text in surprises {

@@ -1,3 +1,5 @@
+//! Which facts are taken out of a body, and how many of them.
+
 use super::*;
 use crate::event::{Operation, Scope};
 
@@ -61,10 +63,10 @@ fn a_json_patch_is_read_by_its_paths() {
 #[test]
 fn bindings_and_roles() {
     let body = r#"{"roleRef":{"kind":"ClusterRole","name":"cluster-admin"},"subjects":[
-        {"kind":"ServiceAccount","name":"cart","namespace":"shop"},{"kind":"User","name":"bob"}]}"#;
+        {"kind":"ServiceAccount","name":"tills","namespace":"store"},{"kind":"User","name":"max"}]}"#;
     let binding = facts("create", "clusterrolebindings.rbac.authorization.k8s.io", body).unwrap().binding.unwrap();
     assert_eq!(binding.role, "cluster-admin");
-    assert_eq!(binding.subjects, ["ServiceAccount:shop/cart", "User:bob"]);
+    assert_eq!(binding.subjects, ["ServiceAccount:store/tills", "User:max"]);
 
     let role = |rules: &str| {
         let body = format!(r#"{{"rules":[{rules}]}}"#);

@@ -1,9 +1,11 @@
+//! From the words of the wire to the words of the house.
+
 use super::*;
 use crate::event::Scope;
 use crate::event::wire::{Raw, WireObjectRef, WireStatus};
 use std::borrow::Cow;
 
-const SA: &str = "system:serviceaccount:shop:cart";
+const SA: &str = "system:serviceaccount:store:tills";
 
 fn wire() -> WireEvent<'static> {
     WireEvent {
@@ -34,8 +36,8 @@ fn the_credential_table() {
         (SA, "", "", "", SA, K::Legacy),
         (SA, "", "", "", "", K::Unknown),
         ("system:node:n", "X509SHA256=ab", "", "", "", K::Certificate),
-        ("alice", "JTI=1", "", "", "", K::External),
-        ("alice", "", "", "", "", K::Unknown),
+        ("erika", "JTI=1", "", "", "", K::External),
+        ("erika", "", "", "", "", K::Unknown),
         ("system:anonymous", "", "", "", "", K::None),
         ("", "", "", "", "", K::None),
     ] {
@@ -45,7 +47,7 @@ fn the_credential_table() {
 
 #[test]
 fn a_legacy_secret_is_named_by_any_of_its_annotations() {
-    let notes = WireAnnotations { legacy_invalidated: "token-x/shop".into(), ..WireAnnotations::default() };
+    let notes = WireAnnotations { legacy_invalidated: "token-x/store".into(), ..WireAnnotations::default() };
     let extra = WireExtra::default();
     let credential = credential(Principal::parse(SA), &extra, &notes);
     assert_eq!((credential.kind, credential.legacy_secret, credential.id), (CredentialKind::Legacy, "token-x", ""));
@@ -69,7 +71,7 @@ fn a_path_loses_its_query_and_an_object_has_no_path() {
         (seen.operation.path, seen.operation.scope, seen.uri),
         ("/healthz", Scope::NonResource, "/healthz?verbose")
     );
-    let object = WireObjectRef { resource: "pods".into(), namespace: "shop".into(), ..WireObjectRef::default() };
+    let object = WireObjectRef { resource: "pods".into(), namespace: "store".into(), ..WireObjectRef::default() };
     let mut list = WireEvent { object_ref: Some(object), request_uri: "/api/v1/x".into(), ..wire() };
     list.user.username = SA.into();
     let seen = event(&list).unwrap();
