@@ -99,9 +99,9 @@ impl Remembered {
     }
 
     fn insert(&mut self, i: usize, what: &str, at: Time) {
-        // Grow by halves, not doubles: a hundred thousand accounts pay for every empty place.
+        // Grow by eighths, not doubles: a hundred thousand accounts pay for every empty place.
         if self.entries.len() == self.entries.capacity() {
-            self.entries.reserve_exact(1 + self.entries.len() / 2);
+            self.entries.reserve_exact(1 + self.entries.len() / 8);
         }
         self.entries.insert(i, Entry { what: what.into(), seen: Seen::new(at) });
     }

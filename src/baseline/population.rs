@@ -32,6 +32,8 @@ pub struct Population {
     limits: Limits,
     shared_bytes: usize,
     dirty: Vec<SmolStr>,
+    /// Every account is well known: nobody has to look again for one that could go.
+    packed: bool,
     /// Accounts that found no place, saturating.
     pub refused: u64,
 }
@@ -39,7 +41,7 @@ pub struct Population {
 impl Population {
     #[must_use]
     pub fn new(limits: Limits) -> Population {
-        Population { accounts: HashMap::new(), limits, shared_bytes: 0, dirty: Vec::new(), refused: 0 }
+        Population { accounts: HashMap::new(), limits, shared_bytes: 0, dirty: Vec::new(), packed: false, refused: 0 }
     }
 
     #[must_use]
@@ -64,6 +66,7 @@ impl Population {
 
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+        self.packed = false;
     }
 
     /// Whether an account may have more than its four credentials.
@@ -76,7 +79,7 @@ impl Population {
     pub fn update(&mut self, username: &str, now: Time, change: impl FnOnce(&mut Account)) {
         let username = key(username);
         if !self.accounts.contains_key(username) {
-            if self.accounts.len() >= self.limits.accounts && !self.make_room() {
+            if self.accounts.len() >= self.limits.accounts && (self.packed || !self.make_room()) {
                 self.refused = self.refused.saturating_add(1);
                 return;
             }
@@ -85,6 +88,8 @@ impl Population {
         let Some((name, account)) = self.accounts.get_key_value_mut(username) else { return };
         let before = account.credentials.shared_bytes();
         change(account);
+        // Succeeded by another of its name, it is new again.
+        self.packed &= account.days >= 3;
         let newly_dirty = !std::mem::replace(&mut account.changed, true);
         self.shared_bytes = (self.shared_bytes + account.credentials.shared_bytes()).saturating_sub(before);
         if newly_dirty {
@@ -99,6 +104,7 @@ impl Population {
         order.sort_unstable();
         let doomed = (self.limits.accounts / 16).max(1);
         let any = !order.is_empty();
+        self.packed = !any;
         for (_, _, name) in order.into_iter().take(doomed) {
             if let Some(account) = self.accounts.remove(&name) {
                 self.shared_bytes = self.shared_bytes.saturating_sub(account.credentials.shared_bytes());

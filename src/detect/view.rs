@@ -77,7 +77,9 @@ pub struct View<'a> {
     /// What this event itself adds to the account's probes.
     pub probe: Option<Probe>,
     /// Who made the Secret that the token controller fills in now, where that is what happens.
-    pub secret_maker: Option<&'a Maker>,
+    pub secret_maker: Option<Maker>,
+    /// The account whose token is issued now, where the token's use was read before.
+    pub used_before: Option<&'a Account>,
     /// Whether addresses prove nothing: one stands for many clients, or the log has only begun.
     pub addresses_blind: bool,
     /// One address stands for many clients, as far as was seen.

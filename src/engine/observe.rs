@@ -103,7 +103,8 @@ impl Engine {
             issued: if holder.is_none() { account.credentials.issued(event.credential.id) } else { None },
             address: origin.ip.and_then(|ip| self.addresses.get(ip)),
             probe: None,
-            secret_maker: self.secret_maker(event),
+            secret_maker: None,
+            used_before: self.used_before(event),
             addresses_blind: self.addresses.hide_clients(event.time),
             addresses_hidden: self.addresses.are_crowded(),
             pods_have_own: origin.ip.is_some_and(|ip| self.addresses.are_own_around(ip)),
@@ -113,6 +114,7 @@ impl Engine {
         if event.principal.kind() == PrincipalKind::Nobody {
             view.strange = !self.is_habit_of_tenant(event, view.address, horizon);
         }
+        view.secret_maker = self.secret_maker(event, view.maturity.mature);
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
@@ -148,14 +150,24 @@ impl Engine {
         account.operations.get(&words, horizon).is_some() || account.denials.get(&words, horizon).is_some()
     }
 
-    /// The token controller fills in a Secret that somebody made a moment ago.
-    fn secret_maker(&self, event: &AuditEvent<'_>) -> Option<&Maker> {
-        let operation = &event.operation;
-        let fills = operation.resource == "secrets"
-            && operation.verb == "update"
-            && event.user_agent.ends_with("/tokens-controller");
-        let by_manager = fills && event.principal.is_control_plane() && event.outcome == Outcome::Allowed;
-        by_manager.then(|| self.makers.of(operation.namespace, operation.name, event.time)).flatten()
+    /// Who made the Secret that the token controller fills in now, or filled in before its making was read.
+    fn secret_maker(&self, event: &AuditEvent<'_>, mature: bool) -> Option<Maker> {
+        let Operation { namespace, name, .. } = event.operation;
+        if fills_secret(event) {
+            return self.makers.of(namespace, name, event.time).cloned();
+        }
+        let filled = makes_secret(event) && self.makers.was_filled(namespace, name, event.time);
+        filled.then(|| maker_of(event, mature))
+    }
+
+    /// The account whose unbound token is issued now, if the token's use was read before.
+    fn used_before(&self, event: &AuditEvent<'_>) -> Option<&Account> {
+        if event.issued_credential_id.is_empty() || event.principal.kind() == PrincipalKind::Node {
+            return None;
+        }
+        let target = self.population.get(&target_of(event))?;
+        let used = target.credentials.holders().iter().any(|h| h.credential_id == event.issued_credential_id);
+        used.then_some(target)
     }
 
     fn learn(&mut self, event: &AuditEvent<'_>, seen: &Observed, scratch: &mut Scratch) {
@@ -210,24 +222,45 @@ impl Engine {
         if event.issued_credential_id.is_empty() || event.principal.kind() == PrincipalKind::Node {
             return;
         }
-        let target = format!("system:serviceaccount:{}:{}", event.operation.namespace, event.operation.name);
-        self.population.update(&target, event.time, |account| {
+        self.population.update(&target_of(event), event.time, |account| {
             account.credentials.issue(event.issued_credential_id, event.username, event.time);
         });
     }
 
     fn learn_maker(&mut self, event: &AuditEvent<'_>, mature: bool) {
-        let operation = &event.operation;
-        if operation.resource == "secrets" && operation.verb == "create" && event.outcome == Outcome::Allowed {
-            self.makers.note(Maker {
-                namespace: operation.namespace.into(),
-                secret: operation.name.into(),
-                by: event.username.into(),
-                audit_id: event.audit_id.into(),
-                at: event.time,
-                mature,
-            });
+        if makes_secret(event) {
+            self.makers.note(maker_of(event, mature));
+        } else if fills_secret(event) {
+            self.makers.note_filled(event.operation.namespace, event.operation.name, event.time);
         }
+    }
+}
+
+/// The account that a TokenRequest is for.
+fn target_of(event: &AuditEvent<'_>) -> String {
+    format!("system:serviceaccount:{}:{}", event.operation.namespace, event.operation.name)
+}
+
+fn makes_secret(event: &AuditEvent<'_>) -> bool {
+    let operation = &event.operation;
+    operation.resource == "secrets" && operation.verb == "create" && event.outcome == Outcome::Allowed
+}
+
+/// The token controller of kube-controller-manager puts a token into a Secret of its type.
+fn fills_secret(event: &AuditEvent<'_>) -> bool {
+    let operation = &event.operation;
+    let updates = operation.resource == "secrets" && operation.verb == "update" && event.outcome == Outcome::Allowed;
+    updates && event.principal.is_control_plane() && event.user_agent.ends_with("/tokens-controller")
+}
+
+fn maker_of(event: &AuditEvent<'_>, mature: bool) -> Maker {
+    Maker {
+        namespace: event.operation.namespace.into(),
+        secret: event.operation.name.into(),
+        by: event.username.into(),
+        audit_id: event.audit_id.into(),
+        at: event.time,
+        mature,
     }
 }
 
@@ -260,6 +293,7 @@ fn marks_of(view: &View<'_>) -> Marks {
     let moved = view.holder.and_then(|h| h.places.first()).is_some_and(|home| view.origin.ip != Some(home.ip));
     marks.set(Marks::MISPLACED, moved || matches!(view.origin.class, Class::OtherPod | Class::OtherNode));
     marks.set(Marks::ANONYMOUS, event.principal.kind() == PrincipalKind::Anonymous);
+    marks.set(Marks::ODD_CREDENTIAL, view.used_before.is_some());
     marks.set(Marks::TOKEN_SECRET, view.secret_maker.is_some());
     marks
 }

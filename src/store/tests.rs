@@ -202,7 +202,8 @@ fn a_newer_format_is_refused_and_left_byte_for_byte() {
     assert!(fs::read(&path).unwrap() == before);
 }
 
-/// What the rule allows, said in another way: the bytes of a file are covered one after the other.
+/// What the rule allows, said in another way: the bytes of a file are covered one after the other, unless a
+/// gap says that the file was cut and begins again.
 #[derive(Default)]
 struct Model(Option<u64>);
 
@@ -212,7 +213,8 @@ impl Model {
         advance.from <= advance.to
             && match self.0 {
                 None => advance.first,
-                Some(at) => advance.from == at || (advance.from > at && bridged(at)),
+                Some(at) if advance.from < at => gaps.iter().any(|g| (g.file, g.to) == (advance.file, advance.from)),
+                Some(at) => advance.from == at || bridged(at),
             }
     }
 }
@@ -231,6 +233,10 @@ proptest! {
             let verdict = check(model.0, &advance, &gaps);
             prop_assert_eq!(verdict.is_ok(), model.allows(&advance, &gaps));
             if verdict.is_ok() {
+                if model.0.is_some_and(|at| advance.from < at) {
+                    covered.clear();
+                    model.0 = None;
+                }
                 covered.extend(model.0.unwrap_or(advance.from)..advance.to);
                 model.0 = Some(advance.to);
             }

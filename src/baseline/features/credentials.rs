@@ -106,6 +106,11 @@ impl Credentials {
 
     /// Remembers a token that `by` obtained for this account.
     pub fn issue(&mut self, credential_id: &str, by: &str, at: Time) {
+        // Its use may have been read first, from the log of another API server.
+        if let Some(used) = self.holders.iter_mut().find(|h| h.credential_id == credential_id) {
+            used.issued_by = by.into();
+            return;
+        }
         if self.issued.len() >= ISSUED_LIMIT {
             self.issued.remove(0);
         }

@@ -22,6 +22,7 @@
 //! An unbound token cannot be revoked alone: delete and re-create the ServiceAccount, and take
 //! `serviceaccounts/token` from the issuer.
 
+use crate::baseline::Account;
 use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
 use crate::event::CredentialKind;
 
@@ -38,19 +39,29 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    if view.event.credential.kind != CredentialKind::Unbound || view.is_own_controller() {
+    if view.is_own_controller() {
         return;
     }
-    let issuer = view.issuer();
+    if let Some(target) = view.used_before {
+        let observed = format!("{}, was used before this was read", issuer_words(view.event.username));
+        let mature = target.maturity(view.now(), &view.policy.learning).mature;
+        tell(view, target, mature, view.event.username, observed, findings);
+    } else if view.event.credential.kind == CredentialKind::Unbound {
+        let observed = format!("{}, came from {}", issuer_words(view.issuer()), view.origin);
+        tell(view, view.account, view.maturity.mature, view.issuer(), observed, findings);
+    }
+}
+
+/// Unless `account` is known to be used with unbound tokens of this issuer.
+fn tell(view: &View<'_>, account: &Account, mature: bool, issuer: &str, observed: String, findings: &mut Vec<Finding>) {
     let horizon = view.policy.learning.horizon(view.now());
-    let words = issuer_words(issuer);
-    if issuer == "system:kube-controller-manager"
-        || view.account.issuers.get(&words, horizon).is_some_and(|s| s.days > 1)
-    {
+    let known = account.issuers.get(&issuer_words(issuer), horizon).is_some_and(|s| s.days > 1);
+    if known || issuer == "system:kube-controller-manager" {
         return;
     }
-    let foreign = issuer.starts_with("system:serviceaccount:") && issuer != view.event.username;
-    let severity = match (view.maturity.mature, foreign) {
+    let foreign =
+        issuer.starts_with("system:serviceaccount:") && (issuer != view.event.username || view.used_before.is_some());
+    let severity = match (mature, foreign) {
         (true, true) => Severity::High,
         (true, false) => Severity::Medium,
         (false, _) => Severity::Low,
@@ -61,14 +72,14 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         severity,
         tactic: META.tactic,
         techniques: META.techniques,
-        expected: match view.account.issuers.most(2).join(", ") {
+        expected: match account.issuers.most(2).join(", ") {
             usual if usual.is_empty() => "this account is used with tokens of its pods".to_owned(),
             usual => format!("this account is used with: {usual}"),
         },
-        observed: format!("{words}, came from {}", view.origin),
+        observed,
         also: (!issuer.is_empty()).then(|| issuer.into()),
         culprit: None,
-        novelty: view.maturity.mature.then_some(Novelty::Credential),
+        novelty: mature.then_some(Novelty::Credential),
     });
 }
 

@@ -34,7 +34,7 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let Some(maker) = view.secret_maker else { return };
+    let Some(maker) = &view.secret_maker else { return };
     let grave = maker.mature && maker.by.starts_with("system:serviceaccount:");
     findings.push(Finding {
         detector: META.id,
