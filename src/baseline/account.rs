@@ -7,11 +7,10 @@ use super::features::probes::Probes;
 use super::features::rate::Rate;
 use super::features::{agents, operations};
 use super::{Learning, Maturity};
-use crate::base::Time;
 use crate::base::remembered::Remembered;
+use crate::base::{Id, Time};
 use crate::event::{AuditEvent, Outcome};
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 
 /// Most issuers of unbound tokens, and most targets of sensitive operations, remembered of one account.
 const ISSUERS_LIMIT: usize = 16;
@@ -20,7 +19,7 @@ const TARGETS_LIMIT: usize = 128;
 /// The account of the same name that was here before: another uid is another account.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Predecessor {
-    pub uid: SmolStr,
+    pub uid: Id,
     pub first_seen: Time,
     pub last_seen: Time,
 }
@@ -28,7 +27,7 @@ pub struct Predecessor {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Account {
     /// Of the ServiceAccount object; empty for others and where the log has none.
-    pub uid: SmolStr,
+    pub uid: Id,
     pub first_seen: Time,
     pub last_seen: Time,
     pub events: u64,

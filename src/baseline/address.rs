@@ -3,7 +3,7 @@
 //! Refuses to take a successor for a thief: an address passes from a dead pod to a new one within
 //! minutes, so two pods share it only once both were heard, the older one after the newer one came.
 
-use crate::base::{Span, Time};
+use crate::base::{Id, Span, Time};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -22,7 +22,7 @@ const TOUCH: Span = Span::seconds(60);
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PodAt {
-    pub uid: SmolStr,
+    pub uid: Id,
     pub name: SmolStr,
     pub username: SmolStr,
     pub first: Time,
@@ -90,7 +90,7 @@ impl Address {
     /// Never seen elsewhere, and nothing says that it is not the owner's successor.
     #[must_use]
     pub fn is_successor(&self, uid: &str) -> bool {
-        !self.overlap && self.newcomer.as_ref().is_some_and(|n| n.uid == uid)
+        !self.overlap && self.newcomer.as_ref().is_some_and(|n| n.uid == *uid)
     }
 
     /// The kubelet of `name` called from here.
@@ -117,7 +117,7 @@ impl Address {
     /// A pod that lives here was heard again; `None` if `uid` is neither owner nor newcomer.
     pub fn hear_known_pod(&mut self, uid: &str, now: Time) -> Option<Change> {
         let pod = self.pod.as_mut()?;
-        if pod.uid == uid {
+        if pod.uid == *uid {
             let proof = !self.overlap && self.newcomer.as_ref().is_some_and(|n| now.since(n.first) > TOLERANCE);
             if proof || now.since(pod.last) >= TOUCH {
                 pod.last = pod.last.max(now);
@@ -131,7 +131,7 @@ impl Address {
             }
             return Some(Change::Touched);
         }
-        let newcomer = self.newcomer.as_mut().filter(|n| n.uid == uid)?;
+        let newcomer = self.newcomer.as_mut().filter(|n| n.uid == *uid)?;
         let inherits = !self.overlap && now.since(newcomer.first) >= HANDOVER;
         if !inherits && now.since(newcomer.last) < TOUCH {
             return Some(Change::None);

@@ -68,7 +68,7 @@ impl Engine {
     fn look(&self, event: &AuditEvent<'_>, scratch: &mut Scratch) -> Observed {
         let Scratch { operation, origin: origin_words, target, issuer, findings } = scratch;
         let nobody = Account::default();
-        let same_uid = |a: &&Account| a.uid == event.user_uid || a.uid.is_empty() || event.user_uid.is_empty();
+        let same_uid = |a: &&Account| a.uid == *event.user_uid || a.uid.is_empty() || event.user_uid.is_empty();
         let account = self.population.get(event.username).filter(same_uid).unwrap_or(&nobody);
         let horizon = self.policy.learning.horizon(event.time);
         let origin =
@@ -166,7 +166,7 @@ impl Engine {
             return None;
         }
         let target = self.population.get(&target_of(event))?;
-        let used = target.credentials.holders().iter().any(|h| h.credential_id == event.issued_credential_id);
+        let used = target.credentials.holders().iter().any(|h| h.credential_id == *event.issued_credential_id);
         used.then_some(target)
     }
 
@@ -192,7 +192,7 @@ impl Engine {
         };
         // Events of an account that was deleted may arrive after the first of its successor.
         let is_straggler =
-            |a: &Account| a.predecessor.as_ref().is_some_and(|p| !p.uid.is_empty() && p.uid == event.user_uid);
+            |a: &Account| a.predecessor.as_ref().is_some_and(|p| !p.uid.is_empty() && p.uid == *event.user_uid);
         if self.population.get(event.username).is_some_and(is_straggler) {
             return;
         }
@@ -200,7 +200,7 @@ impl Engine {
         self.population.update(event.username, event.time, |account| {
             if account.uid.is_empty() {
                 account.uid = event.user_uid.into();
-            } else if !event.user_uid.is_empty() && account.uid != event.user_uid {
+            } else if !event.user_uid.is_empty() && account.uid != *event.user_uid {
                 account.succeed(event.user_uid);
             }
             account.learn(event, &seen.origin, &words, &policy.learning, !seen.misplaced && !seen.stolen);

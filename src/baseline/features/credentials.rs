@@ -4,7 +4,7 @@
 //! else the token, Secret or certificate itself. Refuses to let one account's flood of credentials
 //! touch another's: an account that exceeds its quota displaces its own.
 
-use crate::base::{Span, Time};
+use crate::base::{Id, IdRef, Span, Time};
 use crate::event::{AuditEvent, Credential, CredentialKind};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -36,11 +36,11 @@ pub struct Place {
 pub struct Holder {
     pub kind: CredentialKind,
     /// Pod uid, node, credential id, Secret or fingerprint.
-    pub key: SmolStr,
+    pub key: Id,
     /// Pod or Secret name, for people.
     pub name: SmolStr,
     /// The credential id last used.
-    pub credential_id: SmolStr,
+    pub credential_id: Id,
     /// Who issued it, where the log told; empty otherwise.
     pub issued_by: SmolStr,
     pub first: Time,
@@ -51,7 +51,7 @@ pub struct Holder {
 /// A token that was issued and not yet used.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Issued {
-    pub credential_id: SmolStr,
+    pub credential_id: Id,
     pub by: SmolStr,
     pub at: Time,
 }
@@ -84,13 +84,13 @@ pub fn key<'a>(credential: &Credential<'a>) -> Option<&'a str> {
 impl Credentials {
     #[must_use]
     pub fn find(&self, credential: &Credential<'_>) -> Option<&Holder> {
-        let key = key(credential)?;
+        let key = IdRef::of(key(credential)?);
         self.holders.iter().find(|h| h.key == key && h.kind == credential.kind)
     }
 
     #[must_use]
     pub fn issued(&self, credential_id: &str) -> Option<&Issued> {
-        self.issued.iter().find(|i| !credential_id.is_empty() && i.credential_id == credential_id)
+        self.issued.iter().find(|i| !credential_id.is_empty() && i.credential_id == *credential_id)
     }
 
     #[must_use]
@@ -107,7 +107,7 @@ impl Credentials {
     /// Remembers a token that `by` obtained for this account.
     pub fn issue(&mut self, credential_id: &str, by: &str, at: Time) {
         // Its use may have been read first, from the log of another API server.
-        if let Some(used) = self.holders.iter_mut().find(|h| h.credential_id == credential_id) {
+        if let Some(used) = self.holders.iter_mut().find(|h| h.credential_id == *credential_id) {
             used.issued_by = by.into();
             return;
         }
@@ -121,7 +121,8 @@ impl Credentials {
     pub fn note(&mut self, event: &AuditEvent<'_>, ip: Option<IpAddr>, may_grow: bool) {
         let Some(key) = key(&event.credential) else { return };
         let kind = event.credential.kind;
-        let at = match self.holders.iter().position(|h| h.key == key && h.kind == kind) {
+        let wanted = IdRef::of(key);
+        let at = match self.holders.iter().position(|h| h.key == wanted && h.kind == kind) {
             Some(at) => at,
             None => {
                 self.make_room(event.time, may_grow);
@@ -133,7 +134,7 @@ impl Credentials {
         };
         let holder = &mut self.holders[at];
         holder.last = holder.last.max(event.time);
-        if holder.credential_id != event.credential.id {
+        if holder.credential_id != *event.credential.id {
             holder.credential_id = event.credential.id.into();
         }
         if let Some(ip) = ip {
@@ -143,7 +144,7 @@ impl Credentials {
 
     fn new_holder(&mut self, event: &AuditEvent<'_>, key: &str) -> Holder {
         let credential = &event.credential;
-        let issued = self.issued.iter().position(|i| i.credential_id == credential.id && !credential.id.is_empty());
+        let issued = self.issued.iter().position(|i| i.credential_id == *credential.id && !credential.id.is_empty());
         let issued_by = issued.map_or_else(SmolStr::default, |i| self.issued.remove(i).by);
         let name = if credential.pod.is_empty() { credential.legacy_secret } else { credential.pod };
         Holder {

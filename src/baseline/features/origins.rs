@@ -112,7 +112,7 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class 
                 };
             }
             match known.and_then(|a| a.pod.as_ref()) {
-                Some(pod) if pod.uid == credential.pod_uid => Class::OwnPod,
+                Some(pod) if pod.uid == *credential.pod_uid => Class::OwnPod,
                 // It may have inherited the address.
                 Some(_) if known.is_some_and(|a| a.is_successor(credential.pod_uid)) => Class::OwnPod,
                 Some(_) if known.is_some_and(|a| a.has_live_pod(event.time)) => Class::OtherPod,

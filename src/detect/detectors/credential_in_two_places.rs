@@ -102,7 +102,7 @@ fn severity(view: &View<'_>) -> Option<Severity> {
 /// A token that was never used anywhere else, at the address of a pod that was heard after it came.
 fn is_intruder(view: &View<'_>) -> bool {
     let uid = view.event.credential.pod_uid;
-    view.pods_have_own && view.address.is_some_and(|a| a.overlap && a.newcomer.as_ref().is_some_and(|n| n.uid == uid))
+    view.pods_have_own && view.address.is_some_and(|a| a.overlap && a.newcomer.as_ref().is_some_and(|n| n.uid == *uid))
 }
 
 /// Another node's, and has been for ten minutes: behind a load balancer nodes take turns.
@@ -113,5 +113,5 @@ fn is_settled_node(view: &View<'_>) -> bool {
 /// A second address of the same family, while the first was in use.
 fn is_elsewhere(home: &Place, view: &View<'_>) -> bool {
     view.origin.ip.is_some_and(|ip| ip != home.ip && view.now().since(home.last) <= POD_ALIVE)
-        && view.address.and_then(|a| a.pod.as_ref()).is_none_or(|pod| pod.uid != view.event.credential.pod_uid)
+        && view.address.and_then(|a| a.pod.as_ref()).is_none_or(|pod| pod.uid != *view.event.credential.pod_uid)
 }
