@@ -11,4 +11,6 @@ pub mod detect;
 pub mod engine;
 pub mod incident;
 
+pub mod telemetry;
+
 pub mod config;
