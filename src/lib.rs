@@ -13,4 +13,5 @@ pub mod incident;
 
 pub mod telemetry;
 
+pub mod api;
 pub mod config;
