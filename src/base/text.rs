@@ -1,42 +1,115 @@
 //! Text from the log at the exits: control characters, secrets, shells.
 //!
-//! Refuses to let a byte through that could move a cursor, reorder a line or carry a token.
+//! Refuses to let a byte through that could move a cursor, reorder a line or carry a token. It errs on
+//! the side of redaction for arguments and query values, and leaves plain sentences alone.
 
-use regex::Regex;
+use regex::{Captures, Regex};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-/// JSON web tokens and PEM blocks.
-static CREDENTIALS: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(&format!("{JWT}|{PEM}")).unwrap_or_else(|_| unreachable!()));
+/// What stands where a secret stood.
+const REDACTED: &str = "[redacted]";
 
-const JWT: &str = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?";
-const PEM: &str = r"-----BEGIN [A-Z0-9 ]{1,40}-----(?s:.*?-----END [A-Z0-9 ]{1,40}-----|.*)";
+/// Words that a secret follows; as part of a longer name too (`client_secret`, `X-Auth-Token`).
+const WORDS: [&str; 9] =
+    ["token", "password", "passwd", "secret", "key", "authorization", "bearer", "credential", "eyj"];
 
-/// JSON web tokens, PEM blocks, and values that follow words like token or password.
-static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
-    let named =
-        r"(?i)(?:token|password|passwd|secret|apikey|api_key|authorization|bearer)(?:=|:|%3[Dd]|%20|\+| )+[^\s&,;]{6,}";
-    Regex::new(&format!("{JWT}|{PEM}|{named}")).unwrap_or_else(|_| unreachable!())
+/// JSON web tokens, whole or cut off, and PEM blocks, to their end or to the end of the text.
+static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
+    let jwt = r"eyJ[A-Za-z0-9_=-]{8,}(?:(?:\.|%2[Ee])[A-Za-z0-9_=-]*)*";
+    let pem = r"(?s)-----BEGIN [A-Z0-9 ]{1,40}-----.*?(?:-----END [A-Z0-9 ]{1,40}-----|\z)";
+    compiled(&format!("{jwt}|{pem}"))
 });
 
+/// A name that ends with a word, its separator, and the value.
+///
+/// `:` counts only where no space and no path follows: `Secret: shop/db` is a sentence.
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    let name = r"(?i)(?:token|password|passwd|secret|api[_-]?key|access[_-]?key|private[_-]?key|\bkey|authorization|credentials?)";
+    let next_argument = r#"(?:&command=|%26command%3[Dd])"#;
+    let assigned = r#"["']?(?:=|%3[Dd]|:|%3[Aa](?:%20|\+)*)["']?"#;
+    let scheme = r"(?:(?:bearer|basic)(?: |\+|%20)+)?";
+    let header = r"(?i)\bauthorization(?::|%3[Aa])(?: |\+|%20)*";
+    let bearer = r"(?i)\bbearer(?:\+|%20)+";
+    let value = r#"[^\s&,;"'\[\]]+"#;
+    compiled(&format!(
+        "(?P<head>{name}(?:{next_argument}|{assigned}){scheme}|{header}{scheme}|{bearer})(?P<value>{value})"
+    ))
+});
+
+fn compiled(pattern: &str) -> Regex {
+    // The patterns are constant, and every test of this file runs them.
+    Regex::new(pattern).unwrap_or_else(|_| unreachable!("a constant pattern is wrong"))
+}
+
+/// Redacting can bring what stood apart together; a text that needs more rounds is all secret.
+const ROUNDS: usize = 8;
+
 /// Safe to show anywhere as plain text: secrets redacted, control, ANSI and bidi characters escaped.
+///
+/// Ordinary text is returned as it is, without an allocation. Applied twice it gives the same. Where a
+/// secret was found, characters that show nothing are left out: they could part a token in two.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
-    // Words like `token` stand in our own sentences and in people's names for things: only what is
-    // plainly a credential goes here; `redact` takes the rest out of URIs and arguments.
-    if !text.contains("eyJ") && !text.contains("-----BEGIN") {
-        return escape_control(text);
+    if !text.contains(is_hostile) {
+        return redact(text);
     }
-    match CREDENTIALS.replace_all(text, "[redacted]") {
+    let whole = redact(text);
+    let bare = whole.replace(is_hostile, "");
+    let redacted = redact(&bare);
+    if matches!(whole, Cow::Owned(_)) || matches!(redacted, Cow::Owned(_)) {
+        return Cow::Owned(redacted.into_owned());
+    }
+    let escaped = escape_control(text);
+    Cow::Owned(redact(&escaped).into_owned())
+}
+
+/// For names that must stay as they are (principals, ids): only what has the shape of a token or key is
+/// redacted, not what follows a telling word, and control characters are escaped.
+#[must_use]
+pub fn name(text: &str) -> Cow<'_, str> {
+    match SHAPES.replace_all(text, REDACTED) {
         Cow::Borrowed(text) => escape_control(text),
         Cow::Owned(text) => Cow::Owned(escape_control(&text).into_owned()),
     }
 }
 
+/// Borrowed where nothing looks like a secret; else such that redacting again changes nothing.
+fn redact(text: &str) -> Cow<'_, str> {
+    if !is_suspect(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut now = Cow::Borrowed(text);
+    for _ in 0..ROUNDS {
+        let shaped = SHAPES.replace_all(&now, REDACTED);
+        let named = NAMED.replace_all(&shaped, |c: &Captures<'_>| format!("{}{REDACTED}", &c["head"]));
+        if *named == *now {
+            return now;
+        }
+        now = Cow::Owned(named.into_owned());
+    }
+    Cow::Borrowed(REDACTED)
+}
+
+/// Whether a pattern could match: a cheap look at bytes, since most text is innocent.
+fn is_suspect(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if bytes.len() < 4 {
+        return false;
+    }
+    let begins = |i: usize, word: &str| {
+        bytes.get(i..i + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    bytes.iter().enumerate().any(|(i, b)| match b.to_ascii_lowercase() {
+        b't' | b'p' | b's' | b'k' | b'a' | b'b' | b'c' | b'e' => WORDS.iter().any(|word| begins(i, word)),
+        b'-' => begins(i, "-----BEGIN"),
+        _ => false,
+    })
+}
+
 fn is_hostile(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn escape_control(text: &str) -> Cow<'_, str> {
@@ -54,13 +127,7 @@ fn escape_control(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Replaces what looks like a secret.
-#[must_use]
-pub fn redact(text: &str) -> Cow<'_, str> {
-    SECRETS.replace_all(text, "[redacted]")
-}
-
-/// One word for a POSIX shell.
+/// One word for a POSIX shell, which the shell reads back as the text with hostile characters escaped.
 #[must_use]
 pub fn shell_quote(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | '@');
@@ -71,3 +138,6 @@ pub fn shell_quote(text: &str) -> String {
         format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
+
+#[cfg(test)]
+mod tests;

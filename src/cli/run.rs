@@ -13,6 +13,7 @@ use std::io::{IsTerminal, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     let (mut config, reloader) = Reloader::open(args.config.as_deref())?;
@@ -39,7 +40,7 @@ pub(super) fn start(config: &Config, reloader: Option<Reloader>) -> Result<()> {
     let listen = config.daemon.listen;
     let listener = TcpListener::bind(listen)
         .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
-    let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(Health::default()));
+    let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(daemon::health(Instant::now())));
     let waker = Waker::new(&config.daemon.audit_logs);
     let server = serve(listener, metrics.clone(), health.clone(), waker.handle())?;
     let watch = Watch::new(metrics, health);
@@ -64,13 +65,13 @@ fn serve(
     let _entered = runtime.enter();
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    runtime.spawn(async move {
+    let stopping = async move {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
         wake.stop();
-    });
+    };
     tracing::info!("serving /metrics, /livez and /readyz on http://{}", listener.local_addr()?);
     runtime.spawn(async move {
-        if let Err(error) = api::serve(listener, metrics, health).await {
+        if let Err(error) = api::serve(listener, metrics, health, stopping).await {
             tracing::error!("the HTTP server ended: {error:#}");
         }
     });

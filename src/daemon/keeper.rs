@@ -4,7 +4,7 @@
 
 use super::pump::{Batch, Pump};
 use crate::engine::{Engine, Record, Room};
-use crate::incident::{Revision, to_json};
+use crate::incident::to_json;
 use crate::sink::{Cursor, Delivery, IncidentsFile, Row};
 use crate::source::Positions;
 use crate::store::{self, Commit, Store};
@@ -82,17 +82,23 @@ impl Keeper {
     }
 
     /// Makes a batch durable, then writes what it has to tell to the incidents file. The batch is empty
-    /// afterwards; its revisions are handed back, for they may be told now.
+    /// afterwards, and handed back: what it holds may be told now.
     ///
     /// # Errors
     /// `StoreError` (a full disk is told apart), or the incidents file cannot be written.
-    pub fn commit(&mut self, pump: &mut Pump) -> Result<Vec<Revision>> {
+    pub fn commit(&mut self, pump: &mut Pump) -> Result<Batch> {
         let batch = std::mem::take(&mut pump.batch);
         let mut records = Vec::new();
         pump.engine.drain_records(&mut records);
         self.write(&batch, &records, pump.engine.seq())?;
         self.deliver(pump.engine.seq())?;
-        Ok(batch.out.revisions)
+        Ok(batch)
+    }
+
+    /// Notices that are durable and not told yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     fn write(&mut self, batch: &Batch, records: &[Record], seq: u64) -> Result<()> {

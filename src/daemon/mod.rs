@@ -10,4 +10,4 @@ mod watch;
 
 pub use keeper::Keeper;
 pub use pump::{Batch, Pump};
-pub use watch::Watch;
+pub use watch::{Watch, health};

@@ -41,6 +41,7 @@ pub type Tell<'a> = &'a mut dyn FnMut(&Revision);
 pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch: &Watch, tell: Tell<'_>) -> Result<()> {
     let mut reloader = reloader;
     let mut session = Session::open(config, config.policy.clone())?;
+    watch.opened();
     loop {
         let Err(error) = session.follow(&mut waker, &mut reloader, watch, tell) else { return Ok(()) };
         let policy = session.pump.engine.policy().clone();
@@ -62,7 +63,7 @@ fn reopen(
     watch: &Watch,
 ) -> Result<Option<Session>> {
     let mut error = error;
-    watch.disk_full(true);
+    watch.disk_full();
     while is_full_disk(&error) {
         tracing::error!("{error:#}; reading stops until there is room");
         if waker.pause(RETRY_FULL_DISK) {
@@ -71,7 +72,7 @@ fn reopen(
         match Session::open(config, policy.clone()) {
             Ok(session) => {
                 tracing::info!("there is room again: going on from the last commit");
-                watch.disk_full(false);
+                watch.opened();
                 return Ok(Some(session));
             }
             Err(again) => error = again,
@@ -89,6 +90,8 @@ fn is_full_disk(error: &anyhow::Error) -> bool {
 
 /// From one opening of the state to the next.
 struct Session {
+    /// As it was last read.
+    config: Config,
     pump: Pump,
     keeper: Keeper,
     followers: Vec<Follower>,
@@ -117,6 +120,7 @@ impl Session {
         let now = Instant::now();
         let poll = Duration::from_secs_f64(daemon.poll_seconds);
         Ok(Session {
+            config: Config { policy, ..config.clone() },
             pump,
             keeper,
             followers,
@@ -149,7 +153,7 @@ impl Session {
             if !self.pump.batch.is_empty() && due {
                 self.commit(watch, tell)?;
             }
-            watch.turn(&self.pump.engine, self.behind, self.caught_up);
+            watch.turn(&self.pump.engine, self.behind, self.caught_up, now);
             if self.wait(waker) {
                 return self.stop(watch, tell);
             }
@@ -189,26 +193,25 @@ impl Session {
         match reloader.and_then(Reloader::check) {
             None => {}
             Some(Ok(config)) => {
-                tracing::info!(
-                    "the configuration changed: its policy is in force; daemon settings and limits need a restart"
-                );
+                tracing::info!("the configuration changed: its policy is in force");
+                if let Some(warning) = self.config.restart_warning(&config) {
+                    tracing::warn!("{warning}");
+                }
+                self.config = config.clone();
                 self.pump.engine.step(Input::Policy(Box::new(config.policy)), &mut self.pump.batch.out);
-                watch.reloaded(true);
+                watch.reloaded(None);
             }
-            Some(Err(error)) => {
-                tracing::error!("{error}; the last good configuration stays in force");
-                watch.reloaded(false);
-            }
+            Some(Err(error)) => watch.reloaded(Some(error.to_string())),
         }
     }
 
     fn commit(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
         let begun = Instant::now();
-        watch.batch(&self.pump.batch);
-        let revisions = self.keeper.commit(&mut self.pump)?;
+        let batch = self.keeper.commit(&mut self.pump)?;
         self.committed = Instant::now();
-        watch.committed(begun.elapsed());
-        revisions.iter().filter(|r| r.notice.tell && r.notice.reason != Reason::Ended).for_each(tell);
+        watch.batch(&batch);
+        watch.committed(&self.pump.engine, begun.elapsed(), self.keeper.waiting(), &self.config.daemon.state);
+        batch.out.revisions.iter().filter(|r| r.notice.tell && r.notice.reason != Reason::Ended).for_each(tell);
         Ok(())
     }
 

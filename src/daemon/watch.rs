@@ -1,34 +1,136 @@
 //! What the daemon shows of itself while it runs: metrics and health.
+//!
+//! Refuses to hold anything up: counting is all it does.
 
 use super::Batch;
+use super::pump::Hole;
 use crate::engine::Engine;
+use crate::event::decode::Malformed;
+use crate::incident::{Incident, Reason, Revision, Status};
 use crate::telemetry::{Health, Metrics};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Readiness: everything that was there at the start has been read.
+const CAUGHT_UP: &str = "caught-up";
+/// Readiness: what is read can be committed.
+const STATE: &str = "state-writable";
+/// Readiness: the configuration on the disk is in force.
+const CONFIG: &str = "config";
+/// Counting all baselines takes a walk over them.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
 
 pub struct Watch {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
+    counted: Mutex<Option<Instant>>,
+}
+
+/// The checks of readiness that a daemon has.
+#[must_use]
+pub fn health(now: Instant) -> Health {
+    let health = Health::new(&[CAUGHT_UP, STATE, CONFIG], now);
+    health.set(CONFIG, Ok(()));
+    health
 }
 
 impl Watch {
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, health: Arc<Health>) -> Watch {
-        Watch { metrics, health }
+        metrics.config_loaded(wall_clock());
+        Watch { metrics, health, counted: Mutex::new(None) }
     }
 
-    pub fn turn(&self, _engine: &Engine, _behind: u64, caught_up: bool) {
+    /// Once a turn of the loop.
+    pub fn turn(&self, engine: &Engine, behind: u64, caught_up: bool, now: Instant) {
+        self.health.beat(now);
+        self.metrics.bytes_behind.set(i64::try_from(behind).unwrap_or(i64::MAX));
         if caught_up {
-            self.health.ready.store(true, Ordering::SeqCst);
+            self.health.set(CAUGHT_UP, Ok(()));
+        }
+        let newest = engine.now().0 as f64 / 1e6;
+        if newest > 0.0 {
+            self.metrics.lag.set(wall_clock() - newest);
+        }
+        let Ok(mut counted) = self.counted.lock() else { return };
+        if counted.is_none_or(|at| now.duration_since(at) >= COUNT_EVERY) {
+            *counted = Some(now);
+            self.count_baselines(engine);
         }
     }
+
+    fn count_baselines(&self, engine: &Engine) {
+        let learning = &engine.policy().learning;
+        let mature = engine.population().iter().filter(|(_, a)| a.maturity(a.last_seen, learning).mature).count();
+        self.metrics.set_baselines(engine.population().len() - mature, mature);
+        let refused = engine.population().refused;
+        self.metrics.accounts_refused.inc_by(refused.saturating_sub(self.metrics.accounts_refused.get()));
+    }
+
+    /// What a batch read and found; call it once the batch is durable.
     pub fn batch(&self, batch: &Batch) {
-        self.metrics.read_bytes.inc_by(batch.bytes);
+        let metrics = &self.metrics;
+        metrics.lines_read.inc_by(batch.lines);
+        metrics.bytes_read.inc_by(batch.bytes);
+        metrics.events_decoded.inc_by(batch.events);
+        metrics.events_judged.inc_by(batch.out.judged);
+        for (reason, count) in Malformed::ALL.into_iter().zip(batch.malformed) {
+            (0..count).for_each(|_| metrics.count_malformed(reason));
+        }
+        for Hole { kind, .. } in &batch.holes {
+            metrics.count_gap(kind.as_str(), 0.0);
+        }
+        if batch.out.silent.0 > 0 {
+            metrics.count_gap("silent", batch.out.silent.0 as f64 / 1e6);
+        }
+        for (detector, severity) in &batch.out.findings {
+            metrics.count_finding(detector, *severity);
+        }
+        batch.out.revisions.iter().for_each(|revision| self.revision(revision));
     }
-    pub fn committed(&self, took: Duration) {
-        self.metrics.commit.observe(took.as_secs_f64());
+
+    fn revision(&self, Revision { incident, notice }: &Revision) {
+        let Incident { severity, kind, .. } = *incident;
+        match (incident.revision, incident.status, notice.reason) {
+            (1, ..) => self.metrics.count_opened(severity, kind),
+            (_, Status::Resolved, _) => self.metrics.count_resolved(severity, kind),
+            (_, _, Reason::Escalated | Reason::Opened) => self.metrics.count_escalated(severity, kind),
+            _ => {}
+        }
     }
-    pub fn reloaded(&self, _ok: bool) {}
-    pub fn disk_full(&self, _full: bool) {}
+
+    /// A commit was made, of which so many notices wait for delivery.
+    pub fn committed(&self, engine: &Engine, took: Duration, waiting: usize, state: &Path) {
+        self.metrics.commit_duration.observe(took.as_secs_f64());
+        self.metrics.last_commit.set(wall_clock());
+        self.metrics.outbox_rows.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        let bytes = std::fs::metadata(state.join("state.redb")).map_or(0, |meta| meta.len());
+        self.metrics.state_size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.metrics.set_open(engine.incidents().open().map(|i| (i.severity, i.kind)));
+        self.health.set(STATE, Ok(()));
+    }
+
+    /// The state was opened, and can be written.
+    pub fn opened(&self) {
+        self.health.set(STATE, Ok(()));
+    }
+
+    pub fn disk_full(&self) {
+        self.health.set(STATE, Err("no space left: reading has stopped until there is room".to_owned()));
+    }
+
+    /// The configuration file changed; `problem` says why it is not in force.
+    pub fn reloaded(&self, problem: Option<String>) {
+        self.metrics.config_reloaded(problem.is_none().then(wall_clock));
+        self.health.set(CONFIG, Ok(()));
+        if let Some(problem) = problem {
+            tracing::error!("{problem}; the last good configuration stays in force");
+        }
+    }
+}
+
+/// Seconds since 1970. Only metrics compare it with stage times.
+fn wall_clock() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

@@ -5,6 +5,7 @@
 pub mod detectors;
 mod finding;
 pub mod policy;
+pub mod reference;
 pub mod sensitive;
 mod view;
 

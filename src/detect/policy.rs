@@ -54,8 +54,9 @@ pub struct Enumeration {
     pub denied_sensitive: u32,
     /// Points of each question for one's own rights or name.
     pub self_review: u32,
-    /// Points of each discovery path, and the most that all of them give.
+    /// Points of each discovery path.
     pub discovery: u32,
+    /// The most points that all discovery paths give.
     pub discovery_most: u32,
     /// Points of each new operation of a mature account.
     pub novel: u32,
@@ -138,6 +139,7 @@ impl Default for Visibility {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DetectorPolicy {
+    /// The detector does not judge.
     pub disabled: bool,
     /// The most severe that this detector may be.
     pub at_most: Option<Severity>,

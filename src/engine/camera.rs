@@ -70,7 +70,7 @@ impl Camera {
         last != Time::ZERO && event.time.since(last).as_seconds() < 86_400
     }
 
-    /// Takes note of one event. `now` is the engine's clock after it.
+    /// Takes note of one event, and returns the silence that it ended. `now` is the engine's clock after it.
     pub fn hear(
         &mut self,
         source: SourceIndex,
@@ -78,13 +78,11 @@ impl Camera {
         now: Time,
         policy: &Visibility,
         out: &mut Vec<Blind>,
-    ) {
+    ) -> Span {
         let log = self.logs.entry(source).or_insert_with(|| Log { last: event.time.min(now), told_silent: false });
-        if let Some(blind) = silence(source, log, now, policy)
-            && !log.told_silent
-        {
-            out.push(blind);
-        }
+        let silent = silence(source, log, now, policy);
+        let span = if silent.is_some() { now.since(log.last) } else { Span::ZERO };
+        out.extend(silent.filter(|_| !log.told_silent));
         log.told_silent = false;
         log.last = log.last.max(event.time.min(now));
         if event.stage == Stage::ResponseStarted && !event.username.is_empty() {
@@ -93,6 +91,7 @@ impl Camera {
         }
         self.events += 1;
         self.count_parts(event, policy, out);
+        span
     }
 
     fn count_parts(&mut self, event: &AuditEvent<'_>, policy: &Visibility, out: &mut Vec<Blind>) {

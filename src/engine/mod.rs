@@ -29,6 +29,8 @@ pub struct Output {
     pub revisions: Vec<Revision>,
     /// Findings by detector and severity, for metrics.
     pub findings: Vec<(&'static str, crate::detect::Severity)>,
+    /// Silences of logs that ended, together.
+    pub silent: crate::base::Span,
     /// Events that were judged (the others repeat what was judged, or have no response yet).
     pub judged: u64,
 }
@@ -122,7 +124,8 @@ impl Engine {
     fn event(&mut self, source: SourceIndex, event: &AuditEvent<'_>, out: &mut Output) {
         self.clock.hear(source, event.time);
         let mut blind = Vec::new();
-        self.camera.hear(source, event, self.clock.now(), &self.policy.visibility, &mut blind);
+        let silent = self.camera.hear(source, event, self.clock.now(), &self.policy.visibility, &mut blind);
+        out.silent = crate::base::Span(out.silent.0 + silent.0);
         self.tell(blind, out);
         self.correlator.advance(self.clock.now(), &self.policy, &mut out.revisions);
         if observe::is_judged(event, self.camera.sees_starts(event)) {

@@ -25,21 +25,21 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     put("status", json!(status(incident.status)));
     put("severity", json!(incident.severity.label()));
     put("score", json!(incident.score()));
-    put("principal", json!(text::clean(&incident.principal)));
+    put("principal", json!(text::name(&incident.principal)));
     put("principals", list(&incident.principals));
-    put("cluster", json!(text::clean(&incident.cluster)));
+    put("cluster", json!(text::name(&incident.cluster)));
     put("first_seen", json!(incident.first_seen.to_string()));
     put("last_seen", json!(incident.last_seen.to_string()));
     put("detected_at", json!(incident.detected_at.map(|t| t.to_string())));
     put("ended", json!(incident.ended.map(|t: Time| t.to_string())));
-    put("summary", json!(text::clean(&incident.summary())));
+    put("summary", json!(text::name(&incident.summary())));
     put("detectors", list(&incident.detectors));
     put("techniques", list(&incident.techniques));
-    put("audit_ids", incident.evidence.audit_ids().map(|id| json!(text::clean(id))).collect());
+    put("audit_ids", incident.evidence.audit_ids().map(|id| json!(text::name(id))).collect());
     put("requests", json!(incident.evidence.count));
     put("credentials", list(&incident.credentials));
     put("origins", list(&incident.origins));
-    put("user_agents", list(&incident.user_agents));
+    put("user_agents", incident.user_agents.iter().map(|agent| json!(text::clean(agent))).collect());
     put("findings", findings(incident));
     put("baseline", baseline(incident));
     put("respond", super::respond::steps(incident).into_iter().map(Value::from).collect());
@@ -59,7 +59,7 @@ fn status(status: Status) -> &'static str {
 }
 
 fn list(values: &[SmolStr]) -> Value {
-    values.iter().map(|v| json!(text::clean(v))).collect()
+    values.iter().map(|v| json!(text::name(v))).collect()
 }
 
 fn findings(incident: &Incident) -> Value {
@@ -69,8 +69,8 @@ fn findings(incident: &Incident) -> Value {
             "title": told.title.as_str(),
             "severity": told.severity.label(),
             "tactic": told.tactic,
-            "expected": text::clean(&told.expected),
-            "observed": text::clean(&told.observed),
+            "expected": text::name(&told.expected),
+            "observed": text::name(&told.observed),
             "count": told.count,
             "first_seen": told.first_seen.to_string(),
             "last_seen": told.last_seen.to_string(),

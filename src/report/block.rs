@@ -1,7 +1,7 @@
 //! One revision of an incident in full: who, what was expected, what was seen, what to do.
 
 use super::{Style, severity};
-use crate::base::text::clean;
+use crate::base::text;
 use crate::incident::{Kind, Reason, Revision, Status, respond};
 use std::fmt::Write;
 
@@ -33,9 +33,9 @@ pub fn block(revision: &Revision, style: Style) -> String {
     told.sort_by_key(|t| (std::cmp::Reverse(t.severity), t.first_seen));
     for finding in told.iter().take(FINDINGS_SHOWN) {
         let times = if finding.count > 1 { format!("  ({} times)", finding.count) } else { String::new() };
-        let _ = writeln!(out, "         {} [{}]{times}", clean(&finding.title), finding.detector);
-        let _ = writeln!(out, "           expected: {}", clean(&finding.expected));
-        let _ = writeln!(out, "           observed: {}", clean(&finding.observed));
+        let _ = writeln!(out, "         {} [{}]{times}", text::name(&finding.title), finding.detector);
+        let _ = writeln!(out, "           expected: {}", text::name(&finding.expected));
+        let _ = writeln!(out, "           observed: {}", text::name(&finding.observed));
     }
     if told.len() > FINDINGS_SHOWN {
         let _ = writeln!(out, "         and {} findings more", told.len() - FINDINGS_SHOWN);

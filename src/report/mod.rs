@@ -10,7 +10,7 @@ pub use block::block;
 pub use summary::summary;
 pub use table::table;
 
-use crate::base::text::clean;
+use crate::base::text;
 use crate::detect::Severity;
 use crate::incident::{Incident, Kind};
 
@@ -42,6 +42,6 @@ fn who(incident: &Incident) -> String {
     match (incident.kind, incident.principal.as_str()) {
         (Kind::Visibility, _) => "(the audit log)".to_owned(),
         (Kind::Threat, "") => "(no user)".to_owned(),
-        (Kind::Threat, name) => clean(name).into_owned(),
+        (Kind::Threat, name) => text::name(name).into_owned(),
     }
 }

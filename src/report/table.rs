@@ -1,7 +1,7 @@
 //! Many incidents, a line each and a sentence below.
 
 use super::{Style, severity, who};
-use crate::base::text::clean;
+use crate::base::text;
 use crate::incident::Incident;
 use std::fmt::Write;
 
@@ -32,8 +32,8 @@ pub fn table(incidents: &[Incident], style: Style) -> String {
         );
         let gravest = incident.findings.iter().max_by_key(|t| (t.severity, std::cmp::Reverse(t.first_seen)));
         if let Some(told) = gravest {
-            let _ = writeln!(out, "{:8} expected: {}", "", clean(&told.expected));
-            let _ = writeln!(out, "{:8} observed: {}", "", clean(&told.observed));
+            let _ = writeln!(out, "{:8} expected: {}", "", text::name(&told.expected));
+            let _ = writeln!(out, "{:8} observed: {}", "", text::name(&told.observed));
         }
     }
     out

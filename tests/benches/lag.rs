@@ -38,7 +38,7 @@ fn main() {
         let total = written.last().unwrap().0 + chunk.len() as u64;
         written.push((total, Instant::now()));
         if n % 20 == 19 {
-            let done = daemon.metric("tokentrail_source_read_bytes_total") as u64;
+            let done = daemon.metric("tokentrail_bytes_read_total") as u64;
             let oldest_unread = written.iter().find(|(bytes, _)| *bytes > done).map_or(begun, |(_, at)| *at);
             let behind = written.last().unwrap().0 > done;
             lags.push(if behind { oldest_unread.elapsed() } else { Duration::ZERO });

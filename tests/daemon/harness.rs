@@ -187,7 +187,7 @@ impl Daemon {
     }
 
     pub fn wait_for_bytes(&mut self, bytes: u64) {
-        self.wait("all bytes read", |d| d.metric("tokentrail_source_read_bytes_total") >= bytes as f64);
+        self.wait("all bytes read", |d| d.metric("tokentrail_bytes_read_total") >= bytes as f64);
     }
 
     pub fn wait_for_any_commit(&mut self) {
@@ -204,9 +204,7 @@ impl Daemon {
 
     /// Until everything is read and committed, however often it had to begin again.
     pub fn wait_for_position(&mut self) {
-        self.wait("the end of the log", |d| {
-            d.get("/readyz").0 == 200 && d.metric("tokentrail_source_behind_bytes") == 0.0
-        });
+        self.wait("the end of the log", |d| d.get("/readyz").0 == 200 && d.metric("tokentrail_bytes_behind") == 0.0);
     }
 
     pub fn kill(&mut self) {

@@ -1,0 +1,83 @@
+//! The pages of the detectors, from what they say of themselves.
+//!
+//! Refuses words of its own: what is wrong on a page is wrong in the detector's file.
+
+use super::{Detector, Severity, detectors};
+use std::fmt::Write;
+
+/// The sections of every detector's doc comment, in this order.
+pub const SECTIONS: [&str; 6] =
+    ["What it sees", "Why it matters", "How it decides", "When it is wrong", "Tuning", "Respond"];
+
+const NOTE: &str = "<!-- Generated from the detectors: UPDATE_REFERENCE=1 cargo test --test reference -->\n\n";
+
+/// Every page as (path in the repository, content), the table of all first.
+#[must_use]
+pub fn pages() -> Vec<(String, String)> {
+    let mut pages = vec![("docs/detectors/README.md".to_owned(), table())];
+    pages.extend(detectors::ALL.iter().map(|d| (format!("docs/detectors/{}.md", d.meta.id), page(d))));
+    pages
+}
+
+/// The doc comment of a detector's file, as Markdown.
+#[must_use]
+pub fn doc(detector: &Detector) -> String {
+    let lines = detector.source.lines().map_while(|line| line.strip_prefix("//!"));
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The titles of the sections that a detector's doc comment has.
+#[must_use]
+pub fn sections(detector: &Detector) -> Vec<String> {
+    doc(detector).lines().filter_map(|line| line.strip_prefix("# ")).map(str::to_owned).collect()
+}
+
+fn table() -> String {
+    let mut out = format!("# Detectors\n\n{NOTE}");
+    out.push_str(
+        "In the order in which they judge. What could not be seen (`log-gap`, `log-silent`, `log-part-vanished`)\n",
+    );
+    out.push_str("is told without a detector, in incidents of kind `visibility`.\n\n");
+    out.push_str("| detector | severity | tactic | techniques | audit level |\n|---|---|---|---|---|\n");
+    for Detector { meta, .. } in detectors::ALL {
+        let techniques = techniques(meta.techniques);
+        let severities = severities(meta.severities);
+        let (id, title) = (meta.id, meta.title);
+        let _ =
+            writeln!(out, "| [{title}]({id}.md) | {severities} | {:?} | {techniques} | {} |", meta.tactic, meta.level);
+    }
+    out
+}
+
+fn page(detector: &Detector) -> String {
+    let meta = detector.meta;
+    let mut out = format!("# {}\n\n{NOTE}| | |\n|---|---|\n| id | `{}` |\n", meta.title, meta.id);
+    let tunables: Vec<String> = meta.tunables.iter().map(|t| format!("`{t}`")).collect();
+    let settings = if tunables.is_empty() { "none".to_owned() } else { tunables.join(", ") };
+    let rows = [
+        ("severity", severities(meta.severities)),
+        ("tactic", format!("{:?}", meta.tactic)),
+        ("techniques", techniques(meta.techniques)),
+        ("audit level", meta.level.to_owned()),
+        ("since", meta.since.to_owned()),
+        ("[settings](../reference/config.md)", settings),
+    ];
+    for (name, value) in rows {
+        let _ = writeln!(out, "| {name} | {value} |");
+    }
+    out.push('\n');
+    for line in doc(detector).lines() {
+        let _ = writeln!(out, "{}{line}", if line.starts_with("# ") { "#" } else { "" });
+    }
+    out
+}
+
+fn severities(severities: &[Severity]) -> String {
+    severities.iter().map(|s| s.label()).collect::<Vec<_>>().join(", ")
+}
+
+/// Linked to ATT&CK; a sub-technique has a page below its technique.
+fn techniques(ids: &[&str]) -> String {
+    let link = |id: &&str| format!("[{id}](https://attack.mitre.org/techniques/{}/)", id.replace('.', "/"));
+    ids.iter().map(link).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,67 @@
+//! The reference pages say what the code says: `UPDATE_REFERENCE=1` writes them anew.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use tokentrail::detect::{detectors, reference};
+
+fn pages() -> Vec<(String, String)> {
+    let mut pages = reference::pages();
+    pages.push(("docs/reference/config.md".to_owned(), tokentrail::config::reference::markdown()));
+    pages.push(("docs/reference/metrics.md".to_owned(), tokentrail::telemetry::reference::markdown()));
+    pages
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+#[test]
+fn every_page_is_what_the_code_says() {
+    for (path, content) in pages() {
+        let file = root().join(&path);
+        if std::env::var_os("UPDATE_REFERENCE").is_some() {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, &content).unwrap();
+        }
+        let there = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(there == content, "{path} is out of date: UPDATE_REFERENCE=1 cargo test --test reference");
+    }
+}
+
+#[test]
+fn no_page_is_left_of_a_detector_that_is_gone() {
+    let known: BTreeSet<PathBuf> = pages().into_iter().map(|(path, _)| root().join(path)).collect();
+    for entry in std::fs::read_dir(root().join("docs/detectors")).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(known.contains(&path), "{} belongs to no detector", path.display());
+    }
+}
+
+#[test]
+fn every_detector_is_described_in_the_six_sections_and_each_says_something() {
+    for detector in detectors::ALL {
+        assert_eq!(reference::sections(detector), reference::SECTIONS, "{}", detector.meta.id);
+        let doc = reference::doc(detector);
+        for section in doc.split("# ").skip(1) {
+            let said = section.split_once('\n').map_or("", |(_, rest)| rest.trim());
+            assert!(!said.is_empty(), "{}: {section}", detector.meta.id);
+        }
+    }
+}
+
+#[test]
+fn every_tunable_is_a_setting() {
+    let settings = tokentrail::config::reference::markdown();
+    for detector in detectors::ALL {
+        for tunable in detector.meta.tunables {
+            assert!(settings.contains(&format!("| `{tunable}` |")), "{}: {tunable}", detector.meta.id);
+        }
+    }
+}
+
+#[test]
+fn every_setting_says_what_it_means() {
+    for row in tokentrail::config::reference::markdown().lines().filter(|l| l.starts_with("| `")) {
+        assert!(!row.ends_with("|  |"), "{row}");
+    }
+}
