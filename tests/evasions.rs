@@ -50,5 +50,5 @@ fn a_straggler_of_a_deleted_account_does_not_wash_its_successor() {
         feed(&mut engine, 0, &request.line(n as i64 * SECOND), &mut out);
     }
     let account = engine.population().get("system:serviceaccount:shelf:stock").expect("known");
-    assert_eq!((account.events, account.uid.ends_with('2')), (3, true));
+    assert_eq!((account.events, account.uid.to_string().ends_with('2')), (3, true));
 }

@@ -137,9 +137,11 @@ mod tests {
             "c1ea17e8x9460-4384-a4e5-3808a72ad7e8",
             "X509SHA256=8482d34c",
         ] {
-            assert_eq!(Id::from(text).to_string(), text);
-            assert!(Id::from(text) == *text);
+            let id = Id::from(text);
+            assert_eq!(id.to_string(), text);
+            assert!(id == *text);
         }
-        assert!(Id::from("c1ea17e8-9460-4384-a4e5-3808a72ad7e8") != *"JTI=c1ea17e8-9460-4384-a4e5-3808a72ad7e8");
+        let uid = Id::from("c1ea17e8-9460-4384-a4e5-3808a72ad7e8");
+        assert!(uid != *"JTI=c1ea17e8-9460-4384-a4e5-3808a72ad7e8");
     }
 }
