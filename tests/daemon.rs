@@ -164,3 +164,22 @@ fn a_full_disk_stops_the_reading_and_nothing_is_lost() {
     let expected = essence(&incidents_of(&replay(&[once.log()], &[]).stdout));
     assert_eq!(essence(&last_revisions(&home.incidents())), expected);
 }
+
+#[test]
+fn a_changed_configuration_is_taken_and_a_wrong_one_is_told() {
+    let home = Home::new();
+    let config = home.path("tokentrail.yaml");
+    fs::write(&config, "cluster: before\n").unwrap();
+    let mut daemon = Daemon::start_with(&home, &["--config", config.to_str().unwrap()]);
+    daemon.wait_until_caught_up();
+    fs::write(&config, "cluster: after\nlearning: {min_dais: 3}\n").unwrap();
+    daemon.wait_for_metric("tokentrail_config_last_reload_successful", 0.0);
+    fs::write(&config, "cluster: after\n").unwrap();
+    daemon.wait_for_metric("tokentrail_config_last_reload_successful", 1.0);
+    let log = sample();
+    home.write_log(&log);
+    daemon.wait_for_bytes(log.len() as u64);
+    daemon.terminate();
+    let told = last_revisions(&home.incidents());
+    assert!(!told.is_empty() && told.iter().all(|i| i["cluster"] == "after"));
+}

@@ -7,6 +7,8 @@ use tokentrail::detect::{detectors, reference};
 fn pages() -> Vec<(String, String)> {
     let mut pages = reference::pages();
     pages.push(("docs/reference/config.md".to_owned(), tokentrail::config::reference::markdown()));
+    pages.push(("docs/reference/cli.md".to_owned(), tokentrail::cli::reference::markdown()));
+    pages.push(("docs/reference/api.md".to_owned(), tokentrail::api::reference()));
     pages.push(("docs/reference/metrics.md".to_owned(), tokentrail::telemetry::reference::markdown()));
     pages
 }
@@ -63,5 +65,20 @@ fn every_tunable_is_a_setting() {
 fn every_setting_says_what_it_means() {
     for row in tokentrail::config::reference::markdown().lines().filter(|l| l.starts_with("| `")) {
         assert!(!row.ends_with("|  |"), "{row}");
+    }
+}
+
+#[test]
+fn every_field_of_an_incident_is_explained() {
+    use tokentrail::engine::{Engine, Input, Output};
+    let (mut engine, mut out) = (Engine::new(tokentrail::detect::Policy::default()), Output::default());
+    let gap = tokentrail::engine::Gap { kind: "lost", detail: "", digest: tokentrail::base::Digest::default() };
+    engine.step(Input::Gap { source: 0, gap }, &mut out);
+    let revision = out.revisions.first().expect("a gap is an incident");
+    let json = tokentrail::incident::to_json(&revision.incident, Some(revision.notice));
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/incidents.md")).unwrap();
+    for field in object.keys() {
+        assert!(page.contains(&format!("`{field}`")), "docs/incidents.md says nothing of {field}");
     }
 }

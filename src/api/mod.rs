@@ -7,5 +7,5 @@ mod routes;
 mod server;
 
 pub use crate::telemetry::Health;
-pub use routes::router;
+pub use routes::{reference, router};
 pub use server::serve;

@@ -13,14 +13,30 @@ use axum::routing::get;
 use std::sync::Arc;
 use std::time::Instant;
 
-const INDEX: &str = concat!(
-    "tokentrail ",
-    env!("CARGO_PKG_VERSION"),
-    "\n\n",
-    "/metrics          for Prometheus\n",
-    "/livez?verbose    is it alive\n",
-    "/readyz?verbose   does it see everything it should\n",
-);
+/// Every path, and what it answers: the index page and the reference are made of it.
+const ROUTES: [(&str, &str); 4] = [
+    ("/", "this list"),
+    ("/metrics", "metrics for Prometheus, text format 0.0.4"),
+    ("/livez", "is it alive: 200 or 500; `?verbose` names the checks, `?exclude=NAME` leaves one out"),
+    ("/readyz", "has it caught up, can it write its state: as `/livez`"),
+];
+
+fn index() -> String {
+    let lines = ROUTES.iter().map(|(path, meaning)| format!("{path:10} {meaning}\n"));
+    format!("tokentrail {}\n\n{}", env!("CARGO_PKG_VERSION"), lines.collect::<String>())
+}
+
+/// `docs/reference/api.md`.
+#[must_use]
+pub fn reference() -> String {
+    let rows = ROUTES.iter().map(|(path, meaning)| format!("| `{path}` | {meaning} |\n"));
+    format!(
+        "# HTTP\n\n<!-- Generated from the routes: UPDATE_REFERENCE=1 cargo test --test reference -->\n\n\
+         Served on `daemon.listen`, by default to this host alone. GET and HEAD only; nothing is authenticated, and\n\
+         nothing it says names an account, an address or a token.\n\n| path | answer |\n|---|---|\n{}",
+        rows.collect::<String>()
+    )
+}
 
 /// Longest query that is looked at, in bytes.
 const QUERY: usize = 1024;
@@ -33,7 +49,7 @@ pub fn router(metrics: Arc<Metrics>, health: Arc<Health>) -> Router {
     let rendered =
         move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()) };
     Router::new()
-        .route("/", get(|| async { text(StatusCode::OK, INDEX.to_owned()) }))
+        .route("/", get(|| async { text(StatusCode::OK, index()) }))
         .route("/metrics", get(rendered))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))

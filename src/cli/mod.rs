@@ -3,6 +3,7 @@
 //! Refuses to hold logic: each command calls one thing and prints what comes back.
 
 mod demo;
+pub mod reference;
 mod replay;
 mod run;
 

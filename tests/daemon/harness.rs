@@ -136,6 +136,10 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn start(home: &Home) -> Daemon {
+        Daemon::start_with(home, &[])
+    }
+
+    pub fn start_with(home: &Home, more: &[&str]) -> Daemon {
         let mut child = Command::new(BINARY)
             .arg("run")
             .arg("--audit-log")
@@ -145,6 +149,7 @@ impl Daemon {
             .arg("--incidents")
             .arg(home.incidents())
             .args(["--listen", "127.0.0.1:0"])
+            .args(more)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -196,6 +201,10 @@ impl Daemon {
 
     pub fn wait_until_caught_up(&mut self) {
         self.wait("ready", |d| d.get("/readyz").0 == 200);
+    }
+
+    pub fn wait_for_metric(&mut self, name: &str, value: f64) {
+        self.wait(name, |d| d.metric(name) == value);
     }
 
     pub fn wait_until_not_ready(&mut self) {
