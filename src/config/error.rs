@@ -66,7 +66,21 @@ fn worded(message: &str) -> (String, String) {
     if message.contains("duplicate") {
         return ("the setting stands there twice".to_owned(), "keep one of the two".to_owned());
     }
-    (message.to_owned(), "compare it with the documented default in config/tokentrail.yaml".to_owned())
+    let known = [
+        ("invalid u", "it is not a whole number, or is out of range", "write a whole number of 0 or more"),
+        ("invalid f", "it is not a number", "write a number such as 1.5"),
+        ("invalid bool", "it is neither true nor false", "write true or false"),
+        ("invalid IP", "it is not a network", "write networks in CIDR form, such as 10.0.0.0/8"),
+        ("invalid socket", "it is not an address with a port", "write it as 127.0.0.1:9464 or [::1]:9464"),
+        ("tabs disallowed", "the line is indented with a tab", "indent with spaces"),
+    ];
+    if let Some((_, what, remedy)) = known.iter().find(|(begin, ..)| message.starts_with(begin)) {
+        return ((*what).to_owned(), (*remedy).to_owned());
+    }
+    // Some messages quote what they found, and what was found may be a secret in the wrong place.
+    let quotes = message.contains(['`', '"', '\'']);
+    let what = if quotes { "the value is not what this setting takes" } else { message };
+    (what.to_owned(), "compare it with config/tokentrail.yaml, which shows every setting".to_owned())
 }
 
 impl fmt::Display for ConfigError {

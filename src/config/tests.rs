@@ -129,3 +129,14 @@ fn what_needs_a_restart_is_named() {
     let warning = old.restart_warning(&new).unwrap();
     assert!(warning.starts_with("daemon.poll_seconds, limits changed"), "{warning}");
 }
+
+#[test]
+fn an_error_does_not_quote_a_value_that_may_be_a_secret() {
+    for setting in
+        ["learning", "detectors", "learning:\n  min_days", "daemon:\n  listen", "incidents:\n  notify", "limits"]
+    {
+        let error = refused(&format!("{setting}: hunter22\n"));
+        assert!(!error.contains("hunter22"), "{error}");
+    }
+    assert!(refused("learning:\n  min_days: -1\n").contains("write a whole number"));
+}
