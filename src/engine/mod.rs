@@ -6,8 +6,10 @@
 pub mod camera;
 mod clock;
 mod input;
+mod joins;
 mod observe;
 mod records;
+mod remark;
 
 pub use input::{Gap, Input, SourceIndex};
 pub use records::{Record, Room};

@@ -2,20 +2,19 @@
 //!
 //! Refuses to learn before it has judged, and to learn from the evidence of theft.
 
+use super::remark::{marks_of, probe_of, remembered_issuer};
 use super::{Engine, Output};
 use crate::base::Time;
 use crate::baseline::account::Words;
 use crate::baseline::addresses::Home;
 use crate::baseline::features::credentials::Holder;
 use crate::baseline::features::origins::Origin;
-use crate::baseline::features::probes::{self, Kind, Probe};
+use crate::baseline::features::probes::{Kind, Probe};
 use crate::baseline::features::{agents, operations};
-use crate::baseline::makers::Maker;
 use crate::baseline::{Account, Address, Maturity};
-use crate::detect::detectors::{issuer_words, legacy_words};
 use crate::detect::sensitive::{self, Sensitive};
 use crate::detect::{self, Finding, Marks, Severity, View};
-use crate::event::{AuditEvent, CredentialKind, Operation, Outcome, Principal, PrincipalKind, Stage, origin};
+use crate::event::{AuditEvent, Operation, Principal, PrincipalKind, Stage, origin};
 use std::net::IpAddr;
 
 /// Reused between events: the words that an event is remembered by.
@@ -121,14 +120,11 @@ impl Engine {
         if view.marks != Marks::default() {
             detect::judge(&view, findings);
         }
-        let stolen = |f: &Finding| {
-            f.detector == "credential-in-two-places" || (f.detector == "unknown-origin" && f.severity >= Severity::High)
-        };
         Observed {
             origin,
             maturity: view.maturity,
             misplaced: view.is_misplaced(),
-            stolen: findings.iter().any(stolen),
+            stolen: findings.iter().any(is_theft),
             home: home_of(holder, origin.ip),
             first_here: holder.is_none_or(|h| h.places.iter().all(|p| Some(p.ip) != origin.ip)),
             strange: view.strange,
@@ -148,26 +144,6 @@ impl Engine {
         let mut words = String::new();
         operations::key(&Operation { scope, ..*asked }, &mut words);
         account.operations.get(&words, horizon).is_some() || account.denials.get(&words, horizon).is_some()
-    }
-
-    /// Who made the Secret that the token controller fills in now, or filled in before its making was read.
-    fn secret_maker(&self, event: &AuditEvent<'_>, mature: bool) -> Option<Maker> {
-        let Operation { namespace, name, .. } = event.operation;
-        if fills_secret(event) {
-            return self.makers.of(namespace, name, event.time).cloned();
-        }
-        let filled = makes_secret(event) && self.makers.was_filled(namespace, name, event.time);
-        filled.then(|| maker_of(event, mature))
-    }
-
-    /// The account whose unbound token is issued now, if the token's use was read before.
-    fn used_before(&self, event: &AuditEvent<'_>) -> Option<&Account> {
-        if event.issued_credential_id.is_empty() || event.principal.kind() == PrincipalKind::Node {
-            return None;
-        }
-        let target = self.population.get(&target_of(event))?;
-        let used = target.credentials.holders().iter().any(|h| h.credential_id == *event.issued_credential_id);
-        used.then_some(target)
     }
 
     fn learn(&mut self, event: &AuditEvent<'_>, seen: &Observed, scratch: &mut Scratch) {
@@ -215,52 +191,14 @@ impl Engine {
         self.learn_issue(event);
         self.learn_maker(event, seen.maturity.mature);
     }
-
-    /// A TokenRequest that succeeded: the lineage of the token begins. Kubelets' are left out, they
-    /// are bound to pods and say so themselves.
-    fn learn_issue(&mut self, event: &AuditEvent<'_>) {
-        if event.issued_credential_id.is_empty() || event.principal.kind() == PrincipalKind::Node {
-            return;
-        }
-        self.population.update(&target_of(event), event.time, |account| {
-            account.credentials.issue(event.issued_credential_id, event.username, event.time);
-        });
-    }
-
-    fn learn_maker(&mut self, event: &AuditEvent<'_>, mature: bool) {
-        if makes_secret(event) {
-            self.makers.note(maker_of(event, mature));
-        } else if fills_secret(event) {
-            self.makers.note_filled(event.operation.namespace, event.operation.name, event.time);
-        }
-    }
 }
 
-/// The account that a TokenRequest is for.
-fn target_of(event: &AuditEvent<'_>) -> String {
-    format!("system:serviceaccount:{}:{}", event.operation.namespace, event.operation.name)
-}
-
-fn makes_secret(event: &AuditEvent<'_>) -> bool {
-    let operation = &event.operation;
-    operation.resource == "secrets" && operation.verb == "create" && event.outcome == Outcome::Allowed
-}
-
-/// The token controller of kube-controller-manager puts a token into a Secret of its type.
-fn fills_secret(event: &AuditEvent<'_>) -> bool {
-    let operation = &event.operation;
-    let updates = operation.resource == "secrets" && operation.verb == "update" && event.outcome == Outcome::Allowed;
-    updates && event.principal.is_control_plane() && event.user_agent.ends_with("/tokens-controller")
-}
-
-fn maker_of(event: &AuditEvent<'_>, mature: bool) -> Maker {
-    Maker {
-        namespace: event.operation.namespace.into(),
-        secret: event.operation.name.into(),
-        by: event.username.into(),
-        audit_id: event.audit_id.into(),
-        at: event.time,
-        mature,
+/// The origin of the event is the evidence.
+fn is_theft(finding: &Finding) -> bool {
+    match finding.detector {
+        "credential-in-two-places" => true,
+        "unknown-origin" => finding.severity >= Severity::High,
+        _ => false,
     }
 }
 
@@ -269,95 +207,5 @@ fn home_of(holder: Option<&Holder>, ip: Option<IpAddr>) -> Home {
         None => Home::None,
         Some(place) if Some(place.ip) == ip => Home::Here,
         Some(_) => Home::Elsewhere,
-    }
-}
-
-fn marks_of(view: &View<'_>) -> Marks {
-    use crate::baseline::features::origins::Class;
-    let event = view.event;
-    let mut marks = Marks::default();
-    if event.principal.kind() == PrincipalKind::Nobody {
-        marks.set(Marks::UNAUTHENTICATED, event.outcome == Outcome::Unauthenticated);
-        return marks;
-    }
-    let credential = &event.credential;
-    marks.set(Marks::NEW_OPERATION, view.operation_seen.is_none());
-    marks.set(Marks::NEW_AGENT, view.agent_seen.is_none());
-    marks.set(Marks::NEW_ORIGIN, view.origin_seen.is_none());
-    marks.set(Marks::PROBE, view.probe.is_some());
-    marks.set(Marks::SENSITIVE, view.sensitive.is_some());
-    marks.set(
-        Marks::ODD_CREDENTIAL,
-        credential.stale || matches!(credential.kind, CredentialKind::Unbound | CredentialKind::Legacy),
-    );
-    let moved = view.holder.and_then(|h| h.places.first()).is_some_and(|home| view.origin.ip != Some(home.ip));
-    marks.set(Marks::MISPLACED, moved || matches!(view.origin.class, Class::OtherPod | Class::OtherNode));
-    marks.set(Marks::ANONYMOUS, event.principal.kind() == PrincipalKind::Anonymous);
-    marks.set(Marks::ODD_CREDENTIAL, view.used_before.is_some());
-    marks.set(Marks::TOKEN_SECRET, view.secret_maker.is_some());
-    marks
-}
-
-/// What the event adds to what is counted as probing; nothing that is the account's habit.
-fn probe_of(view: &View<'_>) -> Option<Probe> {
-    let event = view.event;
-    let operation = &event.operation;
-    let kind = if matches!(event.outcome, Outcome::ForbiddenByRbac | Outcome::ImpersonationRefused) {
-        if view.denial_seen.is_some_and(|s| s.days > 1) || view.operation_seen.is_some_and(|s| s.days > 1) {
-            return None;
-        }
-        if view.sensitive.is_some() { Kind::DeniedSensitive } else { Kind::Denied }
-    } else if event.outcome.is_refusal() {
-        return None;
-    } else if operation.is_self_review() {
-        if is_habit(view) {
-            return None;
-        }
-        Kind::SelfReview
-    } else if operation.is_discovery() {
-        if is_habit(view) {
-            return None;
-        }
-        Kind::Discovery
-    } else if view.sensitive == Some(Sensitive::SecretRead) && operation.verb == "get" {
-        if is_habit(view) {
-            return None;
-        }
-        Kind::Secret
-    } else if view.maturity.mature
-        && view.operation_seen.is_none_or(|s| s.days == 1 && s.last() >= event.time - HOUR && s.count < 3)
-        && is_fresh(view)
-    {
-        Kind::Novel
-    } else {
-        return None;
-    };
-    // A node that asks for other nodes' secrets asks for the same kind again and again.
-    let by_name = kind == Kind::Secret || event.principal.kind() == PrincipalKind::Node;
-    let name = if by_name { operation.name } else { "" };
-    let namespace = if matches!(kind, Kind::Novel | Kind::Discovery) { "" } else { operation.namespace };
-    let what = probes::hash(&[view.operation, namespace, name, operation.path]);
-    Some(Probe { at: event.time.stored_seconds(), what, kind })
-}
-
-const HOUR: crate::base::Span = crate::base::Span::seconds(3600);
-
-fn is_habit(view: &View<'_>) -> bool {
-    view.operation_seen.is_some_and(|s| s.days > 1)
-}
-
-/// Not seen before this day.
-fn is_fresh(view: &View<'_>) -> bool {
-    let today = |t: Time| t.day() == view.now().day();
-    view.operation_seen.is_none_or(|s| today(s.first()))
-}
-
-/// The words by which the baseline remembers with what kind of odd credential an account is used.
-fn remembered_issuer(view: &View<'_>, out: &mut String) {
-    out.clear();
-    match view.event.credential.kind {
-        CredentialKind::Unbound => out.push_str(&issuer_words(view.issuer())),
-        CredentialKind::Legacy => out.push_str(&legacy_words(&view.event.credential)),
-        _ => {}
     }
 }

@@ -1,3 +1,5 @@
+//! Slow, greedy and ordinary clients against the real server.
+
 use super::*;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};

@@ -1,3 +1,5 @@
+//! Nothing hostile comes out, and no secret.
+
 use super::*;
 use proptest::prelude::*;
 
