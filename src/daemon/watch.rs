@@ -118,6 +118,7 @@ impl Watch {
 
     pub fn disk_full(&self) {
         self.health.set(STATE, Err("no space left: reading has stopped until there is room".to_owned()));
+        self.health.set(CAUGHT_UP, Err("what was read since the last commit is read again".to_owned()));
     }
 
     /// The configuration file changed; `problem` says why it is not in force.

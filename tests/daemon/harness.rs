@@ -211,11 +211,6 @@ impl Daemon {
         self.wait("not ready", |d| d.get("/readyz").0 == 500);
     }
 
-    /// Until everything is read and committed, however often it had to begin again.
-    pub fn wait_for_position(&mut self) {
-        self.wait("the end of the log", |d| d.get("/readyz").0 == 200 && d.metric("tokentrail_bytes_behind") == 0.0);
-    }
-
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
