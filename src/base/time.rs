@@ -81,6 +81,11 @@ impl Time {
     #[must_use]
     pub fn parse(text: &str) -> Option<Time> {
         let b = text.as_bytes();
+        if let Ok(written) = b.try_into()
+            && let Some(time) = micro_time(written)
+        {
+            return Some(time);
+        }
         if b.len() < 20 || b[4] != b'-' || b[7] != b'-' || b[13] != b':' || b[16] != b':' {
             return None;
         }
@@ -102,13 +107,31 @@ impl Time {
     }
 }
 
-/// Without a branch for each digit: this runs twice for every event.
 fn digits(b: &[u8]) -> Option<i64> {
-    let (value, bad) = b.iter().fold((0, false), |(n, bad), c| {
-        let digit = c.wrapping_sub(b'0');
-        (n * 10 + i64::from(digit), bad | (digit > 9))
-    });
-    (!bad).then_some(value)
+    b.iter().try_fold(0, |n, c| c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0')))
+}
+
+/// The one form that kube-apiserver writes (`2026-03-02T08:53:50.021149Z`), without a branch for each
+/// digit: this runs twice for every event. `None` is no verdict: other forms are read by the long way.
+fn micro_time(b: &[u8; 27]) -> Option<Time> {
+    if [b[4], b[7], b[10], b[13], b[16], b[19], b[26]] != *b"--T::.Z" {
+        return None;
+    }
+    let mut bad = false;
+    let mut two = |at: usize| {
+        let (tens, ones) = (b[at].wrapping_sub(b'0'), b[at + 1].wrapping_sub(b'0'));
+        bad |= tens > 9 || ones > 9;
+        i64::from(tens) * 10 + i64::from(ones)
+    };
+    let (year, month, day) = (two(0) * 100 + two(2), two(5), two(8));
+    let (hour, minute, second) = (two(11), two(14), two(17));
+    let micros = (two(20) * 100 + two(22)) * 100 + two(24);
+    let fits = !bad && (1..=12).contains(&month) && day >= 1 && day <= days_in(year, month);
+    if !fits || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
+    (0..=LAST_SECOND).contains(&seconds).then_some(Time(seconds * MICROS + micros))
 }
 
 /// Microseconds of an optional fraction, and what follows it.
@@ -247,6 +270,8 @@ mod tests {
             "",
             "2026-03-02",
             "2026-02-29T00:00:00Z",
+            "2026-02-29T00:00:00.000000Z",
+            "2026-03-02T08:53:50.02114xZ",
             "2026-13-01T00:00:00Z",
             "2026-03-02T24:00:00Z",
             "2026-03-02T08:53:50.Z",
@@ -255,6 +280,16 @@ mod tests {
             "2026-03-02T08:53:50+2:00",
         ] {
             assert_eq!(Time::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_short_way_agrees_with_the_long_one() {
+        for seconds in [0, 951_782_399, 951_782_400, 1_709_164_799, 4_102_444_799] {
+            let time = Time(seconds * MICROS + 21_149);
+            let text = time.to_string();
+            assert_eq!(Time::parse(&text), Some(time));
+            assert_eq!(Time::parse(&text.replace('Z', "+00:00")), Some(time));
         }
     }
 }

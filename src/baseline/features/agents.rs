@@ -10,7 +10,7 @@ const LONGEST: usize = 64;
 /// RFC 9110 section 10.1.5: the product comes before the slash. An empty agent is a product of its own.
 #[must_use]
 pub fn product(user_agent: &str) -> &str {
-    let end = user_agent.find(['/', ' ']).unwrap_or(user_agent.len());
+    let end = user_agent.bytes().position(|b| matches!(b, b'/' | b' ')).unwrap_or(user_agent.len());
     let product = &user_agent[..end];
     if product.is_empty() { "(none)" } else { &product[..product.floor_char_boundary(LONGEST)] }
 }
