@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 /// A file that cannot be read is tried again after this, then after twice as long, and so on.
 const RETRY: Duration = Duration::from_secs(30);
 const RETRY_AT_MOST: Duration = Duration::from_secs(3600);
-/// Listings until two in a row agree; a rename in between can hide a file from one of them.
-const LISTINGS: usize = 8;
+/// Listings until one holds still: a rename or a packing in between can hide a file from one of them.
+const LISTINGS: usize = 32;
 
 /// One file as surveyed.
 #[derive(Debug, Clone)]
@@ -68,40 +68,45 @@ impl Survey {
         Survey { active: active.to_owned(), known: HashMap::new(), troubles: HashMap::new() }
     }
 
-    /// The set as it is now, oldest first; `None` if it cannot be listed. What is newly unreadable is told
-    /// once.
+    /// The set as it is now, oldest first; `None` if it cannot be listed, or never holds still. What is newly
+    /// unreadable is told once.
     pub fn take(&mut self, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> Option<Vec<Entry>> {
-        let members = match self.list() {
-            Ok(members) => members,
-            Err(error) => {
-                let directory = rotated::directory_of(&self.active);
-                self.trouble(&directory, None, &error, None, now, each);
-                return None;
+        for _ in 0..LISTINGS {
+            let members = match self.list() {
+                Ok(members) => members?,
+                Err(error) => {
+                    let directory = rotated::directory_of(&self.active);
+                    self.trouble(&directory, None, &error, None, now, each);
+                    return None;
+                }
+            };
+            let here = |path: &PathBuf| members.iter().any(|member| member.path == *path);
+            self.known.retain(|path, _| here(path));
+            self.troubles.retain(|path, _| here(path));
+            let entries: Option<Vec<Entry>> =
+                members.into_iter().map(|member| self.look_at(member, now, each)).collect();
+            if let Some(entries) = entries {
+                return Some(without_copies(entries));
             }
-        };
-        let here = |path: &PathBuf| members.iter().any(|member| member.path == *path);
-        self.known.retain(|path, _| here(path));
-        self.troubles.retain(|path, _| here(path));
-        let mut entries: Vec<Entry> = Vec::with_capacity(members.len());
-        for member in members {
-            entries.extend(self.look_at(member, now, each));
         }
-        Some(without_copies(entries))
+        None
     }
 
-    fn list(&self) -> io::Result<Vec<Member>> {
+    /// `None`: no two listings in a row agreed.
+    fn list(&self) -> io::Result<Option<Vec<Member>>> {
         let mut before = rotated::set_of(&self.active)?;
         for _ in 1..LISTINGS {
             let again = rotated::set_of(&self.active)?;
             let key = |member: &Member| (member.path.clone(), member.stamp.dev, member.stamp.ino);
             if again.iter().map(key).eq(before.iter().map(key)) {
-                return Ok(again);
+                return Ok(Some(again));
             }
             before = again;
         }
-        Ok(before)
+        Ok(None)
     }
 
+    /// `None`: the path names another file by now, or none. To leave it out would be to call it lost.
     fn look_at(&mut self, member: Member, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> Option<Entry> {
         let trouble = self.troubles.get(&member.path);
         let (mut troubled, owed) = (trouble.is_some(), trouble.is_some_and(|t| t.owed));
@@ -113,6 +118,7 @@ impl Survey {
             None => identify(&member),
         };
         match known {
+            Ok(known) if !known.stamp.same_inode(&member.stamp) => None,
             Ok(known) => {
                 self.known.insert(member.path.clone(), known);
                 let Known { file, len, packing, .. } = known;
