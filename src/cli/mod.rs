@@ -3,6 +3,7 @@
 //! Refuses to hold logic: each command calls one thing and prints what comes back.
 
 mod demo;
+mod query;
 pub mod reference;
 mod replay;
 mod run;
@@ -32,6 +33,9 @@ Examples:
   tokentrail replay OLD_LOGS --state DIR              learn from old logs ...
   tokentrail run --audit-log audit.log --state DIR    ... and go on live where they ended
 
+  tokentrail query --state DIR --schema               what can be asked of history
+  tokentrail query --state DIR \"SELECT time, verb, resource, name, code FROM events WHERE principal = '...'\"
+
 Exit codes: 0 fine, 1 error, 2 incidents of the severity given with --fail-on (or above) were found";
 
 #[derive(Subcommand)]
@@ -42,6 +46,8 @@ enum Command {
     Replay(ReplayArgs),
     /// Follow a bundled real log that grows as you watch; Ctrl-C ends it and leaves nothing behind
     Demo(DemoArgs),
+    /// Ask history and incidents in SQL (SQLite's dialect), also while the daemon runs
+    Query(QueryArgs),
 }
 
 #[derive(clap::Args)]
@@ -95,6 +101,35 @@ struct DemoArgs {
     listen: std::net::SocketAddr,
 }
 
+#[derive(clap::Args)]
+struct QueryArgs {
+    /// One SELECT; times are text such as 2026-03-02T08:53:50.021149Z, and `time >= '2026-03-02'` is fast
+    #[arg(value_name = "SQL")]
+    statement: Option<String>,
+    /// The state directory of the daemon, or of a replay
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
+    state: PathBuf,
+    /// List tables and columns with their meaning
+    #[arg(long)]
+    schema: bool,
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    timeout: u64,
+    /// Say on stderr what was passed over
+    #[arg(long)]
+    explain: bool,
+    /// A table for people, a JSON object a line, or CSV with a header
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Shape,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Shape {
+    Table,
+    Json,
+    Csv,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Output {
     Table,
@@ -114,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Replay(args) => replay::replay(&args),
         Command::Demo(args) => demo::demo(&args),
+        Command::Query(args) => query::query(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("tokentrail: {error:#}");

@@ -11,9 +11,11 @@ mod validate;
 pub use error::{ConfigError, Problem};
 pub use reload::Reloader;
 
+use crate::base::Span;
 use crate::baseline::{Learning, population::Limits};
 use crate::detect::Policy;
 use crate::detect::policy::{DetectorPolicy, Enumeration, Incidents, Network, Unauthenticated, Visibility};
+use crate::store::Retention;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -63,6 +65,10 @@ pub struct Daemon {
     pub max_line_bytes: usize,
     /// Seconds between looks at the logs where the file system does not wake the daemon; fractions are allowed.
     pub poll_seconds: f64,
+    /// Days that audit events stay in history; the daily rollup stays longer.
+    pub history_days: u32,
+    /// Megabytes (10^6) that the event files of history may take; the oldest go first.
+    pub history_megabytes: u64,
 }
 
 impl Default for Daemon {
@@ -75,6 +81,19 @@ impl Default for Daemon {
             start: Begin::Oldest,
             max_line_bytes: 16 << 20,
             poll_seconds: 1.0,
+            history_days: 90,
+            history_megabytes: 10_000,
+        }
+    }
+}
+
+impl Daemon {
+    /// How long history is kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention {
+            age: Span::seconds(i64::from(self.history_days) * 86_400),
+            bytes: self.history_megabytes.saturating_mul(1_000_000),
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::engine::{Engine, Record, Room};
 use crate::incident::to_json;
 use crate::sink::{Cursor, Delivery, IncidentsFile, Row};
 use crate::source::Positions;
-use crate::store::{self, Commit, Store};
+use crate::store::history::Change;
+use crate::store::{self, Commit, History, Retention, Store};
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ const ROWS_AT_ONCE: usize = 4096;
 
 pub struct Keeper {
     store: Store,
+    history: History,
     file: Option<IncidentsFile>,
     delivered: Option<Cursor>,
     logs: Vec<PathBuf>,
@@ -36,9 +38,12 @@ impl Keeper {
         incidents: Option<&Path>,
         logs: &[PathBuf],
         engine: &mut Engine,
+        retention: Retention,
     ) -> Result<(Keeper, Vec<Positions>)> {
         let store = Store::open(dir)?;
-        let mut keeper = Keeper { store, file: None, delivered: None, logs: logs.to_vec(), waiting: Vec::new() };
+        let history = History::open(dir, store.load()?.segments, retention)?;
+        let mut keeper =
+            Keeper { store, history, file: None, delivered: None, logs: logs.to_vec(), waiting: Vec::new() };
         let positions = keeper.recover(engine)?;
         if let Some(path) = incidents {
             keeper.open_file(path)?;
@@ -87,12 +92,30 @@ impl Keeper {
     /// # Errors
     /// `StoreError` (a full disk is told apart), or the incidents file cannot be written.
     pub fn commit(&mut self, pump: &mut Pump) -> Result<Batch> {
-        let batch = std::mem::take(&mut pump.batch);
+        let mut batch = std::mem::take(&mut pump.batch);
+        let rows = batch.rows.as_mut();
+        let change = rows.map_or(Ok(Change::default()), |rows| self.history.append(rows))?;
         let mut records = Vec::new();
         pump.engine.drain_records(&mut records);
-        self.write(&batch, &records, pump.engine.seq())?;
+        self.write(&batch, &records, pump.engine.seq(), &change)?;
+        self.history.committed(change)?;
+        self.roll(pump, false)?;
         self.deliver(pump.engine.seq())?;
         Ok(batch)
+    }
+
+    /// Rolls, joins and expires what is due; at the end, everything is rolled.
+    ///
+    /// # Errors
+    /// As [`Keeper::commit`].
+    pub fn roll(&mut self, pump: &Pump, at_end: bool) -> Result<()> {
+        let change = self.history.due(pump.engine.now(), at_end)?;
+        if change.is_empty() {
+            return Ok(());
+        }
+        let commit = Commit { seq: pump.engine.seq(), history: Some(&change), ..Commit::default() };
+        let _ = self.store.commit(&commit)?;
+        Ok(self.history.committed(change)?)
     }
 
     /// Notices that are durable and not told yet.
@@ -101,7 +124,7 @@ impl Keeper {
         self.waiting.len()
     }
 
-    fn write(&mut self, batch: &Batch, records: &[Record], seq: u64) -> Result<()> {
+    fn write(&mut self, batch: &Batch, records: &[Record], seq: u64, history: &Change) -> Result<()> {
         let lines: Vec<String> = batch.out.revisions.iter().map(|r| to_json(&r.incident, Some(r.notice))).collect();
         let incidents: Vec<_> =
             batch.out.revisions.iter().zip(&lines).map(|(r, l)| (r.incident.id, l.as_bytes())).collect();
@@ -151,6 +174,7 @@ impl Keeper {
             delivered: None,
             asides: &asides,
             gaps: &gaps,
+            history: Some(history),
         };
         let receipt = self.store.commit(&commit)?;
         let numbered = (receipt.first_outbox_row..).zip(notices.iter().map(|line| line.to_vec()));

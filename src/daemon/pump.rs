@@ -5,8 +5,10 @@
 use crate::base::{Digest, Time};
 use crate::engine::{self, Engine, Input, SourceIndex};
 use crate::event::decode::{self, Malformed};
+use crate::event::origin;
 use crate::source::{GapKind, Item};
 use crate::store::Advance;
+use crate::store::history::{Place, Rows};
 
 /// A malformed line, or item of a list.
 pub struct Aside {
@@ -43,6 +45,8 @@ pub struct Batch {
     pub bytes: u64,
     pub events: u64,
     pub malformed: [u64; Malformed::ALL.len()],
+    /// The events, for those who keep a history.
+    pub rows: Option<Rows>,
 }
 
 impl Batch {
@@ -68,12 +72,14 @@ pub struct Pump {
     pub engine: Engine,
     pub batch: Batch,
     limits: decode::Limits,
+    /// Is there a history that wants the events?
+    pub keeps_history: bool,
 }
 
 impl Pump {
     #[must_use]
     pub fn new(engine: Engine, limits: decode::Limits) -> Pump {
-        Pump { engine, batch: Batch::default(), limits }
+        Pump { engine, batch: Batch::default(), limits, keeps_history: false }
     }
 
     /// Takes one item of the log with this index.
@@ -104,14 +110,19 @@ impl Pump {
     }
 
     fn line(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64, bytes: &[u8]) {
-        let Pump { engine, batch, limits } = self;
+        let Pump { engine, batch, limits, keeps_history } = self;
         batch.lines += 1;
         batch.bytes += to - from;
-        let Batch { out, asides, events, malformed, .. } = batch;
+        let Batch { out, asides, events, malformed, rows, .. } = batch;
+        let mut rows = keeps_history.then(|| rows.get_or_insert_default());
         decode::line(bytes, limits, &mut |_, event| match event {
             Ok(event) => {
                 *events += 1;
                 engine.step(Input::Event { source, event }, out);
+                if let Some(rows) = &mut rows {
+                    let caller = origin::caller(&event.source_ips, &engine.policy().network.trusted_proxies);
+                    rows.push(event, caller, Place { seq: engine.seq(), file, offset: from });
+                }
             }
             Err(reason) => {
                 malformed[reason as usize] += 1;

@@ -70,7 +70,8 @@ pub fn replay(
         Pump::new(Engine::new(config.policy.clone()), decode::Limits { max_line_bytes: config.daemon.max_line_bytes });
     let (mut keeper, positions) = match state {
         Some(dir) => {
-            let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump.engine)?;
+            let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump.engine, config.daemon.retention())?;
+            pump.keeps_history = true;
             (Some(keeper), positions.pop().unwrap_or_default())
         }
         None => (None, Positions::default()),
@@ -95,6 +96,9 @@ pub fn replay(
         if done.all {
             break;
         }
+    }
+    if let Some(keeper) = &mut keeper {
+        keeper.roll(&pump, true)?;
     }
     stories.end(&mut summary, audience)?;
     summary.unfinished = archive.unfinished().to_vec();

@@ -108,8 +108,14 @@ impl Session {
     fn open(config: &Config, policy: Policy) -> Result<Session> {
         let daemon = &config.daemon;
         let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
-        let (keeper, positions) =
-            Keeper::open(&daemon.state, daemon.incidents.as_deref(), &daemon.audit_logs, &mut pump.engine)?;
+        pump.keeps_history = true;
+        let (keeper, positions) = Keeper::open(
+            &daemon.state,
+            daemon.incidents.as_deref(),
+            &daemon.audit_logs,
+            &mut pump.engine,
+            daemon.retention(),
+        )?;
         let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
         let start = match daemon.start {
             Begin::Oldest => Start::Oldest,

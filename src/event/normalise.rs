@@ -36,7 +36,7 @@ pub(super) fn event<'a>(wire: &'a WireEvent<'_>) -> Result<AuditEvent<'a>, Malfo
         source_ips: wire.source_ips.iter().filter_map(|text| text.parse().ok()).collect(),
         user_agent: &wire.user_agent,
         code,
-        outcome: outcome(stage, code, &wire.annotations.decision),
+        outcome: Outcome::at(stage, code, &wire.annotations.decision),
         decision: &wire.annotations.decision,
         reason: wire.annotations.reason.unwrap_or_default(),
         uri: &wire.request_uri,
@@ -81,12 +81,6 @@ fn times(wire: &WireEvent<'_>) -> Result<(Time, Time), Malformed> {
 
 fn code(code: i32) -> Result<u16, Malformed> {
     u16::try_from(code).ok().filter(|&code| code < 1000).ok_or(Malformed::BadValue)
-}
-
-fn outcome(stage: Stage, code: u16, decision: &str) -> Outcome {
-    // A panic before the response is written leaves no code.
-    let code = if stage == Stage::Panic && code == 0 { 500 } else { code };
-    Outcome::of(code, decision)
 }
 
 fn impersonated<'a>(user: &'a WireUser<'_>) -> Impersonated<'a> {

@@ -3,6 +3,8 @@
 //! Refuses to lump refusals together: RBAC, admission and impersonation refuse for different reasons
 //! (`../research` of the field, API-server filters `authorization.go`, `impersonation.go`).
 
+use super::Stage;
+
 /// Decided from the status code and the annotation `authorization.k8s.io/decision`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Outcome {
@@ -44,6 +46,12 @@ impl Outcome {
             500.. => Outcome::ServerError,
             _ => Outcome::Allowed,
         }
+    }
+
+    /// Of an event of `stage`: a panic before the response is written leaves no code.
+    #[must_use]
+    pub fn at(stage: Stage, code: u16, decision: &str) -> Outcome {
+        Outcome::of(if stage == Stage::Panic && code == 0 { 500 } else { code }, decision)
     }
 
     /// The request was turned away for who asked, not for what it looked like.

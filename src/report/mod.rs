@@ -2,6 +2,7 @@
 //!
 //! Refuses to let colour carry meaning alone, and to print a byte of the log that was not cleaned.
 
+pub mod answer;
 mod block;
 mod summary;
 mod table;

@@ -3,10 +3,13 @@
 //! Refuses what does not fit what is stored; the rules stand in `docs/design/state.md`.
 
 use super::error::{Fault, StoreError};
+use super::history;
 use super::kept::{self, Aside, Gap};
 use super::outbox::{self, Delivered};
 use super::positions::{self, Advance};
-use super::tables::{INCIDENT_BYTES_MAX, INCIDENTS, KEY_BYTES_MAX, META, META_SEQ, RECORDS, VALUE_BYTES_MAX, meta_u64};
+use super::tables::{
+    INCIDENT_BYTES_MAX, INCIDENTS, KEY_BYTES_MAX, META, META_SEQ, RECORDS, SEGMENTS, VALUE_BYTES_MAX, meta_u64,
+};
 use crate::base::Digest;
 use redb::WriteTransaction;
 
@@ -26,6 +29,8 @@ pub struct Commit<'a> {
     pub delivered: Option<Delivered>,
     pub asides: &'a [Aside<'a>],
     pub gaps: &'a [Gap<'a>],
+    /// What became of history.
+    pub history: Option<&'a history::Change>,
 }
 
 /// A piece of engine state. What rooms and keys mean is the engine's.
@@ -62,6 +67,9 @@ pub(super) fn apply(write: &WriteTransaction, commit: &Commit<'_>) -> Result<Com
     let rows = outbox::append(write, commit.notices)?;
     kept::put_asides(write, commit.asides)?;
     kept::put_gaps(write, commit.gaps)?;
+    if let Some(change) = commit.history {
+        put_segments(write, change)?;
+    }
     Ok(CommitReceipt { first_outbox_row: rows.start, next_outbox_row: rows.end, forgotten })
 }
 
@@ -107,6 +115,18 @@ fn put_incidents(write: &WriteTransaction, incidents: &[(Digest, &[u8])]) -> Res
     for (id, json) in incidents {
         limit("an incident", json, INCIDENT_BYTES_MAX)?;
         table.insert(&id.0, *json)?;
+    }
+    Ok(())
+}
+
+fn put_segments(write: &WriteTransaction, change: &history::Change) -> Result<(), Fault> {
+    let mut table = write.open_table(SEGMENTS)?;
+    for segment in &change.put {
+        let json = serde_json::to_vec(segment).map_err(|e| Fault::corrupt(e.to_string()))?;
+        table.insert(segment.id, json.as_slice())?;
+    }
+    for id in &change.forget {
+        table.remove(id)?;
     }
     Ok(())
 }

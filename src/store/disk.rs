@@ -5,7 +5,7 @@
 use super::dir;
 use super::error::Fault;
 use super::tables::{CACHE_BYTES, check_format, create_all};
-use redb::{Builder, Database, Durability, WriteTransaction};
+use redb::{Builder, ConcurrencyMode, Database, Durability, WriteTransaction};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,8 @@ pub(super) fn fill(db: &Database) -> Result<(), Fault> {
 pub(super) fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
+    // One daemon writes; questions are asked beside it, each in a process of its own.
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     builder
 }
 

@@ -7,10 +7,12 @@ mod commit;
 mod dir;
 mod disk;
 mod error;
+pub mod history;
 mod kept;
 mod outbox;
 mod positions;
 mod recover;
+pub mod sql;
 mod state;
 mod tables;
 
@@ -21,11 +23,12 @@ mod tests;
 
 pub use commit::{Commit, CommitReceipt, Record};
 pub use error::StoreError;
+pub use history::{History, Retention};
 pub use kept::{Aside, Gap};
 pub use outbox::Delivered;
 pub use positions::{Advance, Position};
 pub use recover::{AsideRow, GapRow, RecordRow, Recovered, Rows};
-pub use state::Store;
+pub use state::{ReadOnly, Store};
 pub use tables::{
     ASIDE_ROWS_MAX, CACHE_BYTES, DETAIL_BYTES_MAX, FILES_MAX, FORMAT, GAP_ROWS_MAX, INCIDENT_BYTES_MAX, KEY_BYTES_MAX,
     KIND_BYTES_MAX, NOTICE_BYTES_MAX, OUTBOX_ROWS_MAX, REASON_BYTES_MAX, VALUE_BYTES_MAX,

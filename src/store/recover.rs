@@ -3,11 +3,12 @@
 //! Refuses to decode: rows are handed out as bytes, in the order of their keys, without copying them.
 
 use super::error::{Fault, StoreError};
+use super::history::Segment;
 use super::outbox::{self, Delivered};
 use super::positions::Position;
 use super::tables::{
     ASIDE, AsideValue, DigestBytes, GAPS, GapValue, INCIDENTS, META, META_OUTBOX_NEXT, META_SEQ, OUTBOX, POSITIONS,
-    RECORDS, meta_u64,
+    RECORDS, SEGMENTS, meta_u64,
 };
 use crate::base::{Digest, Time};
 use redb::{AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable};
@@ -23,6 +24,8 @@ pub struct Recovered<'a> {
     pub delivered: Option<Delivered>,
     /// The number of the next outbox row to come.
     pub next_outbox_row: u64,
+    /// The history manifest, by id.
+    pub segments: Vec<Segment>,
     path: &'a Path,
     records: ReadOnlyTable<&'static [u8], &'static [u8]>,
     incidents: ReadOnlyTable<DigestBytes, &'static [u8]>,
@@ -66,6 +69,7 @@ impl<'a> Recovered<'a> {
             positions: positions(read)?,
             delivered: outbox::delivered(&meta)?,
             next_outbox_row: meta_u64(&meta, META_OUTBOX_NEXT)?.unwrap_or(0),
+            segments: segments(read)?,
             path,
             records: read.open_table(RECORDS)?,
             incidents: read.open_table(INCIDENTS)?,
@@ -137,6 +141,15 @@ impl<'a> Recovered<'a> {
     fn failed(&self, error: redb::StorageError) -> StoreError {
         Fault::from(error).at(self.path, "read")
     }
+}
+
+fn segments(read: &ReadTransaction) -> Result<Vec<Segment>, Fault> {
+    let rows = read.open_table(SEGMENTS)?;
+    let segment = |row: Result<(_, AccessGuard<'_, &'static [u8]>), redb::StorageError>| {
+        let row = row?.1;
+        serde_json::from_slice(row.value()).map_err(|e| Fault::corrupt(format!("the history manifest: {e}")))
+    };
+    rows.iter()?.map(segment).collect()
 }
 
 fn positions(read: &ReadTransaction) -> Result<Vec<Position>, Fault> {

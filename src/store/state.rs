@@ -4,9 +4,10 @@
 
 use super::commit::{self, Commit, CommitReceipt};
 use super::dir::StateDir;
-use super::disk::{Disk, FileDisk, begin_write};
+use super::disk::{Disk, FileDisk, begin_write, builder};
 use super::error::{Fault, StoreError};
 use super::recover::Recovered;
+use super::tables::check_format;
 use redb::{Database, ReadableDatabase};
 use std::path::{Path, PathBuf};
 
@@ -79,6 +80,44 @@ impl Store {
 
     fn database(&self) -> Result<&Database, StoreError> {
         self.db.as_ref().ok_or_else(|| StoreError::Poisoned { path: self.path.clone() })
+    }
+}
+
+/// The state as a process beside the daemon reads it.
+pub struct ReadOnly {
+    path: PathBuf,
+    db: redb::ReadOnlyDatabase,
+}
+
+impl ReadOnly {
+    /// Opens the state in `dir`, and changes nothing.
+    ///
+    /// # Errors
+    /// `Io` where there is none, `NewerFormat`, `Corrupt`: after a crash it has to be opened by the daemon first.
+    pub fn open(dir: &Path) -> Result<ReadOnly, StoreError> {
+        let path = dir.join("state.redb");
+        let open = || {
+            let db = builder().open_read_only(&path).map_err(Fault::from)?;
+            check_format(&db)?;
+            Ok(db)
+        };
+        match open() {
+            Ok(db) => Ok(ReadOnly { path, db }),
+            Err(Fault::Database(redb::Error::RepairAborted)) => {
+                let detail = "it was not closed: start the daemon on it once".to_owned();
+                Err(StoreError::Corrupt { path, detail })
+            }
+            Err(fault) => Err(Fault::at(fault, &path, "read")),
+        }
+    }
+
+    /// A snapshot of everything.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`.
+    pub fn load(&self) -> Result<Recovered<'_>, StoreError> {
+        let read = self.db.begin_read().map_err(|e| Fault::from(e).at(&self.path, "read"))?;
+        Recovered::of(&read, &self.path)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every table and every limit of the state database. A change here is a change of `docs/design/state.md` and of
 //! [`FORMAT`].
 //!
-//! Refuses to touch rows. The history manifest will be one more table here.
+//! Refuses to touch rows.
 
 use super::error::Fault;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
@@ -50,6 +50,9 @@ pub(super) const OUTBOX: TableDefinition<u64, &[u8]> = TableDefinition::new("out
 pub(super) const ASIDE: TableDefinition<(u64, u32), AsideValue> = TableDefinition::new("aside");
 pub(super) const GAPS: TableDefinition<(u64, u32), GapValue> = TableDefinition::new("gaps");
 
+/// The history manifest: by segment id, JSON.
+pub(super) const SEGMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("segments");
+
 pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_SEQ: &str = "seq";
 pub(super) const META_OUTBOX_NEXT: &str = "outbox_next";
@@ -97,5 +100,6 @@ pub(super) fn create_all(write: &WriteTransaction) -> Result<(), Fault> {
     write.open_table(OUTBOX)?;
     write.open_table(ASIDE)?;
     write.open_table(GAPS)?;
+    write.open_table(SEGMENTS)?;
     Ok(())
 }

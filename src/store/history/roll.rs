@@ -1,0 +1,158 @@
+//! When heads become Parquet files, small files one, and old ones nothing.
+//!
+//! Refuses the wall clock: days are the events' own.
+
+use super::manifest::{Segment, SegmentKind};
+use super::{Change, History, ROW_GROUP_ROWS, head, parquet, rollup, scan};
+use crate::base::{Span, Time};
+use crate::store::StoreError;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+/// Events of a day that is over may still come so long after it; files of that day are left alone until then.
+const GRACE: Span = Span::seconds(3600);
+const DAY_SECONDS: i64 = 86_400;
+
+impl History {
+    /// What is due at `now`, the events' own time: the head is full or its day is over, small files of an old day are
+    /// many, files are past their retention. Written and synced, but nothing before it is committed. `at_end` rolls
+    /// whatever there is.
+    ///
+    /// # Errors
+    /// `DiskFull`, `Io`; `Corrupt` if a committed file cannot be read.
+    pub fn due(&mut self, now: Time, at_end: bool) -> Result<Change, StoreError> {
+        let mut change = Change::default();
+        let done = self
+            .roll(now, at_end, &mut change)
+            .and_then(|()| self.compact(now, &mut change))
+            .map(|()| self.expire(now, &mut change));
+        done.map_err(|error| self.failed(error, "roll the history in"))?;
+        Ok(change)
+    }
+
+    fn roll(&mut self, now: Time, at_end: bool, change: &mut Change) -> io::Result<()> {
+        let heads: Vec<Segment> = self.of_kind(SegmentKind::Head).cloned().collect();
+        let rows: u64 = heads.iter().map(|s| s.rows).sum();
+        let left = heads.iter().any(|s| self.head.as_ref().is_none_or(|head| head.segment.id != s.id));
+        let day_over = heads.iter().any(|s| end_of_day(s.time_min) + GRACE < now);
+        if heads.is_empty() || !(at_end || left || day_over || rows >= ROW_GROUP_ROWS as u64) {
+            return Ok(());
+        }
+        let mut batches = Vec::new();
+        for segment in &heads {
+            batches.extend(head::read(&self.dir, segment)?);
+        }
+        self.head = None;
+        change.forget.extend(heads.iter().map(|s| s.id));
+        self.write_days(&batches, change)
+    }
+
+    fn write_days(&mut self, batches: &[RecordBatch], change: &mut Change) -> io::Result<()> {
+        if batches.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(());
+        }
+        let sorted = parquet::sorted(batches, &["principal", "time", "seq"])?;
+        for day in days(&sorted)? {
+            let rows = rows_of(&sorted, day)?;
+            let id = self.take_id();
+            let path = format!("history/date={}/{id:012}.parquet", date(day));
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &rows)?);
+            let id = self.take_id();
+            let path = format!("rollup/date={}/{id:012}.parquet", date(day));
+            let summary = rollup::of(&rows)?;
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Rollup, &summary)?);
+        }
+        Ok(())
+    }
+
+    /// Joins the small event files of one day that is past its grace, as far as they fit into one row group.
+    fn compact(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
+        let mut by_day: BTreeMap<i64, Vec<Segment>> = BTreeMap::new();
+        for segment in self.of_kind(SegmentKind::Events) {
+            let day = day_of(segment.time_min);
+            if end_of_day(segment.time_min) + GRACE < now && segment.rows < ROW_GROUP_ROWS as u64 / 2 {
+                by_day.entry(day).or_default().push(segment.clone());
+            }
+        }
+        for (day, segments) in by_day {
+            let mut room = ROW_GROUP_ROWS as u64;
+            let fits = |s: &Segment| match room.checked_sub(s.rows) {
+                Some(left) => {
+                    room = left;
+                    true
+                }
+                None => false,
+            };
+            let joined: Vec<Segment> = segments.into_iter().take_while(fits).collect();
+            if joined.len() < 2 {
+                continue;
+            }
+            let mut batches = Vec::new();
+            for segment in &joined {
+                batches.extend(scan::whole_file(&self.dir, segment)?);
+            }
+            let rows = parquet::sorted(&batches, &["principal", "time", "seq"])?;
+            let id = self.take_id();
+            let path = format!("history/date={}/{id:012}.parquet", date(day));
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &rows)?);
+            change.forget.extend(joined.iter().map(|s| s.id));
+        }
+        Ok(())
+    }
+
+    /// Oldest first, by age and by bytes. The rollup outlives the events.
+    fn expire(&self, now: Time, change: &mut Change) {
+        let mut files: Vec<&Segment> =
+            self.of_kind(SegmentKind::Events).filter(|s| !change.forget.contains(&s.id)).collect();
+        files.sort_by_key(|s| (s.time_max, s.id));
+        let mut bytes: u64 = files.iter().map(|s| s.bytes).sum();
+        for segment in files {
+            let old = now.since(segment.time_max) > self.retention.age;
+            if !old && bytes <= self.retention.bytes {
+                break;
+            }
+            bytes -= segment.bytes;
+            change.forget.push(segment.id);
+        }
+    }
+
+    fn of_kind(&self, kind: SegmentKind) -> impl Iterator<Item = &Segment> {
+        self.segments.values().filter(move |s| s.kind == kind)
+    }
+
+    fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+}
+
+fn day_of(time: Time) -> i64 {
+    time.as_seconds().div_euclid(DAY_SECONDS)
+}
+
+fn end_of_day(time: Time) -> Time {
+    Time::from_seconds((day_of(time) + 1) * DAY_SECONDS)
+}
+
+fn times(rows: &RecordBatch) -> io::Result<&arrow_array::TimestampMicrosecondArray> {
+    let column = rows.column_by_name("time").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+    column.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "history has no column time"))
+}
+
+fn days(rows: &RecordBatch) -> io::Result<BTreeSet<i64>> {
+    Ok(times(rows)?.iter().flatten().map(|t| day_of(Time(t))).collect())
+}
+
+fn rows_of(rows: &RecordBatch, day: i64) -> io::Result<RecordBatch> {
+    let wanted: BooleanArray = times(rows)?.iter().map(|t| t.map(|t| day_of(Time(t)) == day)).collect();
+    filter_record_batch(rows, &wanted).map_err(head::into_io)
+}
+
+/// `YYYY-MM-DD`.
+fn date(day: i64) -> String {
+    Time::from_seconds(day * DAY_SECONDS).to_string().chars().take(10).collect()
+}

@@ -1,0 +1,281 @@
+//! `events` and `operations_daily` as virtual tables: what the statement asks is pushed into the scan.
+//!
+//! Refuses to answer for SQLite: what is pushed down only leaves out rows that cannot match, and SQLite checks again.
+#![allow(unsafe_code)]
+
+use super::words::{TABLES, Table, declaration};
+use crate::base::{Span, Time};
+use crate::store::history::Kind;
+use crate::store::history::scan::{Filter, Pruned, Scan};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, RecordBatch};
+use rusqlite::vtab::{
+    Context, Filters, IndexConstraintOp, IndexInfo, VTab, VTabConnection, VTabCursor, eponymous_only_module,
+};
+use rusqlite::{Connection, Error, Result, ffi};
+use std::ffi::c_int;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// What all scans of a statement passed over and read.
+#[derive(Clone, Default)]
+pub(super) struct Tally(Arc<Mutex<Pruned>>);
+
+impl Tally {
+    fn add(&self, more: Pruned) {
+        if let Ok(mut sum) = self.0.lock() {
+            sum.files += more.files;
+            sum.files_skipped += more.files_skipped;
+            sum.row_groups += more.row_groups;
+            sum.row_groups_skipped += more.row_groups_skipped;
+            sum.rows_read += more.rows_read;
+        }
+    }
+
+    pub fn sum(&self) -> Pruned {
+        self.0.lock().map(|sum| *sum).unwrap_or_default()
+    }
+}
+
+/// What a table of files needs to know.
+#[derive(Clone)]
+pub(super) struct Files {
+    table: &'static Table,
+    rollup: bool,
+    dir: PathBuf,
+    deadline: Instant,
+    tally: Tally,
+}
+
+pub(super) fn register(db: &Connection, dir: &Path, deadline: Instant, tally: &Tally) -> Result<()> {
+    for (name, rollup, table) in [(c"events", false, &TABLES[0]), (c"operations_daily", true, &TABLES[1])] {
+        let files = Files { table, rollup, dir: dir.to_owned(), deadline, tally: tally.clone() };
+        db.create_module(name, eponymous_only_module::<FileTable>(), Some(files))?;
+    }
+    Ok(())
+}
+
+#[repr(C)]
+struct FileTable {
+    base: ffi::sqlite3_vtab,
+    files: Files,
+}
+
+/// How a constraint travels from the plan to the scan: `column operator` in the order of the arguments, after the
+/// mask of used columns.
+const EQUAL: char = '=';
+const FROM: char = '>';
+const UNTIL: char = '<';
+
+// SAFETY: `base` is the first field of a `repr(C)` struct, as the trait demands.
+unsafe impl<'vtab> VTab<'vtab> for FileTable {
+    type Aux = Files;
+    type Cursor = FileCursor;
+
+    fn connect(_: &mut VTabConnection, files: Option<&Files>, _: &[&[u8]]) -> Result<(String, FileTable)> {
+        let files = files.ok_or_else(|| Error::ModuleError("a table without files".to_owned()))?.clone();
+        let sql = format!("CREATE TABLE x({})", declaration(files.table.columns));
+        Ok((sql, FileTable { base: ffi::sqlite3_vtab::default(), files }))
+    }
+
+    fn best_index(&self, info: &mut IndexInfo) -> Result<()> {
+        let mut plan = format!("{:x}", info.col_used());
+        let mut cost = 1e9_f64;
+        let wanted: Vec<(usize, String)> = info
+            .constraints()
+            .enumerate()
+            .filter(|(_, constraint)| constraint.is_usable())
+            .filter_map(|(index, c)| Some((index, self.plan(usize::try_from(c.column()).ok()?, &c.operator())?)))
+            .collect();
+        let mut argument = 0;
+        for (index, word) in wanted {
+            // Another collation may match what the files' bytes do not.
+            if info.collation(index).is_ok_and(|collation| collation != "BINARY") {
+                continue;
+            }
+            argument += 1;
+            info.constraint_usage(index).set_argv_index(argument);
+            plan.push(' ');
+            plan.push_str(&word);
+            cost /= if word.ends_with(EQUAL) { 100.0 } else { 4.0 };
+        }
+        info.set_idx_str(&plan);
+        info.set_estimated_cost(cost.max(1.0));
+        Ok(())
+    }
+
+    fn open(&'vtab mut self) -> Result<FileCursor> {
+        Ok(FileCursor {
+            base: ffi::sqlite3_vtab_cursor::default(),
+            files: self.files.clone(),
+            scan: None,
+            batch: None,
+            places: Vec::new(),
+            row: 0,
+            row_id: 0,
+        })
+    }
+}
+
+impl FileTable {
+    fn plan(&self, column: usize, operator: &IndexConstraintOp) -> Option<String> {
+        let described = self.files.table.columns.get(column)?;
+        let sign = match (described.kind, operator) {
+            (Kind::Text | Kind::Int, IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_EQ) => EQUAL,
+            // The rollup has no column of this name: its rows are not cut by time.
+            (Kind::Time, op) if described.name == "time" => match op {
+                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_GE | IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_GT => FROM,
+                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_LE | IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_LT => UNTIL,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(format!("{column}{sign}"))
+    }
+}
+
+#[repr(C)]
+struct FileCursor {
+    base: ffi::sqlite3_vtab_cursor,
+    files: Files,
+    scan: Option<Scan>,
+    batch: Option<RecordBatch>,
+    /// By column of the table: its place in the batch.
+    places: Vec<Option<usize>>,
+    row: usize,
+    row_id: i64,
+}
+
+impl FileCursor {
+    /// The filter of a plan; a value that the files cannot be asked for is left to SQLite.
+    fn filter_of(&self, plan: &str, args: &Filters<'_>) -> Result<(Filter, Vec<&'static str>)> {
+        let columns = self.files.table.columns;
+        let mut words = plan.split(' ');
+        let used = u64::from_str_radix(words.next().unwrap_or_default(), 16).unwrap_or(u64::MAX);
+        // Without a column there would be no row to count.
+        let used = if used == 0 { 1 } else { used };
+        let is_used = |index: usize| used >> index.min(63) & 1 == 1;
+        let names = columns.iter().enumerate().filter(|(index, _)| is_used(*index)).map(|(_, c)| c.name).collect();
+        let mut filter = Filter::default();
+        for (argument, word) in words.enumerate() {
+            let (column, sign) = word.split_at(word.len() - 1);
+            let Some(column) = column.parse().ok().and_then(|index: usize| columns.get(index)) else { continue };
+            let value: rusqlite::types::Value = args.get(argument)?;
+            match (sign.chars().next(), value) {
+                (Some(EQUAL), rusqlite::types::Value::Text(text)) if column.kind == Kind::Text => {
+                    filter.texts.push((column.name, text));
+                }
+                (Some(EQUAL), rusqlite::types::Value::Integer(n)) if column.kind == Kind::Int => {
+                    filter.numbers.push((column.name, n));
+                }
+                (Some(FROM), rusqlite::types::Value::Text(text)) => filter.from = earliest(&text).max(filter.from),
+                (Some(UNTIL), rusqlite::types::Value::Text(text)) => {
+                    filter.until = match (latest(&text), filter.until) {
+                        (Some(new), Some(old)) => Some(new.min(old)),
+                        (new, old) => new.or(old),
+                    };
+                }
+                _ => {}
+            }
+        }
+        Ok((filter, names))
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        self.row += 1;
+        self.row_id += 1;
+        while self.batch.as_ref().is_none_or(|batch| self.row >= batch.num_rows()) {
+            let Some(scan) = &mut self.scan else { return Ok(()) };
+            match scan.next() {
+                Some(batch) => {
+                    let batch = batch.map_err(|e| Error::ModuleError(e.to_string()))?;
+                    let place = |c: &crate::store::history::Column| batch.schema().index_of(c.name).ok();
+                    self.places = self.files.table.columns.iter().map(place).collect();
+                    self.batch = Some(batch);
+                    self.row = 0;
+                }
+                None => {
+                    self.files.tally.add(scan.pruned);
+                    (self.scan, self.batch) = (None, None);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+// SAFETY: `base` is the first field of a `repr(C)` struct, as the trait demands.
+unsafe impl VTabCursor for FileCursor {
+    fn filter(&mut self, _: c_int, plan: Option<&str>, args: &Filters<'_>) -> Result<()> {
+        let (filter, columns) = self.filter_of(plan.unwrap_or_default(), args)?;
+        let Files { dir, rollup, deadline, .. } = &self.files;
+        let scan = Scan::open(dir, *rollup, filter, &columns, Some(*deadline));
+        self.scan = Some(scan.map_err(|e| Error::ModuleError(format!("{}: {e}", dir.display())))?);
+        (self.batch, self.row, self.row_id) = (None, 0, 0);
+        self.advance()
+    }
+
+    fn next(&mut self) -> Result<()> {
+        self.advance()
+    }
+
+    fn eof(&self) -> bool {
+        self.batch.is_none()
+    }
+
+    fn column(&self, context: &mut Context, index: c_int) -> Result<()> {
+        let columns = self.files.table.columns;
+        let Some((batch, index)) = self.batch.as_ref().zip(usize::try_from(index).ok()) else { return Ok(()) };
+        let Some(place) = self.places.get(index).copied().flatten() else { return Ok(()) };
+        let (array, row) = (batch.column(place), self.row);
+        if array.is_null(row) {
+            return context.set_result(&rusqlite::types::Null);
+        }
+        match columns[index].kind {
+            Kind::Text => context.set_result(&array.as_string::<i32>().value(row)),
+            Kind::Int => context.set_result(&array.as_primitive::<Int64Type>().value(row)),
+            Kind::Flag => context.set_result(&array.as_boolean().value(row)),
+            Kind::Time => {
+                let time = Time(array.as_primitive::<TimestampMicrosecondType>().value(row));
+                context.set_result(&time.to_string())
+            }
+        }
+    }
+
+    fn rowid(&self) -> Result<i64> {
+        Ok(self.row_id)
+    }
+}
+
+/// The first time whose text begins so (`2026-03-02` is its midnight). `None`: it is no time, and nothing is left out
+/// for it.
+fn earliest(text: &str) -> Option<Time> {
+    const PATTERN: &str = "0000-01-01T00:00:00.000000Z";
+    if !text.is_ascii() || text.len() > PATTERN.len() {
+        return None;
+    }
+    let text = text.trim_end_matches('Z');
+    Time::parse(&format!("{text}{}", &PATTERN[text.len()..]))
+}
+
+/// Texts compare as bytes: `10:00:00.5Z` stands before `10:00:00Z`, so a second is added.
+fn latest(text: &str) -> Option<Time> {
+    earliest(text).map(|time| time + Span::seconds(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_time_is_a_time() {
+        let at = |text: &str| Some(Time::parse(text).unwrap());
+        assert_eq!(earliest("2026-03-02"), at("2026-03-02T00:00:00Z"));
+        assert_eq!(earliest("2026-03-02T10:00:00Z"), at("2026-03-02T10:00:00Z"));
+        assert_eq!(latest("2026-03-02T10:00"), at("2026-03-02T10:00:01Z"));
+        assert_eq!([earliest("yesterday"), earliest("2026-03-02T10:00:00+02:00"), earliest("2026-13")], [None; 3]);
+    }
+}

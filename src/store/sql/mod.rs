@@ -1,0 +1,188 @@
+//! SQL for people: SQLite's dialect over history and state, for one statement of one process.
+//!
+//! Read-only by construction. Refuses every write, ATTACH, PRAGMA, transaction and unknown function, and a statement
+//! that runs longer or takes more memory than it may. `unsafe` is what a virtual table of SQLite costs; it stands in
+//! `files.rs` alone.
+
+mod files;
+mod state;
+mod words;
+
+pub use words::{TABLES, Table};
+
+use super::error::StoreError;
+use files::Tally;
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Of one text or blob, in bytes.
+const LENGTH_MAX: i32 = 16 << 20;
+/// Of a statement, in bytes.
+const STATEMENT_MAX: i32 = 1 << 20;
+/// SQLite's instructions between two looks at the clock.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// What a statement may take.
+#[derive(Clone, Copy, Debug)]
+pub struct SqlLimits {
+    pub time: Duration,
+    /// Of SQLite's own heap. A scan holds one batch of 8,192 rows beside it.
+    pub memory_bytes: u64,
+}
+
+/// Why a statement gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlError {
+    #[error("{0}; `tokentrail query --schema` lists tables and columns")]
+    Statement(String),
+    #[error("refused: {0}; history can be read only, by one SELECT at a time")]
+    Refused(String),
+    #[error("stopped after {} s: ask for less time or fewer accounts, use operations_daily, or give --timeout", .0.as_secs())]
+    Timeout(Duration),
+    #[error("the statement needs more than {0} bytes of memory: sort or group less")]
+    Memory(u64),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("writing the answer: {0}")]
+    Output(std::io::Error),
+}
+
+/// What receives the answer.
+pub trait Answer {
+    /// Once, before the rows.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn columns(&mut self, names: &[&str]) -> std::io::Result<()>;
+    /// # Errors
+    /// It cannot be written.
+    fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()>;
+}
+
+/// What an answer cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    pub rows: u64,
+    pub pruned: super::history::scan::Pruned,
+}
+
+/// Runs one statement over the state directory.
+///
+/// # Errors
+/// [`SqlError`]: wrong, refused or stopped, or the state cannot be read.
+pub fn query(dir: &Path, statement: &str, limits: SqlLimits, answer: &mut dyn Answer) -> Result<Cost, SqlError> {
+    let deadline = Instant::now() + limits.time;
+    let tally = Tally::default();
+    let refused = Arc::new(Mutex::new(None));
+    let db = Connection::open_in_memory().map_err(|e| SqlError::Statement(e.to_string()))?;
+    let done = open(&db, dir, statement, limits, deadline, &tally)
+        .and_then(|()| guard(&db, deadline, &refused).map_err(Failed::Sql))
+        .and_then(|()| run(&db, statement, answer));
+    let rows = done.map_err(|failed| name(failed, limits, deadline, &refused))?;
+    Ok(Cost { rows, pruned: tally.sum() })
+}
+
+enum Failed {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+    Output(std::io::Error),
+}
+
+fn open(
+    db: &Connection,
+    dir: &Path,
+    statement: &str,
+    limits: SqlLimits,
+    deadline: Instant,
+    tally: &Tally,
+) -> Result<(), Failed> {
+    let pragmas = format!("PRAGMA temp_store = memory; PRAGMA hard_heap_limit = {};", limits.memory_bytes);
+    db.execute_batch(&pragmas).map_err(Failed::Sql)?;
+    for (limit, value) in [(Limit::SQLITE_LIMIT_LENGTH, LENGTH_MAX), (Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_MAX)] {
+        db.set_limit(limit, value).map_err(Failed::Sql)?;
+    }
+    files::register(db, dir, deadline, tally).map_err(Failed::Sql)?;
+    let names = |table: &str| statement.to_ascii_lowercase().contains(table);
+    if state::TABLES.iter().any(|table| names(table)) {
+        state::load(db, dir, &names).map_err(|error| match error {
+            state::LoadError::Store(error) => Failed::Store(error),
+            state::LoadError::Sql(error) => Failed::Sql(error),
+        })?;
+    }
+    Ok(())
+}
+
+/// From here on, only reading is possible.
+fn guard(db: &Connection, deadline: Instant, refused: &Arc<Mutex<Option<String>>>) -> rusqlite::Result<()> {
+    db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() >= deadline));
+    let refused = Arc::clone(refused);
+    db.authorizer(Some(move |context: AuthContext<'_>| match allowed(&context.action) {
+        Ok(()) => Authorization::Allow,
+        Err(what) => {
+            if let Ok(mut refused) = refused.lock() {
+                *refused = Some(what);
+            }
+            Authorization::Deny
+        }
+    }));
+    Ok(())
+}
+
+fn allowed(action: &AuthAction<'_>) -> Result<(), String> {
+    match action {
+        AuthAction::Select | AuthAction::Recursive => Ok(()),
+        AuthAction::Read { table_name, .. } if table_name.starts_with("sqlite_") => {
+            Err(format!("reading {table_name}"))
+        }
+        AuthAction::Read { .. } => Ok(()),
+        AuthAction::Function { function_name } if words::FUNCTIONS.contains(function_name) => Ok(()),
+        AuthAction::Function { function_name } => Err(format!("the function {function_name}")),
+        AuthAction::Attach { .. } => Err("ATTACH".to_owned()),
+        AuthAction::Pragma { .. } => Err("PRAGMA".to_owned()),
+        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => Err("a transaction".to_owned()),
+        _ => Err("a statement that is no SELECT".to_owned()),
+    }
+}
+
+fn run(db: &Connection, statement: &str, answer: &mut dyn Answer) -> Result<u64, Failed> {
+    let mut prepared = db.prepare(statement).map_err(Failed::Sql)?;
+    let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    answer.columns(&names.iter().map(String::as_str).collect::<Vec<_>>()).map_err(Failed::Output)?;
+    let mut rows = prepared.query([]).map_err(Failed::Sql)?;
+    let mut count = 0;
+    while let Some(row) = rows.next().map_err(Failed::Sql)? {
+        let values = (0..names.len()).map(|i| row.get_ref(i)).collect::<Result<Vec<_>, _>>().map_err(Failed::Sql)?;
+        answer.row(&values).map_err(Failed::Output)?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// The one clear message.
+fn name(failed: Failed, limits: SqlLimits, deadline: Instant, refused: &Mutex<Option<String>>) -> SqlError {
+    let error = match failed {
+        Failed::Store(error) => return SqlError::Store(error),
+        Failed::Output(error) => return SqlError::Output(error),
+        Failed::Sql(error) => error,
+    };
+    if let Some(what) = refused.lock().ok().and_then(|mut refused| refused.take()) {
+        return SqlError::Refused(what);
+    }
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::OutOfMemory) => SqlError::Memory(limits.memory_bytes),
+        _ if Instant::now() >= deadline => SqlError::Timeout(limits.time),
+        _ => match error {
+            rusqlite::Error::SqliteFailure(_, Some(text)) => SqlError::Statement(text),
+            rusqlite::Error::SqlInputError { msg, offset, .. } => {
+                SqlError::Statement(format!("{msg} (at character {offset})"))
+            }
+            rusqlite::Error::MultipleStatement => SqlError::Refused("more than one statement".to_owned()),
+            other => SqlError::Statement(other.to_string()),
+        },
+    }
+}

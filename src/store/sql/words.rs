@@ -1,0 +1,138 @@
+//! What can be asked: tables, columns and functions, with their meaning.
+//!
+//! Refuses functions that reach outside of the statement: the list names what is harmless, all else is refused.
+
+use crate::store::history::{COLUMNS, Column, Kind, ROLLUP_COLUMNS};
+
+/// One table, as `--schema` lists it.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    pub columns: &'static [Column],
+}
+
+/// Every table.
+pub const TABLES: &[Table] = &[
+    Table { name: "events", meaning: "audit events, one row each, as long as they are kept", columns: COLUMNS },
+    Table {
+        name: "operations_daily",
+        meaning: "requests counted by day and kind; outlives the events",
+        columns: ROLLUP_COLUMNS,
+    },
+    Table { name: "incidents", meaning: "incidents, as they were last", columns: INCIDENTS },
+    Table { name: "findings", meaning: "what each detector found, by incident", columns: FINDINGS },
+    Table { name: "coverage", meaning: "what was not seen: holes in the log and lines set aside", columns: COVERAGE },
+];
+
+pub(super) const INCIDENTS: &[Column] = &[
+    text("id", "the incident's id"),
+    int("revision", "counts what changed"),
+    text("kind", "threat or visibility"),
+    text("status", "open, updated, resolved or silenced"),
+    text("severity", "info, low, medium, high or critical"),
+    int("score", "for sorting"),
+    text("principal", "user.username, verbatim"),
+    text("cluster", "the name of the cluster"),
+    text("first_seen", "stage time of the first event"),
+    text("last_seen", "stage time of the last event"),
+    text("detected_at", "when it first reached medium"),
+    text("detectors", "JSON array"),
+    text("techniques", "JSON array of ATT&CK techniques"),
+    text("audit_ids", "JSON array, for json_each"),
+    text("credentials", "JSON array of credential ids"),
+    text("origins", "JSON array of addresses"),
+    text("user_agents", "JSON array"),
+    text("summary", "one sentence"),
+    text("json", "the whole incident"),
+];
+
+pub(super) const FINDINGS: &[Column] = &[
+    text("incident", "the incident's id"),
+    text("detector", "the detector's id"),
+    text("title", "what it found"),
+    text("expected", "what the baseline says"),
+    text("observed", "what was seen"),
+    int("count", "how often"),
+    text("first_seen", "stage time"),
+    text("last_seen", "stage time"),
+];
+
+pub(super) const COVERAGE: &[Column] = &[
+    int("seq", "the number of the input before it"),
+    text("kind", "truncated, lost, unreadable, ...; or malformed"),
+    text("detail", "one sentence, or why the line could not be read"),
+    text("time", "stage time when it was noticed; NULL of a line"),
+    text("file", "digest of the first line of the log file"),
+    int("from_offset", "uncompressed offset"),
+    int("to_offset", "uncompressed offset"),
+];
+
+const fn text(name: &'static str, meaning: &'static str) -> Column {
+    Column { name, kind: Kind::Text, meaning }
+}
+
+const fn int(name: &'static str, meaning: &'static str) -> Column {
+    Column { name, kind: Kind::Int, meaning }
+}
+
+/// The column list of a CREATE TABLE.
+pub(super) fn declaration(columns: &[Column]) -> String {
+    let declared = columns.iter().map(|column| format!("\"{}\" {}", column.name, column.kind.sql()));
+    declared.collect::<Vec<_>>().join(", ")
+}
+
+/// Functions of SQLite that compute from their arguments alone, in bounded memory.
+pub(super) const FUNCTIONS: &[&str] = &[
+    "abs",
+    "avg",
+    "coalesce",
+    "count",
+    "date",
+    "datetime",
+    "group_concat",
+    "ifnull",
+    "iif",
+    "instr",
+    "json",
+    "json_array_length",
+    "json_each",
+    "json_extract",
+    "json_group_array",
+    "json_type",
+    "json_valid",
+    "length",
+    "like",
+    "glob",
+    "lower",
+    "ltrim",
+    "max",
+    "min",
+    "nullif",
+    "printf",
+    "format",
+    "replace",
+    "round",
+    "row_number",
+    "rank",
+    "dense_rank",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "rtrim",
+    "strftime",
+    "string_agg",
+    "substr",
+    "substring",
+    "sum",
+    "time",
+    "total",
+    "trim",
+    "typeof",
+    "unixepoch",
+    "julianday",
+    "upper",
+    "->",
+    "->>",
+];
