@@ -51,7 +51,7 @@ const ROUNDS: usize = 8;
 /// secret was found, characters that show nothing are left out: they could part a token in two.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hostile) {
+    if is_harmless(text) {
         return redact(text);
     }
     let whole = redact(text);
@@ -116,8 +116,13 @@ fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Nearly all text is printable ASCII, which a look at its bytes tells.
+fn is_harmless(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b' '..=b'~')) || !text.contains(is_hostile)
+}
+
 fn escape_control(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hostile) {
+    if is_harmless(text) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);

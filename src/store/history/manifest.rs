@@ -43,7 +43,8 @@ pub struct Manifest {
     pub segments: Vec<Segment>,
 }
 
-pub(super) const MANIFEST: &str = "history/manifest.json";
+/// Below the state directory.
+pub(in crate::store) const MANIFEST: &str = "history/manifest.json";
 
 /// Replaces the manifest as a whole: a reader sees the old one or the new one.
 pub(super) fn publish<'a>(dir: &Path, segments: impl Iterator<Item = &'a Segment>) -> io::Result<()> {

@@ -14,6 +14,7 @@ mod rows;
 pub mod scan;
 
 pub use columns::{COLUMNS, Column, Kind};
+pub(super) use manifest::MANIFEST;
 pub use manifest::{Manifest, Segment, SegmentKind, read as read_manifest};
 pub use parquet::ROW_GROUP_ROWS;
 pub use rollup::COLUMNS as ROLLUP_COLUMNS;

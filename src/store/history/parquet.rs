@@ -29,8 +29,8 @@ pub const ROW_GROUP_ROWS: usize = 128 << 10;
 const ZSTD_LEVEL: i32 = 3;
 /// One lookup in a hundred reads a row group for nothing.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
-/// Ids are looked for one by one.
-const BLOOMED: [&str; 3] = ["audit_id", "credential_id", "issued_credential_id"];
+/// What is looked for one by one.
+const BLOOMED: [&str; 5] = ["audit_id", "credential_id", "issued_credential_id", "principal", "origin"];
 /// Numbers that rise within a principal: their differences are small.
 const RISING: [&str; 4] = ["seq", "time", "received", "position"];
 

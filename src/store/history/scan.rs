@@ -111,10 +111,11 @@ impl Scan {
                 }
             }
             let Some(segment) = self.waiting.pop_front() else { return Ok(None) };
-            match segment.kind {
-                SegmentKind::Head => self.take_head(&segment)?,
-                SegmentKind::Events | SegmentKind::Rollup => self.take_parquet(&segment)?,
-            }
+            let taken = match segment.kind {
+                SegmentKind::Head => self.take_head(&segment),
+                SegmentKind::Events | SegmentKind::Rollup => self.take_parquet(&segment),
+            };
+            taken.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", segment.path)))?;
         }
     }
 

@@ -183,6 +183,13 @@ impl FileCursor {
         Ok((filter, names))
     }
 
+    /// A scan may end before its end: by a LIMIT, or by the next row of a join.
+    fn count(&mut self) {
+        if let Some(scan) = self.scan.take() {
+            self.files.tally.add(scan.pruned);
+        }
+    }
+
     fn advance(&mut self) -> Result<()> {
         self.row += 1;
         self.row_id += 1;
@@ -190,15 +197,15 @@ impl FileCursor {
             let Some(scan) = &mut self.scan else { return Ok(()) };
             match scan.next() {
                 Some(batch) => {
-                    let batch = batch.map_err(|e| Error::ModuleError(e.to_string()))?;
+                    let batch = batch.map_err(|e| unreadable(&e))?;
                     let place = |c: &crate::store::history::Column| batch.schema().index_of(c.name).ok();
                     self.places = self.files.table.columns.iter().map(place).collect();
                     self.batch = Some(batch);
                     self.row = 0;
                 }
                 None => {
-                    self.files.tally.add(scan.pruned);
-                    (self.scan, self.batch) = (None, None);
+                    self.count();
+                    self.batch = None;
                     return Ok(());
                 }
             }
@@ -207,13 +214,20 @@ impl FileCursor {
     }
 }
 
+impl Drop for FileCursor {
+    fn drop(&mut self) {
+        self.count();
+    }
+}
+
 // SAFETY: `base` is the first field of a `repr(C)` struct, as the trait demands.
 unsafe impl VTabCursor for FileCursor {
     fn filter(&mut self, _: c_int, plan: Option<&str>, args: &Filters<'_>) -> Result<()> {
+        self.count();
         let (filter, columns) = self.filter_of(plan.unwrap_or_default(), args)?;
         let Files { dir, rollup, deadline, .. } = &self.files;
         let scan = Scan::open(dir, *rollup, filter, &columns, Some(*deadline));
-        self.scan = Some(scan.map_err(|e| Error::ModuleError(format!("{}: {e}", dir.display())))?);
+        self.scan = Some(scan.map_err(|e| unreadable(&e))?);
         (self.batch, self.row, self.row_id) = (None, 0, 0);
         self.advance()
     }
@@ -248,6 +262,13 @@ unsafe impl VTabCursor for FileCursor {
     fn rowid(&self) -> Result<i64> {
         Ok(self.row_id)
     }
+}
+
+/// Tells what is wrong with history from what is wrong with a statement.
+pub(super) const UNREADABLE: &str = "history cannot be read: ";
+
+fn unreadable(error: &std::io::Error) -> Error {
+    Error::ModuleError(format!("{UNREADABLE}{error}"))
 }
 
 /// The first time whose text begins so (`2026-03-02` is its midnight). `None`: it is no time, and nothing is left out

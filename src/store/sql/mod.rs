@@ -11,12 +11,13 @@ mod words;
 pub use words::{TABLES, Table};
 
 use super::error::StoreError;
-use files::Tally;
+use super::history::MANIFEST;
+use files::{Tally, UNREADABLE};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,12 +41,16 @@ pub struct SqlLimits {
 pub enum SqlError {
     #[error("{0}; `tokentrail query --schema` lists tables and columns")]
     Statement(String),
+    #[error("{0}; move the file away, or restore it")]
+    History(String),
     #[error("refused: {0}; history can be read only, by one SELECT at a time")]
     Refused(String),
     #[error("stopped after {} s: ask for less time or fewer accounts, use operations_daily, or give --timeout", .0.as_secs())]
     Timeout(Duration),
     #[error("the statement needs more than {0} bytes of memory: sort or group less")]
     Memory(u64),
+    #[error("there is no history in {0:?}: name the directory that `run --state` or `replay --state` keeps")]
+    NoHistory(PathBuf),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("writing the answer: {0}")]
@@ -76,6 +81,9 @@ pub struct Cost {
 /// # Errors
 /// [`SqlError`]: wrong, refused or stopped, or the state cannot be read.
 pub fn query(dir: &Path, statement: &str, limits: SqlLimits, answer: &mut dyn Answer) -> Result<Cost, SqlError> {
+    if !dir.join(MANIFEST).is_file() {
+        return Err(SqlError::NoHistory(dir.to_owned()));
+    }
     let deadline = Instant::now() + limits.time;
     let tally = Tally::default();
     let refused = Arc::new(Mutex::new(None));
@@ -177,6 +185,7 @@ fn name(failed: Failed, limits: SqlLimits, deadline: Instant, refused: &Mutex<Op
         Some(rusqlite::ErrorCode::OutOfMemory) => SqlError::Memory(limits.memory_bytes),
         _ if Instant::now() >= deadline => SqlError::Timeout(limits.time),
         _ => match error {
+            rusqlite::Error::SqliteFailure(_, Some(text)) if text.starts_with(UNREADABLE) => SqlError::History(text),
             rusqlite::Error::SqliteFailure(_, Some(text)) => SqlError::Statement(text),
             rusqlite::Error::SqlInputError { msg, offset, .. } => {
                 SqlError::Statement(format!("{msg} (at character {offset})"))

@@ -1,0 +1,217 @@
+//! SQL over history: what is pushed into the scan changes nothing, what could harm is refused, and other engines read
+//! the same rows in the same files.
+
+use proptest::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+struct World {
+    _dir: tempfile::TempDir,
+    state: PathBuf,
+}
+
+/// The bundled sample, replayed into a state directory.
+static WORLD: LazyLock<World> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let replay = Command::new(env!("CARGO_BIN_EXE_tokentrail"))
+        .args(["replay", "tests/fixtures/sample/audit.log.zst", "-o", "json", "--state"])
+        .arg(&state)
+        .output()
+        .unwrap();
+    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+    World { _dir: dir, state }
+});
+
+fn query(state: &Path, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tokentrail")).arg("query").arg("--state").arg(state).args(more).output().unwrap()
+}
+
+fn rows(statement: &str) -> Vec<serde_json::Value> {
+    let output = query(&WORLD.state, &["-o", "json", statement]);
+    assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn number(statement: &str) -> i64 {
+    rows(statement)[0].as_object().unwrap().values().next().unwrap().as_i64().unwrap()
+}
+
+#[test]
+fn tables_can_be_joined_with_each_other() {
+    assert_eq!(number("SELECT count(*) FROM events"), 4130);
+    let evidence = "SELECT count(DISTINCT j.value) FROM incidents i, json_each(i.audit_ids) j WHERE j.value <> ''";
+    let joined = "SELECT count(DISTINCT e.audit_id) FROM incidents i, json_each(i.audit_ids) j
+        JOIN events e ON e.audit_id = j.value";
+    assert!(number(evidence) > 100);
+    assert_eq!(number(evidence), number(joined), "each piece of evidence is in history");
+    let ended = "SELECT count(*) FROM events WHERE stage <> 'RequestReceived'
+        AND (stage <> 'ResponseStarted' OR code = 401)";
+    assert_eq!(number("SELECT sum(count) FROM operations_daily"), number(ended));
+    assert_eq!(number("SELECT count(DISTINCT incident) FROM findings"), number("SELECT count(*) FROM incidents"));
+}
+
+#[test]
+fn what_cannot_match_is_passed_over() {
+    let output = query(&WORLD.state, &["--explain", "SELECT * FROM events WHERE audit_id = 'nobody has this one'"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    let groups = said.split(" and ").nth(1).unwrap();
+    let mut words = groups.split(' ');
+    let (skipped, all) = (words.next().unwrap(), words.nth(1).unwrap());
+    let (skipped, all): (u32, u32) = (skipped.parse().unwrap(), all.parse().unwrap());
+    assert!(skipped * 10 >= all * 8 && all > 0, "the bloom filters pass over nearly all: {said}");
+}
+
+#[test]
+fn statements_that_could_harm_are_refused_with_one_line() {
+    let refused = [
+        "DELETE FROM incidents",
+        "INSERT INTO findings VALUES (1)",
+        "CREATE TABLE t (a)",
+        "CREATE TEMP TABLE t AS SELECT 1",
+        "ATTACH '/etc/passwd' AS x",
+        "PRAGMA hard_heap_limit = 0",
+        "VACUUM INTO '/tmp/x'",
+        "BEGIN",
+        "SELECT load_extension('x')",
+        "SELECT readfile('/etc/passwd')",
+        "SELECT randomblob(1000000000)",
+        "SELECT zeroblob(1000000000)",
+        "SELECT * FROM sqlite_master",
+        "SELECT 1; SELECT 2",
+        "SELEC",
+        "SELECT nothing FROM events",
+    ];
+    for statement in refused {
+        let output = query(&WORLD.state, &[statement]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{statement}: {said}");
+        assert!(said.starts_with("tokentrail: "), "{statement}: {said}");
+    }
+}
+
+#[test]
+fn time_and_memory_end_a_statement() {
+    let endless = "WITH RECURSIVE t(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM t) SELECT count(*) FROM t";
+    let said = String::from_utf8(query(&WORLD.state, &["--timeout", "1", endless]).stderr).unwrap();
+    assert!(said.contains("stopped after 1 s"), "{said}");
+    let large =
+        "WITH RECURSIVE t(a) AS (SELECT 'xxxxxxxxxxxxxxxx' UNION ALL SELECT a || a FROM t WHERE length(a) < 9000000)
+        SELECT group_concat(x.a || y.a) FROM t x, t y";
+    let output = query(&WORLD.state, &["--timeout", "20", large]);
+    assert_eq!(output.status.code(), Some(1), "SQLite's limits hold");
+}
+
+#[test]
+fn a_directory_without_history_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = query(dir.path(), &["SELECT 1"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.contains("there is no history in")), (Some(1), true), "{said}");
+}
+
+#[test]
+fn a_damaged_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(&WORLD.state).arg(dir.path()).status().unwrap();
+    assert!(copied.success());
+    let state = dir.path().join("state");
+    let day = fs::read_dir(state.join("history")).unwrap().map(|e| e.unwrap().path()).find(|p| p.is_dir()).unwrap();
+    let file = fs::read_dir(day).unwrap().next().unwrap().unwrap().path();
+    fs::write(&file, "PAR1 nothing PAR1").unwrap();
+    let output = query(&state, &["SELECT count(verb) FROM events"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains(file.file_name().unwrap().to_str().unwrap()), "{said}");
+}
+
+/// A value that is in history, or one that is not.
+fn condition() -> impl Strategy<Value = String> {
+    let column = prop::sample::select(vec![
+        "principal",
+        "verb",
+        "resource",
+        "namespace",
+        "name",
+        "origin",
+        "credential_id",
+        "audit_id",
+        "api_group",
+        "stage",
+    ]);
+    let text = (column, 0_u32..4000, any::<bool>()).prop_map(|(column, nth, there)| match there {
+        true => format!("{column} = (SELECT {column} FROM events LIMIT 1 OFFSET {nth})"),
+        false => format!("{column} = 'not there'"),
+    });
+    let code = prop::sample::select(vec![200, 201, 401, 403, 404]).prop_map(|code| format!("code = {code}"));
+    let time = (prop::sample::select(vec!["<", "<=", ">", ">="]), 1_u32..17, 0_u32..24, 0_usize..4).prop_map(
+        |(sign, day, hour, cut)| {
+            let whole = format!("2026-03-{day:02}T{hour:02}:30:00.123456Z");
+            format!("time {sign} '{}'", &whole[..[10, 16, 19, 27][cut]])
+        },
+    );
+    prop_oneof![text, code, time]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    /// A unary plus keeps SQLite from offering a condition to the table.
+    #[test]
+    fn pushing_down_changes_no_answer(conditions in prop::collection::vec(condition(), 1..3)) {
+        let digest = "SELECT count(*), sum(seq), min(time), max(position) FROM events WHERE ";
+        let pushed = format!("{digest}{}", conditions.join(" AND "));
+        let kept: Vec<String> = conditions.iter().map(|condition| format!("+{condition}")).collect();
+        prop_assert_eq!(rows(&pushed), rows(&format!("{digest}{}", kept.join(" AND "))));
+    }
+}
+
+/// A Python with DuckDB and PyArrow from PyPI, installed once below the target directory.
+fn python() -> Option<PathBuf> {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers");
+    let python = home.join("bin/python");
+    let imports = |python: &Path| {
+        let run = Command::new(python).args(["-c", "import duckdb, pyarrow"]).output();
+        run.is_ok_and(|output| output.status.success())
+    };
+    if imports(&python) {
+        return Some(python);
+    }
+    Command::new("python3").args(["-m", "venv"]).arg(&home).output().ok()?;
+    Command::new(&python).args(["-m", "pip", "install", "-q", "duckdb", "pyarrow"]).output().ok()?;
+    imports(&python).then_some(python)
+}
+
+#[test]
+fn duckdb_and_pyarrow_read_the_same_rows_in_place() {
+    let Some(python) = python() else {
+        println!("skipped: DuckDB and PyArrow cannot be installed from PyPI here (python3 with venv and pip)");
+        return;
+    };
+    let script = r#"
+import duckdb, json, pyarrow.dataset as dataset, sys
+state, duck = sys.argv[1], duckdb.connect()
+events = f"read_parquet('{state}/history/date=*/*.parquet', hive_partitioning = true)"
+n, ids, days = duck.execute(f"select count(*), count(distinct audit_id), count(distinct date) from {events}").fetchone()
+top = duck.execute(f"select principal, count(*) n from {events} group by 1 order by 2 desc, 1 limit 5").fetchall()
+table = dataset.dataset(f"{state}/history", partitioning="hive", exclude_invalid_files=True).to_table()
+daily = duck.execute(f"select sum(count)::bigint from read_parquet('{state}/rollup/date=*/*.parquet')").fetchone()[0]
+print(json.dumps([n, ids, days, top, table.num_rows, str(table.schema.field("time").type), daily]))
+"#;
+    let output = Command::new(python).args(["-c", script]).arg(&WORLD.state).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let theirs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let top = rows("SELECT principal, count(*) n FROM events GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5");
+    let top: Vec<_> = top.iter().map(|row| serde_json::json!([row["principal"], row["n"]])).collect();
+    let ours = serde_json::json!([
+        4130,
+        number("SELECT count(DISTINCT audit_id) FROM events"),
+        number("SELECT count(DISTINCT substr(time, 1, 10)) FROM events"),
+        top,
+        4130,
+        "timestamp[us, tz=UTC]",
+        number("SELECT sum(count) FROM operations_daily"),
+    ]);
+    assert_eq!(theirs, ours);
+}
