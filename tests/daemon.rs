@@ -98,6 +98,25 @@ fn kills_and_rotations_lose_and_double_nothing() {
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), revisions.len(), "a revision was written twice");
+    let counts = "SELECT count(*) AS events, count(DISTINCT seq) AS numbers FROM events";
+    assert_eq!(home.query(counts), "{\"events\":4130,\"numbers\":4130}\n", "each event is in history once");
+    let by_file = "SELECT count(*) AS n FROM (SELECT DISTINCT file, position FROM events)";
+    assert_eq!(home.query(by_file), "{\"n\":4130}\n");
+}
+
+#[test]
+fn history_is_asked_while_the_daemon_writes_it() {
+    let home = Home::new();
+    let log = sample();
+    let mut daemon = Daemon::start(&home);
+    home.write_log(&log);
+    daemon.wait_for_bytes(log.len() as u64);
+    assert_eq!(home.query("SELECT count(*) AS n FROM events"), "{\"n\":4130}\n");
+    let incidents = home.query("SELECT count(*) AS n FROM incidents");
+    let told: std::collections::BTreeSet<String> =
+        last_revisions(&home.incidents()).iter().map(|incident| incident["id"].to_string()).collect();
+    assert_eq!(incidents, format!("{{\"n\":{}}}\n", told.len()));
+    assert!(daemon.terminate());
 }
 
 fn revision_key(line: &str) -> String {

@@ -215,3 +215,63 @@ print(json.dumps([n, ids, days, top, table.num_rows, str(table.schema.field("tim
     ]);
     assert_eq!(theirs, ours);
 }
+
+/// Each question's statement gives the same rows in DuckDB as its command gives.
+#[test]
+fn questions_have_the_same_answer_in_duckdb() {
+    let Some(python) = python() else {
+        println!("skipped: DuckDB and PyArrow cannot be installed from PyPI here (python3 with venv and pip)");
+        return;
+    };
+    let account = rows("SELECT principal FROM incidents WHERE severity = 'critical' AND principal <> '' LIMIT 1");
+    let account = account[0]["principal"].as_str().unwrap().to_owned();
+    let issued = rows("SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1");
+    let issued = issued[0]["id"].as_str().unwrap().to_owned();
+    let questions: [&[&str]; 12] = [
+        &["timeline", &account],
+        &["timeline", &account, "--since", "2d", "--limit", "5"],
+        &["who", "--from", "203.0.113.66"],
+        &["who", "--used", &issued],
+        &["who", "--touched", "secrets//"],
+        &["first-seen", &account],
+        &["diff", &account, "--since", "2026-03-05T00:00:00Z"],
+        &["trail", &issued],
+        &["exec"],
+        &["denied", "--since", "7d"],
+        &["rbac-changes", "--until", "2026-03-10T00:00:00Z"],
+        &["tokens-issued", "--limit", "20"],
+    ];
+    let mut answered = 0;
+    for question in questions {
+        let run = |more: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+            let output = command.args(question).arg("--state").arg(&WORLD.state).args(more).output().unwrap();
+            assert!(output.status.success(), "{question:?}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let ours: Vec<serde_json::Value> =
+            run(&["-o", "json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let theirs =
+            Command::new(&python).args(["-c", DUCKDB]).arg(&WORLD.state).arg(run(&["--sql"])).output().unwrap();
+        assert!(theirs.status.success(), "{question:?}: {}", String::from_utf8_lossy(&theirs.stderr));
+        let theirs: Vec<serde_json::Value> = serde_json::from_slice(&theirs.stdout).unwrap();
+        assert_eq!(ours, theirs, "{question:?}");
+        answered += usize::from(!ours.is_empty());
+    }
+    assert!(answered >= 9, "only {answered} questions have an answer in the sample");
+}
+
+const DUCKDB: &str = r#"
+import datetime, decimal, duckdb, json, sys
+state, duck = sys.argv[1], duckdb.connect()
+duck.execute("SET TimeZone = 'UTC'")
+for view, folder in [("events", "history"), ("operations_daily", "rollup")]:
+    duck.execute(f"create view {view} as select * from read_parquet('{state}/{folder}/date=*/*.parquet', hive_partitioning = false)")
+def plain(value):
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return int(value) if isinstance(value, decimal.Decimal) else value
+result = duck.sql(sys.argv[2])
+table = result.to_arrow_table() if hasattr(result, "to_arrow_table") else result.arrow()
+print(json.dumps([{k: plain(v) for k, v in row.items()} for row in table.to_pylist()]))
+"#;

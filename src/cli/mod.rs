@@ -2,6 +2,7 @@
 //!
 //! Refuses to hold logic: each command calls one thing and prints what comes back.
 
+mod ask;
 mod demo;
 mod query;
 pub mod reference;
@@ -48,6 +49,8 @@ enum Command {
     Demo(DemoArgs),
     /// Ask history and incidents in SQL (SQLite's dialect), also while the daemon runs
     Query(QueryArgs),
+    #[command(flatten)]
+    Ask(ask::Ask),
 }
 
 #[derive(clap::Args)]
@@ -150,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Query(args) => query::query(&args).map(|()| ExitCode::SUCCESS),
+        Command::Ask(args) => ask::ask(args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("tokentrail: {error:#}");

@@ -4,13 +4,14 @@
 
 use super::{QueryArgs, Shape};
 use crate::report::answer::{Csv, JsonLines, TableOfRows};
-use crate::store::sql::{self, Answer, SqlLimits, TABLES};
+use crate::store::sql::{self, Answer, Cost, SqlLimits, TABLES};
 use anyhow::{Context, Result, bail};
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::time::Duration;
 
-/// SQLite's heap, where `--memory` says nothing.
-const DEFAULT_MEMORY: u64 = 256 << 20;
+/// SQLite's heap.
+const MEMORY: u64 = 256 << 20;
 
 pub(super) fn query(args: &QueryArgs) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
@@ -20,15 +21,8 @@ pub(super) fn query(args: &QueryArgs) -> Result<()> {
     let Some(statement) = &args.statement else {
         bail!("no statement: give a SELECT, or --schema for the tables and columns")
     };
-    let limits = SqlLimits { time: Duration::from_secs(args.timeout), memory_bytes: DEFAULT_MEMORY };
-    let mut answer: Box<dyn Answer + '_> = match args.output {
-        Shape::Table => Box::new(TableOfRows::new(&mut out)),
-        Shape::Json => Box::new(JsonLines::new(&mut out)),
-        Shape::Csv => Box::new(Csv::new(&mut out)),
-    };
-    let cost = sql::query(&args.state, statement, limits, answer.as_mut())?;
-    drop(answer);
-    out.flush()?;
+    drop(out);
+    let cost = answer_with(args.output, &args.state, statement, limits(args.timeout))?;
     if args.explain {
         let p = cost.pruned;
         eprintln!(
@@ -37,6 +31,24 @@ pub(super) fn query(args: &QueryArgs) -> Result<()> {
         );
     }
     Ok(())
+}
+
+pub(super) fn limits(seconds: u64) -> SqlLimits {
+    SqlLimits { time: Duration::from_secs(seconds), memory_bytes: MEMORY }
+}
+
+/// Asks one statement and prints the answer.
+pub(super) fn answer_with(shape: Shape, state: &Path, statement: &str, limits: SqlLimits) -> Result<Cost> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut answer: Box<dyn Answer + '_> = match shape {
+        Shape::Table => Box::new(TableOfRows::new(&mut out)),
+        Shape::Json => Box::new(JsonLines::new(&mut out)),
+        Shape::Csv => Box::new(Csv::new(&mut out)),
+    };
+    let cost = sql::query(state, statement, limits, answer.as_mut())?;
+    drop(answer);
+    out.flush()?;
+    Ok(cost)
 }
 
 fn schema(out: &mut dyn Write, shape: Shape) -> io::Result<()> {

@@ -49,6 +49,14 @@ impl Home {
         self.path("incidents.jsonl")
     }
 
+    /// The answer to a statement, as JSON lines.
+    pub fn query(&self, statement: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+        let output = command.args(["query", "-o", "json", statement, "--state"]).arg(self.state()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub fn write_log(&self, bytes: &[u8]) {
         fs::write(self.log(), bytes).unwrap();
     }

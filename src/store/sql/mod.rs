@@ -5,9 +5,11 @@
 //! `files.rs` alone.
 
 mod files;
+mod questions;
 mod state;
 mod words;
 
+pub use questions::{Question, Window};
 pub use words::{TABLES, Table};
 
 use super::error::StoreError;

@@ -1,0 +1,179 @@
+//! The responder's questions as commands: each is one statement over history, printed on request.
+//!
+//! Refuses to answer by other means than the statement that it prints.
+
+use super::Shape;
+use super::query::{answer_with, limits};
+use crate::base::{Span, Time};
+use crate::store::history::read_manifest;
+use crate::store::sql::{Question, Window};
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// Where, when and how; the same for every question.
+#[derive(clap::Args)]
+pub(super) struct Asked {
+    /// The state directory of the daemon, or of a replay
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
+    state: PathBuf,
+    /// Not before: a time (RFC 3339) or a span back from the newest event in history (30m, 2h, 7d)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Not after: as --since
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// At most so many rows
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: u64,
+    /// Print the statement instead of asking it: SQL for `query` and for DuckDB
+    #[arg(long)]
+    sql: bool,
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    timeout: u64,
+    /// A table for people, a JSON object a line, or CSV with a header
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Shape,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Ask {
+    /// Everything that one account did, in order
+    Timeline {
+        /// namespace/name of a service account, or a user name as the log has it
+        account: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Who was seen from an address, used a credential, or touched an object
+    #[command(group = clap::ArgGroup::new("subject").required(true))]
+    Who {
+        /// The address that can be trusted, as in `origin`
+        #[arg(long, value_name = "ADDRESS", group = "subject")]
+        from: Option<String>,
+        /// A credential id: JTI=... or X509SHA256=...
+        #[arg(long, value_name = "ID", group = "subject")]
+        used: Option<String>,
+        /// resource/namespace/name; leave parts empty for any (secrets/shop/, nodes//worker)
+        #[arg(long, value_name = "OBJECT", group = "subject")]
+        touched: Option<String>,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Each kind of operation of an account, with its first and last time (from the daily rollup)
+    FirstSeen {
+        /// namespace/name of a service account, or a user name as the log has it
+        account: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// What an account did since --since that it never did before (from the daily rollup)
+    Diff {
+        /// namespace/name of a service account, or a user name as the log has it
+        account: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// A credential's whole life: who issued it, what it did, what it issued, and so on
+    Trail {
+        /// A credential id: JTI=... or X509SHA256=...
+        credential: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Who entered which pod: exec, attach, port-forward
+    Exec(Asked),
+    /// Who read or wrote Secrets
+    Secrets(Asked),
+    /// What was refused: 401 and 403
+    Denied(Asked),
+    /// Changes of roles and bindings
+    RbacChanges(Asked),
+    /// Tokens that TokenRequests issued
+    TokensIssued(Asked),
+    /// What was not seen: holes in the log, lines set aside
+    Coverage(Asked),
+}
+
+pub(super) fn ask(ask: Ask) -> Result<()> {
+    let (question, asked) = match ask {
+        Ask::Timeline { account, asked } => (Question::Timeline { principal: principal(&account) }, asked),
+        Ask::Who { from, used, touched, asked } => (subject(from, used, touched)?, asked),
+        Ask::FirstSeen { account, asked } => (Question::FirstSeen { principal: principal(&account) }, asked),
+        Ask::Diff { account, asked } => {
+            let Some(since) = asked.window()?.since else { bail!("--since is missing: since when is it new?") };
+            (Question::Diff { principal: principal(&account), since }, asked)
+        }
+        Ask::Trail { credential, asked } => (Question::Trail { credential }, asked),
+        Ask::Exec(asked) => (Question::Exec, asked),
+        Ask::Secrets(asked) => (Question::Secrets, asked),
+        Ask::Denied(asked) => (Question::Denied, asked),
+        Ask::RbacChanges(asked) => (Question::RbacChanges, asked),
+        Ask::TokensIssued(asked) => (Question::TokensIssued, asked),
+        Ask::Coverage(asked) => (Question::Coverage, asked),
+    };
+    let statement = question.sql(&asked.window()?);
+    if asked.sql {
+        println!("{statement}");
+        return Ok(());
+    }
+    answer_with(asked.output, &asked.state, &statement, limits(asked.timeout)).map(drop)
+}
+
+fn subject(from: Option<String>, used: Option<String>, touched: Option<String>) -> Result<Question> {
+    Ok(match (from, used, touched) {
+        (Some(origin), ..) => Question::WhoFrom { origin },
+        (_, Some(credential), _) => Question::WhoUsed { credential },
+        (.., touched) => {
+            let touched = touched.unwrap_or_default();
+            let mut parts = touched.splitn(3, '/').map(str::to_owned);
+            let [resource, namespace, name] = [(); 3].map(|()| parts.next().unwrap_or_default());
+            if resource.is_empty() {
+                bail!("--touched {touched:?} names no resource: write resource/namespace/name")
+            }
+            Question::WhoTouched { resource, namespace, name }
+        }
+    })
+}
+
+/// `shop/cart` is a service account; anything else is a user name, verbatim.
+fn principal(account: &str) -> String {
+    match account.split_once('/') {
+        Some((namespace, name)) if !namespace.contains(':') && !name.contains('/') => {
+            format!("system:serviceaccount:{namespace}:{name}")
+        }
+        _ => account.to_owned(),
+    }
+}
+
+impl Asked {
+    fn window(&self) -> Result<Window> {
+        let at = |text: &Option<String>| text.as_deref().map(|text| self.time(text)).transpose();
+        Ok(Window { since: at(&self.since)?, until: at(&self.until)?, limit: self.limit })
+    }
+
+    fn time(&self, text: &str) -> Result<Time> {
+        if let Some(time) = Time::parse(text) {
+            return Ok(time);
+        }
+        let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            _ => 0,
+        };
+        match number.parse::<i64>().ok().and_then(|n| n.checked_mul(seconds)).filter(|n| *n > 0) {
+            Some(span) => Ok(self.newest()? - Span::seconds(span)),
+            None => bail!("{text:?} is no time: write 2026-03-02T08:00:00Z, or a span such as 30m, 2h, 7d"),
+        }
+    }
+
+    fn newest(&self) -> Result<Time> {
+        let manifest =
+            read_manifest(&self.state).with_context(|| format!("reading the history in {:?}", self.state))?;
+        Ok(manifest.segments.iter().map(|segment| segment.time_max).max().unwrap_or(Time::ZERO))
+    }
+}
