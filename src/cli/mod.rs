@@ -156,6 +156,11 @@ pub fn main() -> ExitCode {
         Command::Ask(args) => ask::ask(args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
+        // Whoever read the output has seen enough.
+        let is_pipe = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+        if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_pipe)) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("tokentrail: {error:#}");
         ExitCode::from(1)
     })

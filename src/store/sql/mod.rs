@@ -56,7 +56,7 @@ pub enum SqlError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("writing the answer: {0}")]
-    Output(std::io::Error),
+    Output(#[source] std::io::Error),
 }
 
 /// What receives the answer.
