@@ -35,7 +35,7 @@ pub enum Sensitive {
 }
 
 /// Namespaces that belong to the cluster itself.
-const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+pub(super) const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 impl Sensitive {
     /// What kind of sensitive act an event is, if any. exec is told by subresource: over WebSocket it

@@ -31,6 +31,7 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
     marks.set(Marks::MISPLACED, moved || matches!(view.origin.class, Class::OtherPod | Class::OtherNode));
     marks.set(Marks::ANONYMOUS, event.principal.kind() == PrincipalKind::Anonymous);
     marks.set(Marks::ODD_CREDENTIAL, view.used_before.is_some());
+    marks.set(Marks::ACT, !view.acts.is_empty());
     marks.set(Marks::TOKEN_SECRET, view.secret_maker.is_some());
     marks
 }
