@@ -79,10 +79,7 @@ impl Engine {
         let agent = agents::product(event.user_agent);
         operations::key(&event.operation, operation);
         origin.key(origin_words);
-        target.clear();
-        if let Some(sensitive) = sensitive {
-            sensitive::target(sensitive, event, target);
-        }
+        sensitive::target(sensitive, event, target);
         let holder = account.credentials.find(&event.credential);
         let mut view = View {
             event,

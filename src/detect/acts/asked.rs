@@ -27,7 +27,8 @@ pub(super) fn how(view: &View<'_>, acts: &mut Acts) {
     let operation = &event.operation;
     acts.set(Act::Tool, view.agent_seen.is_none() && hostile::is_tool(event.user_agent));
     if event.outcome == Outcome::ForbiddenByRbac {
-        let matters = view.is_service_account() || operation.verb == "create";
+        // A program known to the account that lacks one right is an upgrade, and counted by `enumeration`.
+        let matters = operation.verb == "create" || (view.is_service_account() && view.agent_seen.is_none());
         acts.set(Act::Refused, matters && view.denial_seen.is_none() && view.operation_seen.is_none());
     }
     if event.username.starts_with("system:bootstrap:") {

@@ -10,7 +10,8 @@
 //! # How it decides
 //! By the event alone: operation, facts of the body, command of an exec, outcome, address. Always `low`: it
 //! is kept and shown, and never wakes anybody. An act that the account was seen to do on
-//! `learning.sensitive_days` days is its habit; before, it is told once a day. The cluster's own
+//! `learning.sensitive_days` days is its habit; before, it is told once a day, in its
+//! first hour every time. The cluster's own
 //! controllers, and kubelets at their own work, are left out. What is unusual for a known account is for
 //! `sensitive-operation` to say, in the same incident.
 //!
@@ -59,7 +60,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     });
 }
 
-/// Not habit, and not told today.
+/// Not habit, and not told today, unless it began just now.
 fn is_news(view: &View<'_>, act: Act, words: &mut String) -> bool {
     let horizon = view.policy.learning.horizon(view.now());
     let today = |seen: &Seen| seen.last().day() == view.now().day();
@@ -68,7 +69,10 @@ fn is_news(view: &View<'_>, act: Act, words: &mut String) -> bool {
         return false;
     }
     let seen = view.account.targets.get(memory(act, words), horizon);
-    seen.is_none_or(|seen| u32::from(seen.days) < view.policy.learning.sensitive_days && !today(seen))
+    // All of the first hour is one story, whichever of its events arrives first.
+    let begins = |seen: &Seen| seen.days == 1 && view.now().since(seen.first()).as_seconds() < 3600;
+    let is_habit = |seen: &Seen| u32::from(seen.days) >= view.policy.learning.sensitive_days;
+    seen.is_none_or(|seen| begins(seen) || !(is_habit(seen) || today(seen)))
 }
 
 /// The words by which a baseline remembers an act.
