@@ -53,7 +53,8 @@ const INTRO: &str = "# Coverage
 What other auditors of Kubernetes audit logs publish as detections, one row each: what covers it here, or why
 nothing does. A row marked *cold* is told from the events alone, `low` or more, on the first day with an empty
 state; `tests/coverage.rs` plays an event of each. The others need to know the account first. What stands in
-request bodies takes audit level `Request`, as each detector's page says.
+request bodies takes audit level `Request`, as each detector's page says; [the recommended policy](../audit-policy.md)
+leaves out those of ConfigMaps, and so CA-09, because whoever reads the log would hold what stands in them.
 
 | row | what it detects | detector | by | cold |
 |---|---|---|---|---|

@@ -36,7 +36,11 @@ pub const ROWS: &[Row] = &[
     ("DI-05", "Sweep over paths and kinds", Alone("enumeration", "discovery paths and refusals together")),
     ("DI-06", "The same sweep without a credential", Alone("enumeration", "of `system:anonymous`, by address")),
     ("DI-07", "Burst of refused requests", Alone("enumeration", "points for each kind refused")),
-    ("DI-08", "Any 401 or 403", A(Act::RefusedOutside)),
+    (
+        "DI-08",
+        "Any 401 or 403",
+        Alone("dangerous-request", "403 at a public address; 401s make `unauthenticated-burst`"),
+    ),
     ("DI-09", "A service account is refused for the first time", A(Act::Refused)),
     ("DI-10", "A create is refused", A(Act::Refused)),
     ("DI-11", "Known tool of attackers or testers", A(Act::Tool)),
