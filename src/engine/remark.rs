@@ -96,6 +96,7 @@ pub(super) fn remembered_issuer(view: &View<'_>, out: &mut String) {
     match view.event.credential.kind {
         CredentialKind::Unbound => out.push_str(&issuer_words(view.issuer())),
         CredentialKind::Legacy => out.push_str(&legacy_words(&view.event.credential)),
+        _ if view.event.credential.stale => out.push_str(&legacy_words(&view.event.credential)),
         _ => {}
     }
 }
