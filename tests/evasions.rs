@@ -52,3 +52,17 @@ fn a_straggler_of_a_deleted_account_does_not_wash_its_successor() {
     let account = engine.population().get("system:serviceaccount:shelf:stock").expect("known");
     assert_eq!((account.events, account.uid.to_string().ends_with('2')), (3, true));
 }
+
+#[test]
+fn a_copied_token_past_its_time_is_told_though_its_pod_is_known() {
+    let stale = |at| {
+        let line = stock().line(at);
+        line.replace(r#""annotations":{"#, r#""annotations":{"authentication.k8s.io/stale-token":"subject: x","#)
+    };
+    let mut lines: Vec<String> = (0..8).flat_map(|d| (0..6).map(move |n| stock().line(d * DAY + n * SECOND))).collect();
+    lines.push(stale(8 * DAY));
+    lines.push(stale(8 * DAY + SECOND));
+    let out = run(&Policy::default(), lines.iter().map(String::as_str));
+    let told = out.findings.iter().filter(|(d, _)| *d == "legacy-token").count();
+    assert_eq!(told, 1, "and it is told once");
+}

@@ -153,3 +153,30 @@ fn the_controller_manager_uses_its_own_tokens() {
     }
     expect_calm("controllers of the cluster", day);
 }
+
+#[test]
+fn the_clusters_own_work_is_no_danger_on_the_first_day() {
+    let controller = |name: &str| {
+        let mut own = Request::of_pod(&format!("kube-system:{name}"), "", "10.250.0.2");
+        own.credential = format!("JTI={name}");
+        own.agent = format!("kube-controller-manager/v1.36.2 (linux/amd64)/system:serviceaccount:kube-system:{name}");
+        own
+    };
+    let kubelet = || Request::of_node("node-a", "10.250.0.11");
+    let work = [
+        controller("cronjob-controller").does("create", "jobs", "shelf", "nightly-1"),
+        controller("replicaset-controller").does("create", "pods", "kube-system", "kube-proxy-1"),
+        controller("service-account-controller").does("create", "serviceaccounts", "shelf", "default"),
+        controller("namespace-controller").does("deletecollection", "deployments", "shelf", ""),
+        controller("generic-garbage-collector").does("delete", "deployments", "shelf", "board"),
+        Request { code: 403, ..controller("resourcequota-controller") }.does("list", "widgets", "", ""),
+        kubelet().does("create", "serviceaccounts/token", "shelf", "stock"),
+        kubelet().does("create", "nodes", "", "node-a"),
+        kubelet().does("create", "subjectaccessreviews", "", ""),
+        Request { code: 403, ..kubelet() }.does("get", "secrets", "shelf", "gone"),
+    ];
+    let lines: Vec<String> = work.iter().zip(0..).map(|(request, n)| request.line(n * SECOND)).collect();
+    let out = run(&Policy::default(), lines.iter().map(String::as_str));
+    let told: Vec<_> = out.findings.iter().filter(|(d, _)| *d == "dangerous-request").collect();
+    assert!(told.is_empty(), "{told:?}: {:?}", common::json(&out));
+}

@@ -42,7 +42,8 @@ pub struct Account {
     pub denials: Remembered,
     pub origins: Remembered,
     pub agents: Remembered,
-    /// Targets of sensitive operations: accounts that tokens were minted for, identities assumed.
+    /// Targets of sensitive operations: accounts that tokens were minted for, identities assumed; and acts dangerous
+    /// in themselves.
     pub targets: Remembered,
     /// Who issued the unbound tokens that were used, and which kinds of credential were.
     pub issuers: Remembered,
@@ -105,7 +106,7 @@ impl Account {
                 self.reach.note(event.operation.namespace, now, horizon, operations::REACH_LIMIT);
             }
             if !words.target.is_empty() {
-                self.targets.note(words.target, now, horizon, TARGETS_LIMIT);
+                self.note_target(words.target, now, policy);
             }
         }
         if learn_origin && origin.ip.is_some() {
@@ -115,6 +116,11 @@ impl Account {
         if !words.issuer.is_empty() {
             self.issuers.note(words.issuer, now, horizon, ISSUERS_LIMIT);
         }
+    }
+
+    /// Remembers the target of a sensitive operation, or a dangerous act, that was not refused.
+    pub fn note_target(&mut self, words: &str, now: Time, policy: &Learning) {
+        self.targets.note(words, now, policy.horizon(now), TARGETS_LIMIT);
     }
 
     fn count(&mut self, now: Time) {

@@ -2,6 +2,8 @@
 //!
 //! Refuses state: a detector gets a [`View`] and returns findings. Adding one changes no stored byte.
 
+pub mod acts;
+pub mod coverage;
 pub mod detectors;
 mod finding;
 pub mod policy;

@@ -15,6 +15,7 @@ const NOTE: &str = "<!-- Generated from the detectors: UPDATE_REFERENCE=1 cargo 
 #[must_use]
 pub fn pages() -> Vec<(String, String)> {
     let mut pages = vec![("docs/detectors/README.md".to_owned(), table())];
+    pages.push(("docs/detectors/coverage.md".to_owned(), super::coverage::page()));
     pages.extend(detectors::ALL.iter().map(|d| (format!("docs/detectors/{}.md", d.meta.id), page(d))));
     pages
 }
@@ -37,7 +38,7 @@ fn table() -> String {
     out.push_str(
         "In the order in which they judge. What could not be seen (`log-gap`, `log-silent`, `log-part-vanished`)\n",
     );
-    out.push_str("is told without a detector, in incidents of kind `visibility`.\n\n");
+    out.push_str("is told without a detector, in incidents of kind `visibility`. What this covers of the detections that others\npublish: [coverage](coverage.md).\n\n");
     out.push_str("| detector | severity | tactic | techniques | audit level |\n|---|---|---|---|---|\n");
     for Detector { meta, .. } in detectors::ALL {
         let techniques = techniques(meta.techniques);

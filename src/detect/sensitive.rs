@@ -35,7 +35,7 @@ pub enum Sensitive {
 }
 
 /// Namespaces that belong to the cluster itself.
-const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+pub(super) const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 impl Sensitive {
     /// What kind of sensitive act an event is, if any. exec is told by subresource: over WebSocket it
@@ -158,8 +158,9 @@ fn workload(event: &AuditEvent<'_>) -> Option<Sensitive> {
 
 /// What a sensitive operation is aimed at, where that matters as much as the operation. Empty where it
 /// does not, or where there are too many targets by nature.
-pub fn target<'k>(sensitive: Sensitive, event: &AuditEvent<'_>, out: &'k mut String) -> &'k str {
+pub fn target<'k>(sensitive: Option<Sensitive>, event: &AuditEvent<'_>, out: &'k mut String) -> &'k str {
     out.clear();
+    let Some(sensitive) = sensitive else { return out };
     let operation = &event.operation;
     match sensitive {
         Sensitive::Token => {

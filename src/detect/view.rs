@@ -3,6 +3,7 @@
 //! Refuses to change anything, and to know what other detectors think.
 
 use super::Policy;
+use super::acts::Acts;
 use super::sensitive::Sensitive;
 use crate::base::Time;
 use crate::base::remembered::Seen;
@@ -32,6 +33,8 @@ impl Marks {
     pub const MISPLACED: Marks = Marks(1 << 7);
     pub const TOKEN_SECRET: Marks = Marks(1 << 8);
     pub const ANONYMOUS: Marks = Marks(1 << 9);
+    /// The event shows an act that is dangerous in itself.
+    pub const ACT: Marks = Marks(1 << 10);
 
     #[must_use]
     pub const fn with(self, other: Marks) -> Marks {
@@ -59,6 +62,7 @@ pub struct View<'a> {
     pub maturity: Maturity,
     pub origin: Origin,
     pub sensitive: Option<Sensitive>,
+    pub acts: Acts,
     /// The words the event will be remembered by, and what is known of each.
     pub operation: &'a str,
     pub operation_seen: Option<&'a Seen>,

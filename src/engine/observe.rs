@@ -12,6 +12,8 @@ use crate::baseline::features::origins::Origin;
 use crate::baseline::features::probes::{Kind, Probe};
 use crate::baseline::features::{agents, operations};
 use crate::baseline::{Account, Address, Maturity};
+use crate::detect::acts::Acts;
+use crate::detect::detectors::act_words;
 use crate::detect::sensitive::{self, Sensitive};
 use crate::detect::{self, Finding, Marks, Severity, View};
 use crate::event::{AuditEvent, Operation, Principal, PrincipalKind, Stage, origin};
@@ -40,6 +42,7 @@ pub(super) struct Observed {
     first_here: bool,
     strange: bool,
     probe: Option<Probe>,
+    acts: Acts,
 }
 
 /// Each request is judged once, by the event's shape: long-running ones when they start (or at their
@@ -76,10 +79,7 @@ impl Engine {
         let agent = agents::product(event.user_agent);
         operations::key(&event.operation, operation);
         origin.key(origin_words);
-        target.clear();
-        if let Some(sensitive) = sensitive {
-            sensitive::target(sensitive, event, target);
-        }
+        sensitive::target(sensitive, event, target);
         let holder = account.credentials.find(&event.credential);
         let mut view = View {
             event,
@@ -89,6 +89,7 @@ impl Engine {
             maturity: account.maturity(event.time, &self.policy.learning),
             origin,
             sensitive,
+            acts: Acts::default(),
             operation,
             operation_seen: account.operations.get(operation, horizon),
             denial_seen: account.denials.get(operation, horizon),
@@ -114,6 +115,7 @@ impl Engine {
             view.strange = !self.is_habit_of_tenant(event, view.address, horizon);
         }
         view.secret_maker = self.secret_maker(event, view.maturity.mature);
+        view.acts = Acts::of(&view);
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
@@ -129,6 +131,7 @@ impl Engine {
             first_here: holder.is_none_or(|h| h.places.iter().all(|p| Some(p.ip) != origin.ip)),
             strange: view.strange,
             probe: view.probe,
+            acts: view.acts,
         }
     }
 
@@ -172,7 +175,7 @@ impl Engine {
         if self.population.get(event.username).is_some_and(is_straggler) {
             return;
         }
-        let policy = &self.policy;
+        let (policy, mut act_memory) = (&self.policy, String::new());
         self.population.update(event.username, event.time, |account| {
             if account.uid.is_empty() {
                 account.uid = event.user_uid.into();
@@ -180,6 +183,11 @@ impl Engine {
                 account.succeed(event.user_uid);
             }
             account.learn(event, &seen.origin, &words, &policy.learning, !seen.misplaced && !seen.stolen);
+            if !event.outcome.is_refusal() {
+                for act in seen.acts.each() {
+                    account.note_target(act_words(act, &mut act_memory), event.time, &policy.learning);
+                }
+            }
             account.credentials.note(event, seen.origin.ip, may_grow);
             account
                 .probes

@@ -31,6 +31,7 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
     marks.set(Marks::MISPLACED, moved || matches!(view.origin.class, Class::OtherPod | Class::OtherNode));
     marks.set(Marks::ANONYMOUS, event.principal.kind() == PrincipalKind::Anonymous);
     marks.set(Marks::ODD_CREDENTIAL, view.used_before.is_some());
+    marks.set(Marks::ACT, !view.acts.is_empty());
     marks.set(Marks::TOKEN_SECRET, view.secret_maker.is_some());
     marks
 }
@@ -95,6 +96,7 @@ pub(super) fn remembered_issuer(view: &View<'_>, out: &mut String) {
     match view.event.credential.kind {
         CredentialKind::Unbound => out.push_str(&issuer_words(view.issuer())),
         CredentialKind::Legacy => out.push_str(&legacy_words(&view.event.credential)),
+        _ if view.event.credential.stale => out.push_str(&legacy_words(&view.event.credential)),
         _ => {}
     }
 }

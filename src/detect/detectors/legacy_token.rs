@@ -9,7 +9,8 @@
 //! # How it decides
 //! Annotations `authentication.k8s.io/legacy-token*`. A Secret that this account was not used with
 //! before is `high` if the account is mature and has only been used with tokens of pods, `low` if another
-//! Secret was in use, or while it is learning. A stale token is `low` once.
+//! Secret was in use, or while it is learning. A stale token is `low` where the account is not known for
+//! stale tokens: a pod reads its token anew, whoever copied one does not.
 //!
 //! # When it is wrong
 //! A person rotates a Secret token; an old client reads its token file only once (stale).
@@ -45,7 +46,8 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         (CredentialKind::Legacy, Some(seen)) if seen.days == 1 && recently(view, seen.first()) => {
             (new_secret(view), words)
         }
-        (_, _) if credential.stale && view.holder.is_none() => {
+        // An unbound token is remembered by its issuer, not by its age.
+        (kind, None) if credential.stale && (kind != CredentialKind::Unbound || view.holder.is_none()) => {
             (Severity::Low, format!("the token of pod {} was used after it should have been replaced", credential.pod))
         }
         _ => return,
@@ -84,8 +86,11 @@ fn recently(view: &View<'_>, first: crate::base::Time) -> bool {
 
 const LEGACY: &str = "legacy token";
 
-/// The words by which a baseline remembers a Secret token.
+/// The words by which a baseline remembers a Secret token, or that a token was stale.
 #[must_use]
 pub fn legacy_words(credential: &Credential<'_>) -> String {
-    format!("{LEGACY} of Secret {}", credential.legacy_secret)
+    match credential.kind {
+        CredentialKind::Legacy => format!("{LEGACY} of Secret {}", credential.legacy_secret),
+        _ => "stale token".to_owned(),
+    }
 }

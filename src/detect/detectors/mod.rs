@@ -2,6 +2,7 @@
 
 mod anonymous_access;
 mod credential_in_two_places;
+mod dangerous_request;
 mod enumeration;
 mod legacy_token;
 mod minted_credential;
@@ -12,6 +13,7 @@ mod unexpected_agent;
 mod unexpected_operation;
 mod unknown_origin;
 
+pub use dangerous_request::memory as act_words;
 pub use legacy_token::legacy_words;
 pub use minted_credential::issuer_words;
 
@@ -34,6 +36,7 @@ registry![
     legacy_token,
     token_secret_made,
     sensitive_operation,
+    dangerous_request,
     anonymous_access,
     enumeration,
     unauthenticated_burst,

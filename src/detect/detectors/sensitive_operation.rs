@@ -24,7 +24,9 @@
 //! If nobody planned it: revoke the credential, undo the change (the incident has the object), narrow
 //! the role that allowed it.
 
+use super::dangerous_request::ACT;
 use crate::baseline::features::operations;
+use crate::detect::acts::names_cloud_audience;
 use crate::detect::sensitive::Sensitive;
 use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
 use crate::event::{Principal, PrincipalKind};
@@ -112,7 +114,7 @@ fn is_generalist(view: &View<'_>) -> bool {
 
 fn is_grave(sensitive: Sensitive, view: &View<'_>) -> bool {
     match sensitive {
-        Sensitive::Token => view.event.operation.namespace == "kube-system" || is_cloud_audience(view.target),
+        Sensitive::Token => view.event.operation.namespace == "kube-system" || names_cloud_audience(view.target),
         Sensitive::Impersonation => view.target.starts_with("as group") || view.target.starts_with("as system:"),
         Sensitive::Rbac => !view.target.is_empty(),
         Sensitive::PrivilegedWorkload => true,
@@ -127,20 +129,6 @@ fn is_mild(sensitive: Sensitive, view: &View<'_>) -> bool {
     let harmless = facts.rules.is_some_and(|rules| !rules.is_powerful());
     let bound = facts.binding.is_some() && view.target.is_empty();
     sensitive == Sensitive::Rbac && !view.event.operation.namespace.is_empty() && (harmless || bound)
-}
-
-/// Audiences of cloud identity (EKS, Azure, GCP, Alibaba, Tencent): a token for one is a cloud credential.
-fn is_cloud_audience(target: &str) -> bool {
-    const AUDIENCES: [&str; 7] = [
-        "sts.amazonaws.com",
-        "pods.eks.amazonaws.com",
-        ".svc.id.goog",
-        "iam.googleapis.com",
-        "api://AzureADTokenExchange",
-        "sts.aliyuncs.com",
-        "sts.cloud.tencent.com",
-    ];
-    AUDIENCES.iter().any(|audience| target.contains(audience))
 }
 
 fn severity(view: &View<'_>, sensitive: Sensitive, standing: Standing) -> Option<Severity> {
@@ -177,7 +165,9 @@ fn expected(view: &View<'_>, sensitive: Sensitive) -> String {
             )
         }
         Some(_) => {
-            format!("{} is aimed at {}", operations::in_words(view.operation), list(&view.account.targets.most(3)))
+            let targets = view.account.targets.most(9);
+            let known: Vec<&str> = targets.into_iter().filter(|t| !t.starts_with(ACT)).take(3).collect();
+            format!("{} is aimed at {}", operations::in_words(view.operation), list(&known))
         }
     }
 }

@@ -33,11 +33,17 @@ fn is_used(name: &str) -> bool {
             | "containers"
             | "ephemeralContainers"
             | "privileged"
+            | "runAsUser"
+            | "shareProcessNamespace"
+            | "image"
+            | "command"
+            | "args"
     );
     let token = matches!(name, "expirationSeconds" | "audiences" | "boundObjectRef");
     let rbac = matches!(name, "roleRef" | "subjects" | "rules" | "verbs" | "resources" | "apiGroups");
-    let common = matches!(name, "kind" | "name" | "namespace" | "type" | "signerName");
-    step || nesting || pod || token || rbac || common
+    let review = matches!(name, "resourceAttributes" | "user" | "verb" | "resource" | "subresource");
+    let common = matches!(name, "kind" | "name" | "namespace" | "type" | "signerName" | "tls");
+    step || nesting || pod || token || rbac || review || common
 }
 
 /// Builds a [`Value`] while there is room; what does not fit is stepped over and reads as `null`.

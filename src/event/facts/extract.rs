@@ -3,7 +3,7 @@
 //! Refuses to fail: bodies of patches are whatever the client sent, so every step takes what fits and
 //! passes over the rest. Bodies of all other kinds are never parsed.
 
-use super::{Facts, TokenFacts, body, rbac, workload};
+use super::{Facts, ReviewFacts, TokenFacts, body, hostile, rbac, workload};
 use crate::event::Operation;
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
@@ -28,6 +28,10 @@ pub(in crate::event) fn extract(operation: &Operation<'_>, text: &str) -> Option
         }
         _ => return None,
     }
+    if let Some(pod) = &mut facts.pod {
+        pod.break_glass = text.contains("image-policy.k8s.io/break-glass");
+    }
+    facts.credentials = operation.resource == "configmaps" && hostile::holds_credentials(text);
     Some(Box::new(facts))
 }
 
@@ -50,6 +54,13 @@ fn reader(operation: &Operation<'_>) -> Option<Reader> {
         ("certificates.k8s.io", "certificatesigningrequests", "") => {
             Some(|body, facts| set(&mut facts.signer, &body["spec"]["signerName"]))
         }
+        ("", "services", "") => Some(|body, facts| set(&mut facts.service_type, &body["spec"]["type"])),
+        // A patch rarely says it all: what it leaves out may be there.
+        ("networking.k8s.io" | "extensions", "ingresses", "") if operation.verb != "patch" => {
+            Some(|body, facts| facts.without_tls = each(&body["spec"]["tls"]).next().is_none())
+        }
+        ("", "configmaps", "") => Some(|_, _| {}),
+        ("authorization.k8s.io", "subjectaccessreviews" | "selfsubjectaccessreviews", "") => Some(review),
         _ => None,
     }
 }
@@ -60,6 +71,15 @@ fn token(body: &Value, facts: &mut Facts) {
     token.lifetime_seconds = spec["expirationSeconds"].as_i64().unwrap_or(0);
     keep_all(&mut token.audiences, AUDIENCES, &spec["audiences"]);
     set(&mut token.bound_to, &spec["boundObjectRef"]["kind"]);
+}
+
+fn review(body: &Value, facts: &mut Facts) {
+    let (spec, review) = (&body["spec"], facts.review.get_or_insert_with(ReviewFacts::default));
+    let asked = &spec["resourceAttributes"];
+    set(&mut review.user, &spec["user"]);
+    set(&mut review.verb, &asked["verb"]);
+    set(&mut review.resource, &asked["resource"]);
+    set(&mut review.subresource, &asked["subresource"]);
 }
 
 /// One step of a JSON patch (RFC 6902) as the object that it would make of nothing: the value at its

@@ -4,6 +4,7 @@
 
 mod body;
 mod extract;
+pub mod hostile;
 mod rbac;
 mod workload;
 
@@ -23,6 +24,13 @@ pub struct Facts {
     pub secret_type: SmolStr,
     /// `spec.signerName` of a CertificateSigningRequest.
     pub signer: SmolStr,
+    /// `spec.type` of a Service (`NodePort`).
+    pub service_type: SmolStr,
+    /// An Ingress is written whole and names no TLS.
+    pub without_tls: bool,
+    /// A ConfigMap is written whose text looks like it holds credentials.
+    pub credentials: bool,
+    pub review: Option<ReviewFacts>,
 }
 
 /// `spec` of a TokenRequest: what was asked, before the server fills in or clamps.
@@ -48,6 +56,27 @@ pub struct PodFacts {
     /// `capabilities.add` of all containers, at most 16, each at most 256 bytes.
     pub added_capabilities: Vec<SmolStr>,
     pub service_account: SmolStr,
+    /// `runAsUser: 0`, said and not left to the image.
+    pub root: bool,
+    pub shares_processes: bool,
+    /// The body names containers: a patch that only scales or annotates names none.
+    pub containers: bool,
+    /// What names, images and commands look like; they themselves are not kept.
+    pub tool: bool,
+    pub miner: bool,
+    pub shell: bool,
+    /// Set aside by annotation from the check of its image (GKE Binary Authorization).
+    pub break_glass: bool,
+}
+
+/// `spec` of a SubjectAccessReview or SelfSubjectAccessReview: who may do what.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ReviewFacts {
+    /// Empty where callers ask for themselves. This and the others at most 256 bytes.
+    pub user: SmolStr,
+    pub verb: SmolStr,
+    pub resource: SmolStr,
+    pub subresource: SmolStr,
 }
 
 /// `roleRef` and `subjects` of a RoleBinding or ClusterRoleBinding.

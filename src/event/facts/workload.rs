@@ -1,10 +1,10 @@
 //! What a pod, or the template of a workload, asks of its node.
 //!
-//! Refuses images, commands and environments: they change with every release, and the latter two hold
-//! secrets.
+//! Refuses to keep images and commands, which change with every release and hold secrets: it only says
+//! what they look like. Environments are not read.
 
 use super::extract::{each, keep, keep_all, set};
-use super::{Facts, PodFacts};
+use super::{Facts, PodFacts, hostile};
 use serde_json::Value;
 
 const HOST_PATHS: usize = 8;
@@ -16,17 +16,41 @@ pub(super) fn read(spec: &Value, facts: &mut Facts) {
     pod.host_network |= is_true(&spec["hostNetwork"]);
     pod.host_pid |= is_true(&spec["hostPID"]);
     pod.host_ipc |= is_true(&spec["hostIPC"]);
+    pod.shares_processes |= is_true(&spec["shareProcessNamespace"]);
+    pod.root |= is_root(&spec["securityContext"]);
     set(&mut pod.service_account, &spec["serviceAccount"]);
     set(&mut pod.service_account, &spec["serviceAccountName"]);
     for path in each(&spec["volumes"]).filter_map(|volume| volume["hostPath"]["path"].as_str()) {
         keep(&mut pod.host_paths, HOST_PATHS, path);
     }
     for list in ["initContainers", "containers", "ephemeralContainers"] {
-        for context in each(&spec[list]).map(|container| &container["securityContext"]) {
+        for container in each(&spec[list]) {
+            look_at(container, pod);
+            let context = &container["securityContext"];
+            pod.root |= is_root(context);
             pod.privileged |= is_true(&context["privileged"]);
             keep_all(&mut pod.added_capabilities, CAPABILITIES, &context["capabilities"]["add"]);
         }
     }
+}
+
+fn look_at(container: &Value, pod: &mut PodFacts) {
+    pod.containers = true;
+    for text in [&container["name"], &container["image"]].into_iter().filter_map(Value::as_str) {
+        pod.tool |= hostile::is_tool(text);
+        pod.miner |= hostile::is_miner(text);
+    }
+    let words: Vec<&str> =
+        [&container["command"], &container["args"]].into_iter().flat_map(each).filter_map(Value::as_str).collect();
+    if !words.is_empty() {
+        let line = words.join(" ").to_lowercase();
+        pod.miner |= hostile::is_miner(&line);
+        pod.shell |= hostile::calls_back(&line);
+    }
+}
+
+fn is_root(context: &Value) -> bool {
+    context["runAsUser"].as_i64() == Some(0)
 }
 
 fn is_true(value: &Value) -> bool {

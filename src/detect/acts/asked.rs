@@ -1,0 +1,40 @@
+//! Acts told by who asks, from where, with what, and by the answer.
+//!
+//! Refuses lists of bad addresses: whose they are changes daily, and nothing here may be fetched.
+
+use super::{Act, Acts};
+use crate::detect::View;
+use crate::event::facts::hostile;
+use crate::event::{Outcome, Principal, PrincipalKind};
+
+/// What holds for every identity, those of the system too.
+pub(super) fn by_whom(view: &View<'_>, acts: &mut Acts) {
+    let event = view.event;
+    let outside = view.origin_seen.is_none() && view.origin.is_public() && !view.addresses_hidden;
+    let of_system = matches!(event.principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
+        || event.principal.is_control_plane();
+    acts.set(Act::SystemFromOutside, outside && of_system);
+    // Kubelets lose races with pods that are deleted, and are refused daily.
+    if event.outcome.is_refusal() && event.principal.kind() != PrincipalKind::Node {
+        let is_news = view.denial_seen.is_none() && view.operation_seen.is_none();
+        acts.set(Act::RefusedOutside, is_news && view.origin.is_public());
+    }
+}
+
+/// The program, the answer, and questions for one's own rights.
+pub(super) fn how(view: &View<'_>, acts: &mut Acts) {
+    let event = view.event;
+    let operation = &event.operation;
+    acts.set(Act::Tool, view.agent_seen.is_none() && hostile::is_tool(event.user_agent));
+    if event.outcome == Outcome::ForbiddenByRbac {
+        // A program known to the account that lacks one right is an upgrade, and counted by `enumeration`.
+        let matters = operation.verb == "create" || (view.is_service_account() && view.agent_seen.is_none());
+        acts.set(Act::Refused, matters && view.denial_seen.is_none() && view.operation_seen.is_none());
+    }
+    if event.username.starts_with("system:bootstrap:") {
+        acts.set(Act::Bootstrap, !matches!(view.agent, "kubelet" | "kubeadm"));
+    }
+    // People ask what they may do with every second command; only the list of everything is worth a line.
+    let asks = operation.is_self_review() && (view.is_machine() || operation.resource == "selfsubjectrulesreviews");
+    acts.set(Act::SelfReview, asks && view.operation_seen.is_none());
+}

@@ -1,0 +1,81 @@
+//! Which published detection is covered by what, or why it is not: the page `docs/detectors/coverage.md`.
+//!
+//! Refuses claims without proof: `tests/coverage.rs` plays an event of each row against an empty state.
+
+mod rows;
+
+pub use rows::ROWS;
+
+use super::acts::Act;
+use super::sensitive::Sensitive;
+use std::fmt::Write;
+
+/// One published detection: its id, what it detects, what covers it.
+pub type Row = (&'static str, &'static str, By);
+
+#[derive(Clone, Copy, Debug)]
+pub enum By {
+    /// `sensitive-operation`, by this kind of operation.
+    Kind(Sensitive),
+    /// `dangerous-request`, by this act.
+    Act(Act),
+    /// This detector, from events alone.
+    Alone(&'static str, &'static str),
+    /// This detector, which needs to know the account: its own fixture has the history that this takes.
+    Known(&'static str, &'static str),
+    /// Nothing does, and why.
+    Not(&'static str),
+}
+
+impl By {
+    /// The detector's id, and by what it covers the row.
+    #[must_use]
+    pub fn detector(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            By::Kind(kind) => Some(("sensitive-operation", kind.words())),
+            By::Act(act) => Some(("dangerous-request", act.words())),
+            By::Alone(detector, how) | By::Known(detector, how) => Some((detector, how)),
+            By::Not(_) => None,
+        }
+    }
+
+    /// Whether events alone suffice, with an empty state.
+    #[must_use]
+    pub fn is_cold(self) -> bool {
+        matches!(self, By::Kind(_) | By::Act(_) | By::Alone(..))
+    }
+}
+
+const INTRO: &str = "# Coverage
+
+<!-- Generated from the detectors: UPDATE_REFERENCE=1 cargo test --test reference -->
+
+What other auditors of Kubernetes audit logs publish as detections, one row each: what covers it here, or why
+nothing does. A row marked *cold* is told from the events alone, `low` or more, on the first day with an empty
+state; `tests/coverage.rs` plays an event of each. The others need to know the account first. What stands in
+request bodies takes audit level `Request`, as each detector's page says; [the recommended policy](../audit-policy.md)
+leaves out those of ConfigMaps, and so CA-09, because whoever reads the log would hold what stands in them.
+
+| row | what it detects | detector | by | cold |
+|---|---|---|---|---|
+";
+
+/// The page as Markdown.
+#[must_use]
+pub fn page() -> String {
+    let mut out = INTRO.to_owned();
+    for (id, what, by) in ROWS {
+        let _ = match (by.detector(), by) {
+            (Some((detector, how)), _) => {
+                let cold = if by.is_cold() { "yes" } else { "" };
+                writeln!(out, "| {id} | {what} | [{detector}]({detector}.md) | {how} | {cold} |")
+            }
+            (None, By::Not(why)) => writeln!(out, "| {id} | {what} | none | {why} | |"),
+            (None, _) => Ok(()),
+        };
+    }
+    let covered = ROWS.iter().filter(|(_, _, by)| by.detector().is_some()).count();
+    let cold = ROWS.iter().filter(|(_, _, by)| by.is_cold()).count();
+    let _ = writeln!(out, "\n{} rows: {covered} covered, {cold} of them cold.", ROWS.len());
+    out
+}
