@@ -73,6 +73,7 @@ fn commit_batch(store: &mut Store, n: u64, delivered: Option<Delivered>) -> Vec<
             delivered,
             asides: &[aside],
             gaps: if gap > 0 && n > 1 { &gaps } else { &[] },
+            history: None,
         })
         .unwrap();
     assert_eq!(receipt.first_outbox_row, rows_through(n - 1));

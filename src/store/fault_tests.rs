@@ -4,8 +4,9 @@
 
 use super::disk::{self, Disk};
 use super::error::Fault;
+use super::history::{Change, Segment, SegmentKind};
 use super::*;
-use crate::base::Digest;
+use crate::base::{Digest, Time};
 use redb::{Database, StorageBackend};
 use std::io;
 use std::path::PathBuf;
@@ -127,6 +128,12 @@ fn open(disk: &FaultyDisk) -> Result<Store, StoreError> {
     Store::on(Box::new(disk.clone()), PathBuf::from("faulty"), None)
 }
 
+fn segment(n: u64) -> Segment {
+    let (path, time) = (format!("history/date=2026-01-01/{n}.parquet"), Time::from_seconds(1));
+    let (kind, sha256) = (SegmentKind::Events, String::new());
+    Segment { id: n, kind, path, bytes: n, rows: n, time_min: time, time_max: time, seq_min: n, seq_max: n, sha256 }
+}
+
 /// Commit `n` touches every table; its value tells its number.
 fn commit(store: &mut Store, n: u64) -> Result<(), StoreError> {
     let text = format!("{n:>5000}");
@@ -146,6 +153,7 @@ fn commit(store: &mut Store, n: u64) -> Result<(), StoreError> {
             delivered: (n > 2).then(|| Delivered { next_row: n - 2, file_bytes: n }),
             asides: &[Aside { seq: n, file, from: 0, to: 1, reason: &text, digest: file }],
             gaps: &[],
+            history: Some(&Change { put: vec![segment(n)], forget: (n > 1).then(|| n - 1).into_iter().collect() }),
         })
         .map(|_| ())
 }
@@ -169,6 +177,7 @@ fn settled(store: &Store) -> u64 {
     let waiting: Vec<u64> = state.outbox(0, 99).unwrap().into_iter().map(|(_, line)| number(&line)).collect();
     assert_eq!(waiting, (n.saturating_sub(2) + 1..=n).collect::<Vec<_>>());
     assert_eq!(state.asides().unwrap().len() as u64, n);
+    assert_eq!(state.segments.iter().map(|s| s.rows).collect::<Vec<_>>(), (n.max(1)..=n).collect::<Vec<_>>());
     n
 }
 

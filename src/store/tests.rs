@@ -54,6 +54,7 @@ fn a_commit_is_read_back_after_closing() {
         delivered: None,
         asides: &[aside, aside],
         gaps: &[gap(file(2), 3, 4)],
+        history: None,
     };
     let receipt = store.commit(&commit).unwrap();
     assert_eq!((receipt.first_outbox_row, receipt.next_outbox_row), (0, 2));

@@ -15,6 +15,7 @@ use smol_str::SmolStr;
 /// What a write asked for. Absent where the audit level carries no body: a detector that needs
 /// facts says that it is blind there.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Facts {
     pub token: Option<TokenFacts>,
     pub pod: Option<PodFacts>,
@@ -35,6 +36,7 @@ pub struct Facts {
 
 /// `spec` of a TokenRequest: what was asked, before the server fills in or clamps.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TokenFacts {
     /// 0 where the request names none (the server then gives an hour).
     pub lifetime_seconds: i64,
@@ -46,6 +48,7 @@ pub struct TokenFacts {
 
 /// A pod, or the pod template of a workload.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct PodFacts {
     pub privileged: bool,
     pub host_network: bool,
@@ -71,6 +74,7 @@ pub struct PodFacts {
 
 /// `spec` of a SubjectAccessReview or SelfSubjectAccessReview: who may do what.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct ReviewFacts {
     /// Empty where callers ask for themselves. This and the others at most 256 bytes.
     pub user: SmolStr,
@@ -81,6 +85,7 @@ pub struct ReviewFacts {
 
 /// `roleRef` and `subjects` of a RoleBinding or ClusterRoleBinding.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct BindingFacts {
     /// `roleRef.name`, at most 256 bytes.
     pub role: SmolStr,
@@ -90,6 +95,7 @@ pub struct BindingFacts {
 
 /// The union of the rules of a Role or ClusterRole that is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct RuleFacts {
     pub any_verb: bool,
     pub any_resource: bool,

@@ -11,6 +11,7 @@ use crate::event::{
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -90,7 +91,7 @@ impl Rows {
         put(&mut b.uri, &text::clean(event.uri));
         match &event.facts {
             // Facts are plain values: they cannot fail to be written.
-            Some(facts) => b.facts.append_option(serde_json::to_string(facts).ok()),
+            Some(facts) => b.facts.append_option(serde_json::to_value(facts).ok().map(|json| sparse(json).to_string())),
             None => b.facts.append_null(),
         }
         b.facts_version.append_value(FACTS_VERSION);
@@ -170,6 +171,20 @@ fn put_list<T: AsRef<str>>(column: &mut StringBuilder, texts: impl IntoIterator<
     }
     json.push(']');
     column.append_value(json);
+}
+
+/// Without what is false, empty or nothing: that is what its absence is read as. An empty object says that the body
+/// was there.
+fn sparse(json: Value) -> Value {
+    let Value::Object(members) = json else { return json };
+    let says = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Number(n) => n.as_i64() != Some(0),
+        Value::Bool(true) | Value::Object(_) => true,
+    };
+    Value::Object(members.into_iter().filter(|(_, value)| says(value)).map(|(k, value)| (k, sparse(value))).collect())
 }
 
 fn word<T: PartialEq + Copy>(words: &[(T, &'static str)], value: T) -> &'static str {

@@ -82,7 +82,7 @@ unsafe impl<'vtab> VTab<'vtab> for FileTable {
 
     fn best_index(&self, info: &mut IndexInfo) -> Result<()> {
         let mut plan = format!("{:x}", info.col_used());
-        let mut cost = 1e9_f64;
+        let mut cost: u32 = 1_000_000_000;
         let wanted: Vec<(usize, String)> = info
             .constraints()
             .enumerate()
@@ -99,10 +99,10 @@ unsafe impl<'vtab> VTab<'vtab> for FileTable {
             info.constraint_usage(index).set_argv_index(argument);
             plan.push(' ');
             plan.push_str(&word);
-            cost /= if word.ends_with(EQUAL) { 100.0 } else { 4.0 };
+            cost /= if word.ends_with(EQUAL) { 100 } else { 4 };
         }
         info.set_idx_str(&plan);
-        info.set_estimated_cost(cost.max(1.0));
+        info.set_estimated_cost(f64::from(cost.max(1)));
         Ok(())
     }
 
