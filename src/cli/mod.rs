@@ -6,6 +6,7 @@ mod demo;
 pub mod reference;
 mod replay;
 mod run;
+mod sink;
 
 use crate::detect::Severity;
 use clap::{Parser, Subcommand};
@@ -42,6 +43,25 @@ enum Command {
     Replay(ReplayArgs),
     /// Follow a bundled real log that grows as you watch; Ctrl-C ends it and leaves nothing behind
     Demo(DemoArgs),
+    /// Try the places that notices go to
+    #[command(subcommand)]
+    Sink(SinkCommand),
+}
+
+#[derive(Subcommand)]
+enum SinkCommand {
+    /// Send a marked sample and its end to a sink, and say what the receiver answered; exit 1 if it took either not
+    Test(SinkTestArgs),
+}
+
+#[derive(clap::Args)]
+struct SinkTestArgs {
+    /// Its name under `sinks` in the settings
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Settings, as for run
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -114,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Replay(args) => replay::replay(&args),
         Command::Demo(args) => demo::demo(&args),
+        Command::Sink(SinkCommand::Test(args)) => sink::test(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("tokentrail: {error:#}");

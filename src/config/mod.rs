@@ -14,6 +14,7 @@ pub use reload::Reloader;
 use crate::baseline::{Learning, population::Limits};
 use crate::detect::Policy;
 use crate::detect::policy::{DetectorPolicy, Enumeration, Incidents, Network, Unauthenticated, Visibility};
+use crate::sink;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,6 +30,8 @@ pub const BUNDLED: &str = include_str!("../../config/tokentrail.yaml");
 pub struct Config {
     /// What takes effect when the daemon starts.
     pub daemon: Daemon,
+    /// Where notices go, by name; takes effect when the daemon starts.
+    pub sinks: BTreeMap<String, sink::Settings>,
     /// What takes effect while it runs.
     pub policy: Policy,
 }
@@ -97,6 +100,8 @@ struct File {
     visibility: Visibility,
     /// Per detector, by its id.
     detectors: BTreeMap<String, DetectorPolicy>,
+    /// Where notices about incidents go, by names of yours; docs/sinks.md has a section for each kind.
+    sinks: BTreeMap<String, sink::Settings>,
 }
 
 impl From<File> for Config {
@@ -112,6 +117,7 @@ impl From<File> for Config {
             incidents,
             visibility,
             detectors,
+            sinks,
         } = file;
         let policy = Policy {
             cluster,
@@ -124,7 +130,7 @@ impl From<File> for Config {
             visibility,
             detectors,
         };
-        Config { daemon, policy }
+        Config { daemon, sinks, policy }
     }
 }
 
@@ -167,6 +173,9 @@ impl Config {
             .collect();
         if self.policy.limits != newer.policy.limits {
             changed.push("limits".to_owned());
+        }
+        if self.sinks != newer.sinks {
+            changed.push("sinks".to_owned());
         }
         let verb = if changed.len() == 1 { "takes" } else { "take" };
         let names = changed.join(", ");

@@ -5,6 +5,7 @@
 use super::error::{Fault, StoreError};
 use super::outbox::{self, Delivered};
 use super::positions::Position;
+use super::sinks::{self, SinkRow};
 use super::tables::{
     ASIDE, AsideValue, DigestBytes, GAPS, GapValue, INCIDENTS, META, META_OUTBOX_NEXT, META_SEQ, OUTBOX, POSITIONS,
     RECORDS, meta_u64,
@@ -23,6 +24,8 @@ pub struct Recovered<'a> {
     pub delivered: Option<Delivered>,
     /// The number of the next outbox row to come.
     pub next_outbox_row: u64,
+    /// Every sink that ever had something to be told, by name.
+    pub sinks: Vec<SinkRow>,
     path: &'a Path,
     records: ReadOnlyTable<&'static [u8], &'static [u8]>,
     incidents: ReadOnlyTable<DigestBytes, &'static [u8]>,
@@ -66,6 +69,7 @@ impl<'a> Recovered<'a> {
             positions: positions(read)?,
             delivered: outbox::delivered(&meta)?,
             next_outbox_row: meta_u64(&meta, META_OUTBOX_NEXT)?.unwrap_or(0),
+            sinks: sinks::load(read)?,
             path,
             records: read.open_table(RECORDS)?,
             incidents: read.open_table(INCIDENTS)?,

@@ -52,6 +52,8 @@ fn a_commit_is_read_back_after_closing() {
         incidents: &[(id, b"{}")],
         notices: &[b"{1}", b"{2}"],
         delivered: None,
+        no_file: false,
+        sinks: &[],
         asides: &[aside, aside],
         gaps: &[gap(file(2), 3, 4)],
     };
