@@ -71,6 +71,8 @@ fn commit_batch(store: &mut Store, n: u64, delivered: Option<Delivered>) -> Vec<
             incidents: &[(Digest::of(&key), &value)],
             notices: &notices,
             delivered,
+            no_file: false,
+            sinks: &[],
             asides: &[aside],
             gaps: if gap > 0 && n > 1 { &gaps } else { &[] },
             history: None,

@@ -136,6 +136,12 @@ fn escape_control(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// For Slack's text fields, where these three begin mentions and links.
+#[must_use]
+pub fn slack(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 /// One word for a POSIX shell, which the shell reads back as the text with hostile characters escaped.
 #[must_use]
 pub fn shell_quote(text: &str) -> String {

@@ -8,6 +8,7 @@ mod query;
 pub mod reference;
 mod replay;
 mod run;
+mod sink;
 
 use crate::detect::Severity;
 use clap::{Parser, Subcommand};
@@ -51,6 +52,25 @@ enum Command {
     Query(QueryArgs),
     #[command(flatten)]
     Ask(ask::Ask),
+    /// Try the places that notices go to
+    #[command(subcommand)]
+    Sink(SinkCommand),
+}
+
+#[derive(Subcommand)]
+enum SinkCommand {
+    /// Send a marked sample and its end to a sink, and say what the receiver answered; exit 1 if it took either not
+    Test(SinkTestArgs),
+}
+
+#[derive(clap::Args)]
+struct SinkTestArgs {
+    /// Its name under `sinks` in the settings
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Settings, as for run
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -154,6 +174,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args),
         Command::Query(args) => query::query(&args).map(|()| ExitCode::SUCCESS),
         Command::Ask(args) => ask::ask(args).map(|()| ExitCode::SUCCESS),
+        Command::Sink(SinkCommand::Test(args)) => sink::test(&args),
     };
     done.unwrap_or_else(|error| {
         // Whoever read the output has seen enough.

@@ -23,6 +23,9 @@ pub fn markdown() -> String {
     for command in root.get_subcommands_mut().filter(|c| c.get_name() != "help") {
         let name = format!("tokentrail {}", command.get_name());
         section(&name, command.render_help().to_string());
+        for below in command.get_subcommands_mut().filter(|c| c.get_name() != "help") {
+            section(&format!("{name} {}", below.get_name()), below.render_help().to_string());
+        }
     }
     page
 }

@@ -55,6 +55,10 @@ fn worded(message: &str) -> (String, String) {
     let message = message.split(" at line ").next().unwrap_or_default();
     let message =
         message.split_once(": line ").map_or(message, |(_, rest)| rest.split_once(": ").map_or(rest, |r| r.1));
+    if message.contains(crate::sink::INLINE) {
+        let remedy = "write it as `file: PATH` or `env: NAME`, and keep the secret there";
+        return ("a secret is named by its place, never written here".to_owned(), remedy.to_owned());
+    }
     let unknown = message.contains("unknown field") || message.contains("unknown variant");
     if let Some((_, known)) = message.split_once("expected one of ").filter(|_| unknown) {
         let what = if message.contains("variant") { "the value is not known" } else { "there is no such setting" };

@@ -15,6 +15,7 @@ use crate::base::Span;
 use crate::baseline::{Learning, population::Limits};
 use crate::detect::Policy;
 use crate::detect::policy::{DetectorPolicy, Enumeration, Incidents, Network, Unauthenticated, Visibility};
+use crate::sink;
 use crate::store::Retention;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub const BUNDLED: &str = include_str!("../../config/tokentrail.yaml");
 pub struct Config {
     /// What takes effect when the daemon starts.
     pub daemon: Daemon,
+    /// Where notices go, by name; takes effect when the daemon starts.
+    pub sinks: BTreeMap<String, sink::Settings>,
     /// What takes effect while it runs.
     pub policy: Policy,
 }
@@ -116,6 +119,8 @@ struct File {
     visibility: Visibility,
     /// Per detector, by its id.
     detectors: BTreeMap<String, DetectorPolicy>,
+    /// Where notices about incidents go, by names of yours; docs/sinks.md has a section for each kind.
+    sinks: BTreeMap<String, sink::Settings>,
 }
 
 impl From<File> for Config {
@@ -131,6 +136,7 @@ impl From<File> for Config {
             incidents,
             visibility,
             detectors,
+            sinks,
         } = file;
         let policy = Policy {
             cluster,
@@ -143,7 +149,7 @@ impl From<File> for Config {
             visibility,
             detectors,
         };
-        Config { daemon, policy }
+        Config { daemon, sinks, policy }
     }
 }
 
@@ -186,6 +192,9 @@ impl Config {
             .collect();
         if self.policy.limits != newer.policy.limits {
             changed.push("limits".to_owned());
+        }
+        if self.sinks != newer.sinks {
+            changed.push("sinks".to_owned());
         }
         let verb = if changed.len() == 1 { "takes" } else { "take" };
         let names = changed.join(", ");

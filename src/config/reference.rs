@@ -10,8 +10,8 @@ const HEAD: &str = "# Settings\n\n\
 <!-- Generated from the types: UPDATE_REFERENCE=1 cargo test --test reference -->\n\n\
 One YAML file: the one given with `--config`, else `/etc/tokentrail/tokentrail.yaml`, else the bundled\n\
 [`config/tokentrail.yaml`](../../config/tokentrail.yaml), which shows every setting with its default and when to\n\
-change it. Unknown settings are errors. Changes of the file take effect within seconds, but for `daemon` and\n\
-`limits`, which need a restart; a file with an error changes nothing.\n";
+change it. Unknown settings are errors. Changes of the file take effect within seconds, but for `daemon`,\n\
+`limits` and `sinks`, which need a restart; a file with an error changes nothing.\n";
 
 /// The JSON schema of the file, for editors.
 #[must_use]
@@ -39,7 +39,12 @@ pub fn markdown() -> String {
         row(&mut page, &schema, name, property, Some(&defaults[name]));
         let each = resolve(&schema, &target["additionalProperties"]);
         for (field, property) in each["properties"].as_object().into_iter().flatten() {
-            row(&mut page, &schema, &format!("{name}.<id>.{field}"), property, property.get("default"));
+            let path = format!("{name}.<id>.{field}");
+            row(&mut page, &schema, &path, property, property.get("default"));
+            let inner = resolve(&schema, property["anyOf"].get(0).unwrap_or(&Value::Null));
+            for (field, property) in inner["properties"].as_object().into_iter().flatten() {
+                row(&mut page, &schema, &format!("{path}.{field}"), property, property.get("default"));
+            }
         }
     }
     page
@@ -70,6 +75,11 @@ fn kind(schema: &Value, property: &Value) -> String {
         return kinds.join(" or ");
     }
     let variants = target.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let named: Vec<String> =
+        variants.clone().filter_map(|v| v["required"][0].as_str()).map(|w| format!("`{w}:`")).collect();
+    if !named.is_empty() {
+        return named.join(" or ");
+    }
     let words: Vec<String> = variants.filter_map(|v| v["const"].as_str()).map(|w| format!("`{w}`")).collect();
     if !words.is_empty() {
         return words.join(", ");

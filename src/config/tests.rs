@@ -140,3 +140,25 @@ fn an_error_does_not_quote_a_value_that_may_be_a_secret() {
     }
     assert!(refused("learning:\n  min_days: -1\n").contains("write a whole number"));
 }
+
+#[test]
+fn a_secret_of_a_sink_is_named_by_its_place_and_never_quoted() {
+    for text in ["hunter22", "{ file: /a, env: hunter22 }", "{ value: hunter22 }"] {
+        let error = refused(&format!("sinks:\n  on-call:\n    pagerduty:\n      routing_key: {text}\n"));
+        assert!(error.contains("sinks.on-call.pagerduty") && error.contains("`file: PATH` or `env: NAME`"), "{error}");
+        assert!(!error.contains("hunter22"), "{error}");
+    }
+    let config = parse("sinks:\n  a:\n    slack: { url: { env: SLACK } }\n").unwrap();
+    assert_eq!(config.sinks["a"].slack.as_ref().unwrap().url, sink::Secret::Env("SLACK".to_owned()));
+}
+
+#[test]
+fn what_is_wrong_with_a_sink_is_told_with_its_place() {
+    let error = refused("sinks:\n  'a b': {}\n  c:\n    webhook: { url: 'http://u:p@h/' }\n    keep_seconds: 1\n");
+    let lines: Vec<&str> = error.lines().collect();
+    assert!(lines[0].contains("sinks.a b: the name cannot be used"), "{error}");
+    assert!(lines[1].contains("sinks.a b: the sink has no receiver"), "{error}");
+    assert!(lines[2].starts_with("t.yaml:4:5: sinks.c.webhook.url: "), "{error}");
+    assert!(lines[3].starts_with("t.yaml:5:5: sinks.c.keep_seconds: "), "{error}");
+    assert!(refused("sinks:\n  c: { slack: { url: { env: S } }, detectors: [nmap] }\n").contains("no such detector"));
+}

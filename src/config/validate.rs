@@ -22,6 +22,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     above_zero(&config.policy, &mut found);
     windows(&config.policy, &mut found);
     detectors_named(&config.policy, &mut found);
+    sinks(config, &mut found);
     found
 }
 
@@ -53,6 +54,24 @@ fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
     if !POLL_SECONDS.contains(&daemon.poll_seconds) {
         let remedy = "set 0.05 to 3600 seconds; the default is 1";
         say(found, "daemon.poll_seconds", "the pause between looks is out of range", remedy);
+    }
+}
+
+fn sinks(config: &Config, found: &mut Vec<Problem>) {
+    let known: Vec<&str> = detectors::ALL.iter().map(|d| d.meta.id).chain(VISIBILITY).collect();
+    for (name, settings) in &config.sinks {
+        let field = format!("sinks.{name}");
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if name.is_empty() || name.len() > CLUSTER_NAME || !name.chars().all(plain) {
+            say(found, &field, "the name cannot be used", "use 1 to 63 letters, digits, - and _");
+        }
+        for (below, what, remedy) in settings.wrong() {
+            say(found, format!("{field}.{below}").trim_end_matches('.'), what, remedy);
+        }
+        if settings.detectors.iter().any(|id| !known.contains(&id.as_str())) {
+            let remedy = format!("use {}", known.join(", "));
+            say(found, &format!("{field}.detectors"), "there is no such detector", &remedy);
+        }
     }
 }
 

@@ -2,15 +2,16 @@
 //!
 //! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch holds.
 
+use super::deliveries::Deliveries;
 use super::pump::{Batch, Pump};
 use crate::engine::{Engine, Record, Room};
 use crate::incident::to_json;
-use crate::sink::{Cursor, Delivery, IncidentsFile, Row};
+use crate::sink::{Cursor, Delivery, IncidentsFile, Row, Settings, Tally};
 use crate::source::Positions;
 use crate::store::history::Change;
 use crate::store::{self, Commit, History, Retention, Store};
 use anyhow::{Context, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The room of records that the engine does not own: by path of a log, the digest of its file read last.
@@ -23,8 +24,9 @@ pub struct Keeper {
     history: History,
     file: Option<IncidentsFile>,
     delivered: Option<Cursor>,
+    sinks: Option<Deliveries>,
     logs: Vec<PathBuf>,
-    /// Outbox rows that wait: they are told when they are durable.
+    /// Outbox rows that wait for the file: they are told when they are durable.
     waiting: Vec<Row>,
 }
 
@@ -42,8 +44,15 @@ impl Keeper {
     ) -> Result<(Keeper, Vec<Positions>)> {
         let store = Store::open(dir)?;
         let history = History::open(dir, store.load()?.segments, retention)?;
-        let mut keeper =
-            Keeper { store, history, file: None, delivered: None, logs: logs.to_vec(), waiting: Vec::new() };
+        let mut keeper = Keeper {
+            store,
+            history,
+            file: None,
+            delivered: None,
+            sinks: None,
+            logs: logs.to_vec(),
+            waiting: Vec::new(),
+        };
         let positions = keeper.recover(engine)?;
         if let Some(path) = incidents {
             keeper.open_file(path)?;
@@ -76,11 +85,14 @@ impl Keeper {
     }
 
     fn open_file(&mut self, path: &Path) -> Result<()> {
-        let rows = {
+        let (rows, begin) = {
             let recovered = self.store.load()?;
-            recovered.outbox(self.delivered.map_or(0, |c| c.next_row), usize::MAX)?
+            let rows = recovered.outbox(self.delivered.map_or(0, |c| c.next_row), usize::MAX)?;
+            let first = rows.first().map_or(recovered.next_outbox_row, |(row, _)| *row);
+            // While no file was kept, rows went by: it goes on at its end, wherever that is.
+            (rows, self.delivered.or((first > 0).then_some(Cursor { next_row: first, file_bytes: u64::MAX })))
         };
-        let (file, cursor) = IncidentsFile::open(path, self.delivered, &rows)?;
+        let (file, cursor) = IncidentsFile::open(path, begin, &rows)?;
         self.waiting = rows.into_iter().filter(|(n, _)| *n >= cursor.next_row).collect();
         self.file = Some(file);
         self.commit_cursor(cursor, 0)
@@ -118,7 +130,31 @@ impl Keeper {
         Ok(self.history.committed(change)?)
     }
 
-    /// Notices that are durable and not told yet.
+    /// Starts the sinks, which go on where they were; rows that nobody waits for any more go.
+    ///
+    /// # Errors
+    /// The state cannot be read or written, or no thread can be started.
+    pub fn start_sinks(&mut self, sinks: &BTreeMap<String, Settings>) -> Result<()> {
+        let (deliveries, seq) = {
+            let recovered = self.store.load()?;
+            (Deliveries::start(sinks, &recovered)?, recovered.seq)
+        };
+        self.sinks = Some(deliveries);
+        self.write(&Batch::default(), &[], seq, &Change::default())
+    }
+
+    /// Whether sinks have come further than is committed.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.sinks.as_ref().is_some_and(Deliveries::has_news)
+    }
+
+    /// Counts of the sinks since the last call, and how many notices wait for each.
+    pub fn take_counts(&mut self) -> Vec<(String, Tally, usize)> {
+        self.sinks.as_mut().map(Deliveries::take_counts).unwrap_or_default()
+    }
+
+    /// Notices that are durable and not in the file yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.len()
@@ -128,8 +164,11 @@ impl Keeper {
         let lines: Vec<String> = batch.out.revisions.iter().map(|r| to_json(&r.incident, Some(r.notice))).collect();
         let incidents: Vec<_> =
             batch.out.revisions.iter().zip(&lines).map(|(r, l)| (r.incident.id, l.as_bytes())).collect();
-        let notices: Vec<&[u8]> =
-            if self.file.is_some() { lines.iter().map(String::as_bytes).collect() } else { Vec::new() };
+        let is_heard = self.file.is_some() || self.sinks.as_ref().is_some_and(|s| !s.is_empty());
+        let notices: Vec<&[u8]> = if is_heard { lines.iter().map(String::as_bytes).collect() } else { Vec::new() };
+        let moved = self.sinks.as_mut().map(Deliveries::take).unwrap_or_default();
+        let memories: Vec<_> = moved.iter().map(|sink| sink.memories()).collect();
+        let sinks: Vec<_> = moved.iter().zip(&memories).map(|(sink, told)| sink.as_commit(told)).collect();
         let asides: Vec<_> = batch
             .asides
             .iter()
@@ -172,13 +211,22 @@ impl Keeper {
             incidents: &incidents,
             notices: &notices,
             delivered: None,
+            // A replay into the state keeps no file either, and must not take the daemon's place in its own.
+            no_file: self.sinks.is_some() && self.file.is_none(),
+            sinks: &sinks,
             asides: &asides,
             gaps: &gaps,
             history: Some(history),
         };
         let receipt = self.store.commit(&commit)?;
         let numbered = (receipt.first_outbox_row..).zip(notices.iter().map(|line| line.to_vec()));
-        self.waiting.extend(numbered);
+        let rows: Vec<Row> = numbered.collect();
+        if let Some(sinks) = &self.sinks {
+            sinks.feed(&rows);
+        }
+        if self.file.is_some() {
+            self.waiting.extend(rows);
+        }
         Ok(())
     }
 

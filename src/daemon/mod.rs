@@ -2,6 +2,7 @@
 //!
 //! Refuses to decide anything: what an event means is the engine's, what survives is the store's.
 
+mod deliveries;
 mod keeper;
 mod pump;
 pub mod replay;

@@ -42,6 +42,7 @@ pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch:
     let mut reloader = reloader;
     let mut session = Session::open(config, config.policy.clone())?;
     watch.opened();
+    watch.sinks_named(crate::sink::receivers(&config.sinks).iter().map(|r| r.name.as_str()));
     loop {
         let Err(error) = session.follow(&mut waker, &mut reloader, watch, tell) else { return Ok(()) };
         let policy = session.pump.engine.policy().clone();
@@ -109,13 +110,14 @@ impl Session {
         let daemon = &config.daemon;
         let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
         pump.keeps_history = true;
-        let (keeper, positions) = Keeper::open(
+        let (mut keeper, positions) = Keeper::open(
             &daemon.state,
             daemon.incidents.as_deref(),
             &daemon.audit_logs,
             &mut pump.engine,
             daemon.retention(),
         )?;
+        keeper.start_sinks(&config.sinks)?;
         let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
         let start = match daemon.start {
             Begin::Oldest => Start::Oldest,
@@ -156,7 +158,7 @@ impl Session {
                 reload_at = now + RELOAD_EVERY;
             }
             let due = now.duration_since(self.committed) >= COMMIT_EVERY || !self.caught_up;
-            if !self.pump.batch.is_empty() && due {
+            if due && (!self.pump.batch.is_empty() || self.keeper.has_news()) {
                 self.commit(watch, tell)?;
             }
             watch.turn(&self.pump.engine, self.behind, self.caught_up, now);
@@ -217,6 +219,7 @@ impl Session {
         self.committed = Instant::now();
         watch.batch(&batch);
         watch.committed(&self.pump.engine, begun.elapsed(), self.keeper.waiting(), &self.config.daemon.state);
+        watch.sinks(&self.keeper.take_counts());
         batch.out.revisions.iter().filter(|r| r.notice.tell && r.notice.reason != Reason::Ended).for_each(tell);
         Ok(())
     }
@@ -233,6 +236,6 @@ impl Session {
 
     /// What is read is committed before the end.
     fn stop(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
-        if self.pump.batch.is_empty() { Ok(()) } else { self.commit(watch, tell) }
+        if self.pump.batch.is_empty() && !self.keeper.has_news() { Ok(()) } else { self.commit(watch, tell) }
     }
 }

@@ -7,6 +7,7 @@ use super::pump::Hole;
 use crate::engine::Engine;
 use crate::event::decode::Malformed;
 use crate::incident::{Incident, Reason, Revision, Status};
+use crate::sink::Tally;
 use crate::telemetry::{Health, Metrics};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -109,6 +110,18 @@ impl Watch {
         self.metrics.state_size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.metrics.set_open(engine.incidents().open().map(|i| (i.severity, i.kind)));
         self.health.set(STATE, Ok(()));
+    }
+
+    /// The sinks that there are: their series begin at 0.
+    pub fn sinks_named<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        names.for_each(|name| self.metrics.count_sink(name, [0; 4], 0));
+    }
+
+    /// What came of deliveries, and how many notices wait for each sink.
+    pub fn sinks(&self, counts: &[(String, Tally, usize)]) {
+        for (name, Tally { delivered, failed, refused, dropped }, depth) in counts {
+            self.metrics.count_sink(name, [*delivered, *failed, *refused, *dropped], *depth);
+        }
     }
 
     /// The state was opened, and can be written.

@@ -1,8 +1,28 @@
 //! Where notices about incidents go: one file per destination.
 //!
 //! Refuses to read the state: rows and cursors come in as values and go out as values, and `daemon` carries them
-//! between the outbox and here.
+//! between the outbox and here. Read next: `queue.rs`, what one sink still has to be told.
 
+mod alertmanager;
+mod http;
 pub mod incidents_file;
+mod note;
+mod pagerduty;
+mod queue;
+mod receiver;
+mod route;
+mod schedule;
+mod secret;
+mod settings;
+mod slack;
+mod webhook;
+mod worker;
 
+pub use http::Answer;
 pub use incidents_file::{Cursor, Delivery, IncidentsFile, Row, SinkError};
+pub use note::{Note, sample};
+pub use queue::{Outcome, Parcel, Tally};
+pub use receiver::{Receiver, receivers, receivers_of};
+pub use secret::{INLINE, Secret};
+pub use settings::Settings;
+pub use worker::{Link, Progress, Rows, wall_clock};

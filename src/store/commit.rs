@@ -7,6 +7,7 @@ use super::history;
 use super::kept::{self, Aside, Gap};
 use super::outbox::{self, Delivered};
 use super::positions::{self, Advance};
+use super::sinks::{self, SinkMove};
 use super::tables::{
     INCIDENT_BYTES_MAX, INCIDENTS, KEY_BYTES_MAX, META, META_SEQ, RECORDS, SEGMENTS, VALUE_BYTES_MAX, meta_u64,
 };
@@ -25,8 +26,12 @@ pub struct Commit<'a> {
     pub incidents: &'a [(Digest, &'a [u8])],
     /// One JSON line each, without newline, appended to the outbox.
     pub notices: &'a [&'a [u8]],
-    /// Where delivery has come to, if it moved; rows before it leave the outbox.
+    /// Where the incidents file has come to, if it moved.
     pub delivered: Option<Delivered>,
+    /// No incidents file is kept: its cursor goes, and holds no row back.
+    pub no_file: bool,
+    /// Where sinks have come to. Rows that the file and every sink have passed leave the outbox.
+    pub sinks: &'a [SinkMove<'a>],
     pub asides: &'a [Aside<'a>],
     pub gaps: &'a [Gap<'a>],
     /// What became of history.
@@ -63,6 +68,13 @@ pub(super) fn apply(write: &WriteTransaction, commit: &Commit<'_>) -> Result<Com
     put_incidents(write, commit.incidents)?;
     if let Some(delivered) = commit.delivered {
         outbox::deliver(write, delivered)?;
+    }
+    if commit.no_file {
+        outbox::no_file(write)?;
+    }
+    sinks::apply(write, commit.sinks)?;
+    if commit.delivered.is_some() || commit.no_file || !commit.sinks.is_empty() {
+        outbox::trim(write)?;
     }
     let rows = outbox::append(write, commit.notices)?;
     kept::put_asides(write, commit.asides)?;

@@ -48,8 +48,12 @@ pub enum StoreError {
     #[error("commit refused: a notice holds a newline, so it is not one line")]
     NoticeNotALine,
     /// The sink has to catch up first; retry after a delivery.
-    #[error("commit refused: {rows} outbox rows wait for delivery, at most {max}: is the incidents file writable?")]
+    #[error(
+        "commit refused: {rows} outbox rows wait for delivery, at most {max}: is the incidents file writable, do the sinks answer?"
+    )]
     OutboxFull { rows: u64, max: u64 },
+    #[error("commit refused: sink {sink:?} moves to row {given}, outside of {low}..={high}")]
+    SinkCursor { sink: String, given: u64, low: u64, high: u64 },
     #[error("commit refused: the delivery cursor moves to row {given}, outside of {low}..={high}")]
     Cursor { given: u64, low: u64, high: u64 },
 }

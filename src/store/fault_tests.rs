@@ -151,6 +151,8 @@ fn commit(store: &mut Store, n: u64) -> Result<(), StoreError> {
             incidents: &[(Digest::of(&key), value)],
             notices: &[value],
             delivered: (n > 2).then(|| Delivered { next_row: n - 2, file_bytes: n }),
+            no_file: false,
+            sinks: &[],
             asides: &[Aside { seq: n, file, from: 0, to: 1, reason: &text, digest: file }],
             gaps: &[],
             history: Some(&Change { put: vec![segment(n)], forget: (n > 1).then(|| n - 1).into_iter().collect() }),

@@ -12,6 +12,7 @@ mod kept;
 mod outbox;
 mod positions;
 mod recover;
+mod sinks;
 pub mod sql;
 mod state;
 mod tables;
@@ -28,8 +29,10 @@ pub use kept::{Aside, Gap};
 pub use outbox::Delivered;
 pub use positions::{Advance, Position};
 pub use recover::{AsideRow, GapRow, RecordRow, Recovered, Rows};
+pub use sinks::{Memory, SinkMove, SinkRow};
 pub use state::{ReadOnly, Store};
 pub use tables::{
     ASIDE_ROWS_MAX, CACHE_BYTES, DETAIL_BYTES_MAX, FILES_MAX, FORMAT, GAP_ROWS_MAX, INCIDENT_BYTES_MAX, KEY_BYTES_MAX,
-    KIND_BYTES_MAX, NOTICE_BYTES_MAX, OUTBOX_ROWS_MAX, REASON_BYTES_MAX, VALUE_BYTES_MAX,
+    KIND_BYTES_MAX, MEMORY_BYTES_MAX, NOTICE_BYTES_MAX, OUTBOX_ROWS_MAX, REASON_BYTES_MAX, SINK_NAME_BYTES_MAX,
+    VALUE_BYTES_MAX,
 };

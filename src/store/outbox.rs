@@ -1,10 +1,10 @@
-//! Lines that wait for delivery to the incidents file, and how far delivery has come.
+//! Lines that wait for delivery to the incidents file and to sinks, and how far the file has come.
 //!
 //! Refuses to renumber or to drop a row: the number is what makes delivery exactly-once.
 
 use super::error::{Fault, StoreError};
 use super::tables::{
-    META, META_DELIVERED, META_OUTBOX_NEXT, NOTICE_BYTES_MAX, OUTBOX, OUTBOX_ROWS_MAX, meta, meta_u64,
+    CURSORS, META, META_DELIVERED, META_OUTBOX_NEXT, NOTICE_BYTES_MAX, OUTBOX, OUTBOX_ROWS_MAX, meta, meta_u64,
 };
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::ops::Range;
@@ -16,7 +16,7 @@ pub struct Delivered {
     pub file_bytes: u64,
 }
 
-/// Moves the cursor and deletes what it has passed.
+/// Moves the file's cursor.
 pub(super) fn deliver(write: &WriteTransaction, to: Delivered) -> Result<(), Fault> {
     let mut meta_table = write.open_table(META)?;
     let low = delivered(&meta_table)?.map_or(0, |d| d.next_row);
@@ -28,8 +28,26 @@ pub(super) fn deliver(write: &WriteTransaction, to: Delivered) -> Result<(), Fau
     bytes[..8].copy_from_slice(&to.next_row.to_le_bytes());
     bytes[8..].copy_from_slice(&to.file_bytes.to_le_bytes());
     meta_table.insert(META_DELIVERED, bytes.as_slice())?;
+    Ok(())
+}
+
+/// Forgets the file's cursor.
+pub(super) fn no_file(write: &WriteTransaction) -> Result<(), Fault> {
+    write.open_table(META)?.remove(META_DELIVERED)?;
+    Ok(())
+}
+
+/// Deletes what the file and every sink have passed.
+pub(super) fn trim(write: &WriteTransaction) -> Result<(), Fault> {
+    let meta_table = write.open_table(META)?;
+    let mut low = meta_u64(&meta_table, META_OUTBOX_NEXT)?.unwrap_or(0);
+    low = delivered(&meta_table)?.map_or(low, |file| low.min(file.next_row));
+    for cursor in write.open_table(CURSORS)?.iter()? {
+        low = low.min(cursor?.1.value());
+    }
     let mut table = write.open_table(OUTBOX)?;
-    for row in low..to.next_row {
+    let first = table.first()?.map_or(low, |(row, _)| row.value());
+    for row in first..low {
         table.remove(row)?;
     }
     Ok(())

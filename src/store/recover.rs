@@ -6,6 +6,7 @@ use super::error::{Fault, StoreError};
 use super::history::Segment;
 use super::outbox::{self, Delivered};
 use super::positions::Position;
+use super::sinks::{self, SinkRow};
 use super::tables::{
     ASIDE, AsideValue, DigestBytes, GAPS, GapValue, INCIDENTS, META, META_OUTBOX_NEXT, META_SEQ, OUTBOX, POSITIONS,
     RECORDS, SEGMENTS, meta_u64,
@@ -26,6 +27,8 @@ pub struct Recovered<'a> {
     pub next_outbox_row: u64,
     /// The history manifest, by id.
     pub segments: Vec<Segment>,
+    /// Every sink that ever had something to be told, by name.
+    pub sinks: Vec<SinkRow>,
     path: &'a Path,
     records: ReadOnlyTable<&'static [u8], &'static [u8]>,
     incidents: ReadOnlyTable<DigestBytes, &'static [u8]>,
@@ -70,6 +73,7 @@ impl<'a> Recovered<'a> {
             delivered: outbox::delivered(&meta)?,
             next_outbox_row: meta_u64(&meta, META_OUTBOX_NEXT)?.unwrap_or(0),
             segments: segments(read)?,
+            sinks: sinks::load(read)?,
             path,
             records: read.open_table(RECORDS)?,
             incidents: read.open_table(INCIDENTS)?,

@@ -28,6 +28,10 @@ pub const VALUE_BYTES_MAX: usize = 16 << 20;
 pub const INCIDENT_BYTES_MAX: usize = 1 << 20;
 /// One outbox row.
 pub const NOTICE_BYTES_MAX: usize = 1 << 20;
+/// What a sink remembers of one incident.
+pub const MEMORY_BYTES_MAX: usize = NOTICE_BYTES_MAX;
+/// A sink's name in the tables.
+pub const SINK_NAME_BYTES_MAX: usize = 256;
 /// Why a line was set aside; longer texts are cut.
 pub const REASON_BYTES_MAX: usize = 256;
 /// The kind of a gap; longer texts are cut.
@@ -47,6 +51,10 @@ pub(super) const POSITIONS: TableDefinition<DigestBytes, (u64, u64)> = TableDefi
 pub(super) const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 pub(super) const INCIDENTS: TableDefinition<DigestBytes, &[u8]> = TableDefinition::new("incidents");
 pub(super) const OUTBOX: TableDefinition<u64, &[u8]> = TableDefinition::new("outbox");
+/// by sink: the row that it has to be told next
+pub(super) const CURSORS: TableDefinition<&str, u64> = TableDefinition::new("sink_cursors");
+/// by sink and incident: what the sink remembers
+pub(super) const MEMORIES: TableDefinition<(&str, DigestBytes), &[u8]> = TableDefinition::new("sink_memories");
 pub(super) const ASIDE: TableDefinition<(u64, u32), AsideValue> = TableDefinition::new("aside");
 pub(super) const GAPS: TableDefinition<(u64, u32), GapValue> = TableDefinition::new("gaps");
 
@@ -98,6 +106,8 @@ pub(super) fn create_all(write: &WriteTransaction) -> Result<(), Fault> {
     write.open_table(RECORDS)?;
     write.open_table(INCIDENTS)?;
     write.open_table(OUTBOX)?;
+    write.open_table(CURSORS)?;
+    write.open_table(MEMORIES)?;
     write.open_table(ASIDE)?;
     write.open_table(GAPS)?;
     write.open_table(SEGMENTS)?;

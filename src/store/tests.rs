@@ -52,6 +52,8 @@ fn a_commit_is_read_back_after_closing() {
         incidents: &[(id, b"{}")],
         notices: &[b"{1}", b"{2}"],
         delivered: None,
+        no_file: false,
+        sinks: &[],
         asides: &[aside, aside],
         gaps: &[gap(file(2), 3, 4)],
         history: None,
@@ -244,4 +246,32 @@ proptest! {
         }
         prop_assert!(covered.windows(2).all(|pair| pair[1] == pair[0] + 1));
     }
+}
+
+#[test]
+fn a_row_stays_until_the_file_and_every_sink_have_passed_it() {
+    let (_dir, mut store) = fresh();
+    let notices: [&[u8]; 3] = [b"a", b"b", b"c"];
+    let _ = store.commit(&Commit { seq: 1, notices: &notices, ..Commit::default() }).unwrap();
+    let id = Digest::of(b"incident");
+    let memories = [(id, Some(b"a".as_slice()))];
+    let to = |name, next_row| SinkMove { name, next_row, memories: &[] };
+    let told = SinkMove { memories: &memories, ..to("one", Some(3)) };
+    let first = [told, to("two", Some(1))];
+    let file = Some(Delivered { next_row: 3, file_bytes: 9 });
+    let _ = store.commit(&Commit { seq: 1, delivered: file, sinks: &first, ..Commit::default() }).unwrap();
+    let state = store.load().unwrap();
+    assert_eq!(state.outbox(0, 9).unwrap(), [(1, b"b".to_vec()), (2, b"c".to_vec())]);
+    let one = SinkRow { name: "one".to_owned(), next_row: 3, memories: vec![(id, b"a".to_vec())] };
+    assert_eq!(state.sinks, [one, SinkRow { name: "two".to_owned(), next_row: 1, memories: vec![] }]);
+    for wrong in [0, 4] {
+        let back = [to("two", Some(wrong))];
+        let error = store.commit(&Commit { seq: 1, sinks: &back, ..Commit::default() }).unwrap_err();
+        assert!(matches!(error, StoreError::SinkCursor { low: 1, high: 3, .. }), "{error}");
+    }
+    let gone = [to("one", None), to("two", None)];
+    let _ = store.commit(&Commit { seq: 1, no_file: true, sinks: &gone, ..Commit::default() }).unwrap();
+    let state = store.load().unwrap();
+    assert_eq!((state.outbox(0, 9).unwrap().len(), state.sinks.len(), state.delivered), (0, 0, None));
+    assert_eq!(state.next_outbox_row, 3);
 }

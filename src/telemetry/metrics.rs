@@ -25,6 +25,9 @@ const DETECTOR: Label = Label {
         detectors::ALL.iter().map(|d| d.meta.id).chain(told).collect()
     },
 };
+/// The one label whose values are the operator's: names in the settings.
+const SINK: Label = Label { name: "sink", values: Vec::new };
+const LOSS: Label = Label { name: "reason", values: || vec!["refused", "over_limit"] };
 const VERSION: Label = Label { name: "version", values: || vec![env!("CARGO_PKG_VERSION")] };
 
 macro_rules! metrics {
@@ -113,8 +116,20 @@ metrics! {
         "Size of the state, in bytes.",
         "Grows without more accounts: report it.";
     outbox_rows: IntGauge = "tokentrail_outbox_rows" [],
-        "Notices that are committed and not delivered yet.",
-        "Grows: a sink does not answer.";
+        "Notices that are committed and not in the incidents file yet.",
+        "Grows: the file cannot be written; see the log of the daemon.";
+    sink_delivered: IntCounterVec = "tokentrail_sink_delivered_total" [SINK],
+        "Notices that a sink's receiver has taken.",
+        "Flat while incidents open: see sink_failed and sink_queue, and `tokentrail sink test`.";
+    sink_failed: IntCounterVec = "tokentrail_sink_failed_total" [SINK],
+        "Tries of a delivery that failed and are repeated.",
+        "Grows: the receiver is down, slow or limits our rate; the log of the daemon says which.";
+    sink_dropped: IntCounterVec = "tokentrail_sink_dropped_total" [SINK, LOSS],
+        "Notices that a sink never delivers.",
+        "refused: the receiver wants another form, secret or address; see the log. over_limit: it was away too long, see keep_seconds and keep_notices.";
+    sink_queue: IntGaugeVec = "tokentrail_sink_queue_rows" [SINK],
+        "Notices that wait for a sink.",
+        "Grows: as for sink_failed. At keep_notices the oldest is dropped.";
     reloads: IntCounterVec = "tokentrail_config_reloads_total" [OUTCOME],
         "Changes of the settings file that were noticed.",
         "failure: the log of the daemon says what is wrong; the last good settings stay in force.";
@@ -197,6 +212,15 @@ impl Metrics {
         }
     }
 
+    /// Notices of a sink that were delivered, failed, were refused, were dropped; and how many wait.
+    pub fn count_sink(&self, name: &str, [delivered, failed, refused, dropped]: [u64; 4], depth: usize) {
+        self.sink_delivered.with_label_values(&[name]).inc_by(delivered);
+        self.sink_failed.with_label_values(&[name]).inc_by(failed);
+        self.sink_dropped.with_label_values(&[name, "refused"]).inc_by(refused);
+        self.sink_dropped.with_label_values(&[name, "over_limit"]).inc_by(dropped);
+        self.sink_queue.with_label_values(&[name]).set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
     pub fn set_baselines(&self, learning: usize, mature: usize) {
         for (label, count) in [("learning", learning), ("mature", mature)] {
             self.baselines.with_label_values(&[label]).set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -240,7 +264,9 @@ mod tests {
 
     #[test]
     fn every_metric_is_there_from_the_start_under_a_conventional_name() {
-        let text = Metrics::new().render();
+        let metrics = Metrics::new();
+        metrics.count_sink("soc", [0; 4], 0);
+        let text = metrics.render();
         for spec in ALL {
             assert!(text.contains(&format!("# TYPE {} {}\n", spec.name, spec.kind)), "{}", spec.name);
             assert!(spec.name.starts_with("tokentrail_") || spec.name.starts_with("process_"), "{}", spec.name);

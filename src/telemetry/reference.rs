@@ -7,9 +7,11 @@ use std::fmt::Write;
 
 const HEAD: &str = "# Metrics\n\n\
 <!-- Generated from the list: UPDATE_REFERENCE=1 cargo test --test reference -->\n\n\
-Served at `/metrics`. Labels have fixed values, all of them there from the start; no account, address or token is\n\
+Served at `/metrics`. Labels have fixed values, all of them there from the start (names of sinks are fixed by the settings); no account, address or token is\n\
 ever a label. Times in names are wall clock; only `tokentrail_lag_seconds` compares it with the events' own time.\n\n\
 | metric | type | labels | meaning | when it looks wrong |\n|---|---|---|---|---|\n";
+
+const SINKS: &str = "the names under `sinks` in the settings; of several replicas each, behind `@`";
 
 /// `docs/reference/metrics.md`.
 #[must_use]
@@ -23,7 +25,7 @@ pub fn markdown() -> String {
     page.push_str("\n## Values of labels\n\n| metric | label | values |\n|---|---|---|\n");
     for spec in ALL {
         for label in spec.labels.iter().filter(|l| l.name != "version") {
-            let values = (label.values)().join(", ");
+            let values = if label.name == "sink" { SINKS.to_owned() } else { (label.values)().join(", ") };
             let _ = writeln!(page, "| `{}` | `{}` | {values} |", spec.name, label.name);
         }
     }

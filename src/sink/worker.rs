@@ -1,0 +1,162 @@
+//! One task for each receiver: takes rows, sends, and says how far it is.
+//!
+//! Refuses to hold anybody up: rows come in without waiting, and progress lies where the daemon fetches it.
+
+use super::note::Note;
+use super::queue::{Outcome, Parcel, Queue, Step, Tally};
+use super::receiver::Receiver;
+use crate::base::{Digest, Time};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant as Deadline, sleep_until};
+
+/// Committed rows, in order. What waits is bounded by the queue, which takes them even while it sends.
+pub type Rows = Vec<(u64, Arc<Note>)>;
+
+/// What a receiver has to have committed.
+#[derive(Clone, Default, Debug)]
+pub struct Progress {
+    /// All rows below it are done.
+    pub next_row: u64,
+    /// What the receiver heard of last, by incident; `None` where it heard the end.
+    pub told: BTreeMap<Digest, Option<Arc<Note>>>,
+    pub tally: Tally,
+    pub depth: usize,
+}
+
+/// The daemon's end of a worker.
+pub struct Link {
+    pub name: String,
+    rows: UnboundedSender<Rows>,
+    progress: Arc<Mutex<Progress>>,
+    /// As of the last [`Link::take`].
+    taken: u64,
+}
+
+impl Link {
+    /// Starts a worker on the runtime that is entered. It ends with the runtime, or when its link is dropped.
+    #[must_use]
+    pub fn start(receiver: Receiver, next_row: u64, told: Vec<Arc<Note>>) -> Link {
+        let (rows, inbox) = unbounded_channel();
+        let progress = Arc::new(Mutex::new(Progress { next_row, ..Progress::default() }));
+        let settings = &receiver.settings;
+        let queue = Queue::new(settings.route(), settings.keep(), receiver.refresh(), next_row, told);
+        let name = receiver.name.clone();
+        let worker = Worker { receiver, queue, progress: progress.clone() };
+        tokio::spawn(worker.run(inbox));
+        Link { name, rows, progress, taken: next_row }
+    }
+
+    /// Hands committed rows over.
+    pub fn feed(&self, rows: Rows) {
+        // The worker ends with the runtime alone, and then nobody feeds any more.
+        let _ = self.rows.send(rows);
+    }
+
+    /// Whether there is something to commit.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.next_row > self.taken || !progress.told.is_empty() || progress.tally != Tally::default()
+    }
+
+    /// Progress since the last call.
+    pub fn take(&mut self) -> Progress {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        self.taken = progress.next_row;
+        let (next_row, depth) = (progress.next_row, progress.depth);
+        std::mem::replace(&mut *progress, Progress { next_row, depth, ..Progress::default() })
+    }
+}
+
+struct Worker {
+    receiver: Receiver,
+    queue: Queue,
+    progress: Arc<Mutex<Progress>>,
+}
+
+impl Worker {
+    async fn run(mut self, mut inbox: UnboundedReceiver<Rows>) {
+        loop {
+            let step = self.queue.next(Instant::now());
+            self.publish();
+            let rows = match step {
+                Step::Send(parcel) => match self.send(parcel, &mut inbox).await {
+                    Some(()) => continue,
+                    None => return,
+                },
+                Step::Wait(until) => tokio::select! {
+                    rows = inbox.recv() => rows,
+                    () = sleep_until(Deadline::from_std(until)) => continue,
+                },
+                Step::Idle => inbox.recv().await,
+            };
+            let Some(rows) = rows else { return };
+            take(&mut self.queue, rows);
+        }
+    }
+
+    /// Sends, and takes rows meanwhile; `None` when the daemon is gone.
+    async fn send(&mut self, parcel: Parcel, inbox: &mut UnboundedReceiver<Rows>) -> Option<()> {
+        let (outcome, _) = {
+            let sending = self.receiver.deliver(&parcel, wall_clock());
+            tokio::pin!(sending);
+            loop {
+                tokio::select! {
+                    done = &mut sending => break done,
+                    rows = inbox.recv() => take(&mut self.queue, rows?),
+                }
+            }
+        };
+        self.say(&outcome, &parcel);
+        self.queue.answered(&outcome, Instant::now(), lot());
+        Some(())
+    }
+
+    fn say(&self, outcome: &Outcome, parcel: &Parcel) {
+        let name = &self.receiver.name;
+        let what = match parcel {
+            Parcel::Notice { note, .. } => format!("revision {} of incident {}", note.revision, note.id),
+            Parcel::Refresh(notes) => format!("the {} incidents that go on", notes.len()),
+        };
+        match outcome {
+            Outcome::Delivered => tracing::debug!("sink {name}: delivered {what}"),
+            Outcome::Retry { why, .. } => tracing::warn!("sink {name}: cannot deliver {what}: {why}; will try again"),
+            Outcome::Refused { why } => tracing::error!("sink {name}: {what} is refused and not sent again: {why}"),
+        }
+    }
+
+    fn publish(&mut self) {
+        let (tally, told) = (self.queue.take_tally(), self.queue.take_changed());
+        if tally.dropped > 0 {
+            let (name, dropped) = (&self.receiver.name, tally.dropped);
+            tracing::error!("sink {name}: dropped {dropped} notices over its limits of age, number or bytes");
+        }
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.next_row = self.queue.next_row();
+        progress.depth = self.queue.depth();
+        progress.told.extend(told);
+        progress.tally = progress.tally.plus(tally);
+    }
+}
+
+fn take(queue: &mut Queue, rows: Rows) {
+    let now = Instant::now();
+    for (row, note) in rows {
+        queue.push(row, note, now);
+    }
+}
+
+fn lot() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// For signatures and the ends of alerts, which receivers compare with their own clocks.
+#[must_use]
+pub fn wall_clock() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

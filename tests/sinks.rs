@@ -1,0 +1,195 @@
+//! Sinks against receivers: the shapes that vendors document, refusals, time-outs, restarts.
+//!
+//! Real servers where they install by name; else a local receiver that keeps what it gets, byte for byte.
+
+#[path = "sinks/alertmanager.rs"]
+mod alertmanager;
+#[path = "daemon/harness.rs"]
+#[allow(dead_code)]
+mod harness;
+#[path = "sinks/local.rs"]
+mod local;
+
+use harness::{Daemon, Home, incidents_of, sample};
+use hmac::{Hmac, Mac};
+use local::{Local, Reply};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokentrail::base::Time;
+use tokentrail::sink::{self, Answer, Link, Note, Outcome, Parcel, Receiver, Settings, receivers_of};
+
+fn settings(text: &str) -> Settings {
+    let file = format!("sinks:\n  s: {{ {text} }}\n");
+    let config = tokentrail::config::Config::parse(&file, Path::new("t.yaml")).unwrap_or_else(|e| panic!("{e}"));
+    config.sinks["s"].clone()
+}
+
+/// A revision of one incident of a service account, as the engine writes it.
+fn note(revision: u32, status: &str, severity: &str) -> Arc<Note> {
+    let base = sink::sample("c1", Time::parse("2026-01-02T03:04:05Z").unwrap(), status == "resolved");
+    let mut row: Value = serde_json::from_slice(&base.line).unwrap();
+    row["revision"] = revision.into();
+    row["status"] = status.into();
+    row["severity"] = severity.into();
+    Arc::new(Note::read(row.to_string().as_bytes()).unwrap())
+}
+
+fn deliver(receiver: &mut Receiver, parcel: &Parcel) -> (Outcome, Option<Answer>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // A connection belongs to the runtime that made it.
+    let mut fresh = receiver.clone();
+    runtime.block_on(fresh.deliver(parcel, sink::wall_clock()))
+}
+
+fn send(text: &str, note: &Arc<Note>) -> Outcome {
+    let mut receiver = receivers_of("s", &settings(text)).remove(0);
+    deliver(&mut receiver, &Parcel::Notice { note: note.clone(), before: None }).0
+}
+
+fn secret(dir: &tempfile::TempDir, text: &str) -> String {
+    let path = dir.path().join("secret");
+    std::fs::write(&path, format!("{text}\n")).unwrap();
+    path.display().to_string()
+}
+
+/// `docs/sinks.md`, webhook.
+#[test]
+fn the_webhook_carries_the_incident_whole_and_its_signature_holds() {
+    let (dir, local, note) = (tempfile::tempdir().unwrap(), Local::start(&[]), note(2, "updated", "high"));
+    let key = secret(&dir, "s3cret");
+    let text = format!("webhook: {{ url: '{}', signing_key: {{ file: '{key}' }} }}", local.url);
+    assert_eq!(send(&text, &note), Outcome::Delivered);
+    let request = local.next();
+    assert!(request.head.starts_with("POST /hook HTTP/1.1\r\n"), "{}", request.head);
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(request.header("idempotency-key"), Some(note.key().as_str()));
+    let timestamp = request.header("tokentrail-timestamp").unwrap();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"s3cret").unwrap();
+    mac.update(format!("{timestamp}.").as_bytes());
+    mac.update(&request.body);
+    let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(request.header("tokentrail-signature"), Some(format!("v1={hex}").as_str()));
+    let body = request.json();
+    assert_eq!((&body["version"], &body["key"]), (&"tokentrail.incident/v1".into(), &note.key().into()));
+    assert_eq!(body["incident"], serde_json::from_slice::<Value>(&note.line).unwrap());
+}
+
+/// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks> and
+/// <https://docs.slack.dev/reference/block-kit/blocks>.
+#[test]
+fn slack_gets_blocks_and_a_fallback() {
+    let (dir, local) = (tempfile::tempdir().unwrap(), Local::start(&[]));
+    let url = secret(&dir, &local.url);
+    let outcome = send(&format!("slack: {{ url: {{ file: '{url}' }} }}"), &note(1, "open", "high"));
+    assert_eq!(outcome, Outcome::Delivered);
+    let body = local.next().json();
+    assert!(body["text"].as_str().unwrap().starts_with("[high] TEST from tokentrail"), "{body}");
+    assert_eq!(body["blocks"][0]["type"], "header");
+    assert_eq!(body["blocks"][0]["text"]["type"], "plain_text");
+}
+
+/// <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>: required are routing_key, event_action and,
+/// for triggers, payload.summary, payload.source and payload.severity; a resolve needs the dedup_key.
+#[test]
+fn pagerduty_triggers_and_resolves_under_one_key() {
+    let (dir, local) = (tempfile::tempdir().unwrap(), Local::start(&[Reply::Status(202, "ok")]));
+    let key = secret(&dir, "0123456789abcdef0123456789abcdef");
+    let text = format!("pagerduty: {{ routing_key: {{ file: '{key}' }}, url: '{}' }}", local.url);
+    let (open, end) = (note(1, "open", "high"), note(2, "resolved", "high"));
+    assert_eq!(send(&text, &open), Outcome::Delivered);
+    let body = local.next().json();
+    assert_eq!((&body["event_action"], &body["dedup_key"]), (&"trigger".into(), &open.id.as_str().into()));
+    let payload = &body["payload"];
+    assert_eq!((&payload["severity"], &payload["source"]), (&"error".into(), &"c1".into()));
+    assert!(Time::parse(payload["timestamp"].as_str().unwrap()).is_some() && payload["summary"].is_string());
+    assert_eq!(send(&text, &end), Outcome::Delivered);
+    let resolve = json!({ "routing_key": "0123456789abcdef0123456789abcdef", "event_action": "resolve",
+        "dedup_key": end.id });
+    assert_eq!(local.next().json(), resolve);
+}
+
+#[test]
+fn each_way_to_fail_is_told_apart() {
+    let note = note(1, "open", "medium");
+    let of = |reply: Reply| {
+        let local = Local::start(&[reply]);
+        send(&format!("webhook: {{ url: '{}' }}, timeout_seconds: 1", local.url), &note)
+    };
+    let asked = |outcome: Outcome| match outcome {
+        Outcome::Retry { asked, .. } => asked,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(asked(of(Reply::Status(429, "Retry-After: 30\r\n|slow down"))), Some(Duration::from_secs(30)));
+    assert_eq!(asked(of(Reply::Status(503, "busy"))), None);
+    assert_eq!(asked(of(Reply::HalfClose)), None);
+    assert_eq!(asked(of(Reply::Silence)), None);
+    let Outcome::Refused { why } = of(Reply::Status(400, "no \u{1b}[31msuch field")) else { panic!("not refused") };
+    assert!(why.contains("400") && why.contains("such field") && !why.contains('\u{1b}'), "{why}");
+    assert!(matches!(of(Reply::Status(302, "Location: http://127.0.0.1:1/\r\n|")), Outcome::Refused { .. }));
+    let gone = send("webhook: { url: 'http://127.0.0.1:1/' }, timeout_seconds: 1", &note);
+    assert_eq!(asked(gone), None);
+    let text = "webhook: { url: 'http://127.0.0.1:1/', bearer_token: { file: /nonexistent/x } }";
+    let Outcome::Retry { why, .. } = send(text, &note) else { panic!("a secret may be mounted later") };
+    assert!(why.contains("/nonexistent/x"), "{why}");
+}
+
+#[test]
+fn a_receiver_that_is_silent_holds_up_nobody_else() {
+    let (silent, good) = (Local::start(&vec![Reply::Silence; 100]), Local::start(&[]));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let start = |local: &Local| {
+        let settings = settings(&format!("webhook: {{ url: '{}', every_revision: true }}", local.url));
+        Link::start(receivers_of("s", &settings).remove(0), 0, Vec::new())
+    };
+    let (stuck, well) = (start(&silent), start(&good));
+    let rows: sink::Rows = (0..50).map(|row| (row, note(row as u32 + 1, "updated", "medium"))).collect();
+    stuck.feed(rows.clone());
+    well.feed(rows);
+    for revision in 1..=50 {
+        assert_eq!(good.next().json()["incident"]["revision"], revision);
+    }
+    assert_eq!(silent.next().json()["incident"]["revision"], 1);
+    drop(stuck);
+    runtime.shutdown_background();
+}
+
+#[test]
+fn over_kills_and_refusals_every_notice_arrives_and_in_order() {
+    let (home, log) = (Home::new(), sample());
+    let local = Local::start(&[Reply::Status(503, "busy"), Reply::HalfClose]);
+    let config = home.path("t.yaml");
+    let text = format!(
+        "sinks:\n  hook: {{ webhook: {{ url: '{}', every_revision: true }}, min_severity: info }}\n",
+        local.url
+    );
+    std::fs::write(&config, text).unwrap();
+    let more = ["--config", config.to_str().unwrap()];
+    let half = log.len() / 2;
+    home.write_log(&log[..half]);
+    let mut daemon = Daemon::start_with(&home, &more);
+    daemon.wait_for_any_commit();
+    daemon.kill();
+    drop(daemon);
+    home.append(&log[half..]);
+    let mut daemon = Daemon::start_with(&home, &more);
+    daemon.wait_for_bytes(1);
+    daemon.wait_until_caught_up();
+    daemon.wait_for_metric("tokentrail_outbox_rows", 0.0);
+    let told = |row: &Value| (row["id"].as_str().unwrap().to_owned(), row["revision"].as_u64().unwrap());
+    let file = incidents_of(&std::fs::read_to_string(home.incidents()).unwrap());
+    let due: BTreeSet<_> = file.iter().map(told).collect();
+    let (mut seen, mut last) = (BTreeSet::new(), std::collections::BTreeMap::new());
+    while seen != due {
+        let (id, revision) = told(&local.next().json()["incident"]);
+        // After a kill the same may come again, but never news before what is older.
+        let newest = last.entry(id.clone()).or_insert(0);
+        assert!(revision <= *newest + 1, "{id}: {revision} after {newest}");
+        *newest = revision.max(*newest);
+        seen.insert((id, revision));
+    }
+    assert!(daemon.terminate());
+}
