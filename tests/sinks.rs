@@ -193,3 +193,29 @@ fn over_kills_and_refusals_every_notice_arrives_and_in_order() {
     }
     assert!(daemon.terminate());
 }
+
+#[test]
+fn sink_test_says_what_the_receiver_answered_even_where_there_are_no_authorities() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = Local::start(&[Reply::Status(200, "taken"), Reply::Status(200, "over"), Reply::Status(403, "who?")]);
+    let config = dir.path().join("t.yaml");
+    std::fs::write(&config, format!("sinks:\n  hook: {{ webhook: {{ url: '{}' }} }}\n", local.url)).unwrap();
+    let test = |name: &str| {
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_tokentrail"))
+            .args(["sink", "test", name, "--config"])
+            .arg(&config)
+            .env("SSL_CERT_FILE", "/nonexistent")
+            .env("SSL_CERT_DIR", "/nonexistent")
+            .output()
+            .unwrap();
+        let text = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
+        (out.status.code(), text)
+    };
+    let took = "hook: took the sample: 200 taken\nhook: took its end: 200 over\n";
+    assert_eq!(test("hook"), (Some(0), took.to_owned()));
+    assert!(local.next().json()["incident"]["summary"].as_str().unwrap().contains("TEST"));
+    let (code, text) = test("hook");
+    assert!(code == Some(1) && text.contains("refused the sample") && text.contains("403: who?"), "{text}");
+    let (code, text) = test("hooks");
+    assert!(code == Some(1) && text.contains("there are: hook"), "{text}");
+}

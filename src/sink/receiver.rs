@@ -90,7 +90,7 @@ impl Receiver {
             Err(why) => return (Outcome::Retry { why, asked: None }, None),
         };
         if self.client.is_none() {
-            match Client::new(self.timeout, self.ca_file.as_deref()) {
+            match Client::new(&post.url, self.timeout, self.ca_file.as_deref()) {
                 Ok(client) => self.client = Some(client),
                 Err(why) => return (Outcome::Retry { why, asked: None }, None),
             }
