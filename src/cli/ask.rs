@@ -137,7 +137,7 @@ fn subject(from: Option<String>, used: Option<String>, touched: Option<String>) 
     })
 }
 
-/// `shop/cart` is a service account; anything else is a user name, verbatim.
+/// `namespace/name` is a service account; anything else is a user name, verbatim.
 fn principal(account: &str) -> String {
     match account.split_once('/') {
         Some((namespace, name)) if !namespace.contains(':') && !name.contains('/') => {

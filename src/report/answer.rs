@@ -163,7 +163,7 @@ mod tests {
         let csv = shown(|out| Box::new(Csv::new(out)));
         assert_eq!(csv, "who,n,none\r\n\"'=cmd\\u{1b}[2J,\"\"x\"\"\\u{202e}\",-7,\r\n");
         let table = shown(|out| Box::new(TableOfRows::new(out)));
-        assert_eq!(table, "who                         n   none\n=cmd\\u{1b}[2J,\"x\"\\u{202e}  -7\n");
+        assert_eq!(table, "who                        n   none\n=cmd\\u{1b}[2J,\"x\"\\u{202e}  -7\n");
         let json = shown(|out| Box::new(JsonLines::new(out)));
         assert_eq!(json, "{\"who\":\"=cmd\\\\u{1b}[2J,\\\"x\\\"\\\\u{202e}\",\"n\":-7,\"none\":null}\n");
     }

@@ -35,10 +35,10 @@ impl Disk for FileDisk {
         }
         // A state of a newer program must not be written to, and a writer's open writes. It fails where redb has
         // to repair first; then the check below comes in time to save the tables.
-        if let Ok(reader) = builder().open_read_only(&self.path) {
+        if let Ok(reader) = shared().open_read_only(&self.path) {
             check_format(&reader)?;
         }
-        let db = builder().open(&self.path)?;
+        let db = shared().open(&self.path)?;
         check_format(&db)?;
         Ok(db)
     }
@@ -46,7 +46,7 @@ impl Disk for FileDisk {
 
 fn create(path: &Path) -> Result<(), Fault> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let db = builder().create(path)?;
+    let db = shared().create(path)?;
     fill(&db)?;
     db.close()?;
     Ok(())
@@ -62,7 +62,12 @@ pub(super) fn fill(db: &Database) -> Result<(), Fault> {
 pub(super) fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
-    // One daemon writes; questions are asked beside it, each in a process of its own.
+    builder
+}
+
+/// One daemon writes; questions are asked beside it, each in a process of its own.
+pub(super) fn shared() -> Builder {
+    let mut builder = builder();
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     builder
 }

@@ -4,7 +4,7 @@
 
 use super::commit::{self, Commit, CommitReceipt};
 use super::dir::StateDir;
-use super::disk::{Disk, FileDisk, begin_write, builder};
+use super::disk::{Disk, FileDisk, begin_write, shared};
 use super::error::{Fault, StoreError};
 use super::recover::Recovered;
 use super::tables::check_format;
@@ -97,7 +97,7 @@ impl ReadOnly {
     pub fn open(dir: &Path) -> Result<ReadOnly, StoreError> {
         let path = dir.join("state.redb");
         let open = || {
-            let db = builder().open_read_only(&path).map_err(Fault::from)?;
+            let db = shared().open_read_only(&path).map_err(Fault::from)?;
             check_format(&db)?;
             Ok(db)
         };

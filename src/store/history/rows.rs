@@ -226,10 +226,6 @@ fn event(c: &Arrays<'_>, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>
     let (node, legacy_secret) = (text(c.node), text(c.legacy_secret));
     let (audit_id, user_uid, user_agent) = (text(c.audit_id), text(c.user_uid), text(c.user_agent));
     let issued = text(c.issued_credential_id);
-    let facts: Option<Box<Facts>> = match get(c.facts) {
-        none if none.is_empty() => None,
-        json => Some(serde_json::from_str(&json).ok()?),
-    };
     let event = AuditEvent {
         time: Time(c.time.value(row)),
         received: Time(c.received.value(row)),
@@ -269,7 +265,7 @@ fn event(c: &Arrays<'_>, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>
         decision: &decision,
         reason: Raw(&reason),
         uri: &uri,
-        facts,
+        facts: facts(&get(c.facts))?,
     };
     let place = Place {
         seq: u64::try_from(c.seq.value(row)).ok()?,
@@ -278,6 +274,11 @@ fn event(c: &Arrays<'_>, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>
     };
     each(place, &event);
     Some(())
+}
+
+/// `None`: what stands there cannot be read.
+fn facts(json: &str) -> Option<Option<Box<Facts>>> {
+    if json.is_empty() { Some(None) } else { serde_json::from_str(json).ok() }
 }
 
 fn list(json: &str) -> Option<Vec<Cow<'static, str>>> {
