@@ -21,7 +21,7 @@ pub use rollup::COLUMNS as ROLLUP_COLUMNS;
 pub use rows::{FACTS_VERSION, Place, Rows, events};
 
 use super::error::{Fault, StoreError};
-use crate::base::Span;
+use crate::base::{Span, Time};
 use head::Head;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -47,6 +47,8 @@ pub struct History {
     segments: BTreeMap<u64, Segment>,
     next_id: u64,
     retention: Retention,
+    /// When it was last looked at what days are over, by the events' own time.
+    looked: Time,
 }
 
 /// What a commit has to record of history.
@@ -71,7 +73,7 @@ impl History {
     pub fn open(dir: &Path, segments: Vec<Segment>, retention: Retention) -> Result<History, StoreError> {
         let segments: BTreeMap<u64, Segment> = segments.into_iter().map(|s| (s.id, s)).collect();
         let next_id = segments.keys().next_back().map_or(1, |id| id + 1);
-        let history = History { dir: dir.to_owned(), head: None, segments, next_id, retention };
+        let history = History { dir: dir.to_owned(), head: None, segments, next_id, retention, looked: Time(i64::MIN) };
         history.tidy().map_err(|error| history.failed(error, "open the history in"))?;
         Ok(history)
     }

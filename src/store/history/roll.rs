@@ -26,19 +26,22 @@ impl History {
     /// `DiskFull`, `Io`; `Corrupt` if a committed file cannot be read.
     pub fn due(&mut self, now: Time, at_end: bool) -> Result<Change, StoreError> {
         let mut change = Change::default();
-        let done = self
-            .roll(now, at_end, &mut change)
-            .and_then(|()| self.compact(now, &mut change))
-            .map(|()| self.expire(now, &mut change));
+        // A log that lags by days, beside one that does not, must not make a file of every commit.
+        let is_hour_over = now >= self.looked + GRACE;
+        let mut done = self.roll(now, at_end, is_hour_over, &mut change);
+        if at_end || is_hour_over {
+            self.looked = now;
+            done = done.and_then(|()| self.compact(now, &mut change)).map(|()| self.expire(now, &mut change));
+        }
         done.map_err(|error| self.failed(error, "roll the history in"))?;
         Ok(change)
     }
 
-    fn roll(&mut self, now: Time, at_end: bool, change: &mut Change) -> io::Result<()> {
+    fn roll(&mut self, now: Time, at_end: bool, is_hour_over: bool, change: &mut Change) -> io::Result<()> {
         let heads: Vec<Segment> = self.of_kind(SegmentKind::Head).cloned().collect();
         let rows: u64 = heads.iter().map(|s| s.rows).sum();
         let left = heads.iter().any(|s| self.head.as_ref().is_none_or(|head| head.segment.id != s.id));
-        let day_over = heads.iter().any(|s| end_of_day(s.time_min) + GRACE < now);
+        let day_over = is_hour_over && heads.iter().any(|s| end_of_day(s.time_min) + GRACE < now);
         if heads.is_empty() || !(at_end || left || day_over || rows >= ROW_GROUP_ROWS as u64) {
             return Ok(());
         }
