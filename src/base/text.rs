@@ -10,10 +10,6 @@ use std::sync::LazyLock;
 /// What stands where a secret stood.
 const REDACTED: &str = "[redacted]";
 
-/// Words that a secret follows; as part of a longer name too (`client_secret`, `X-Auth-Token`).
-const WORDS: [&str; 9] =
-    ["token", "password", "passwd", "secret", "key", "authorization", "bearer", "credential", "eyj"];
-
 /// JSON web tokens, whole or cut off, and PEM blocks, to their end or to the end of the text.
 static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
     let jwt = r"eyJ[A-Za-z0-9_=-]{8,}(?:(?:\.|%2[Ee])[A-Za-z0-9_=-]*)*";
@@ -104,8 +100,16 @@ fn is_suspect(text: &str) -> bool {
     let begins = |i: usize, word: &str| {
         bytes.get(i..i + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
     };
+    // Words that a secret follows; as part of a longer name too (`client_secret`, `X-Auth-Token`).
     bytes.iter().enumerate().any(|(i, b)| match b.to_ascii_lowercase() {
-        b't' | b'p' | b's' | b'k' | b'a' | b'b' | b'c' | b'e' => WORDS.iter().any(|word| begins(i, word)),
+        b't' => begins(i, "token"),
+        b'p' => begins(i, "passw"),
+        b's' => begins(i, "secret"),
+        b'k' => begins(i, "key"),
+        b'a' => begins(i, "authorization"),
+        b'b' => begins(i, "bearer"),
+        b'c' => begins(i, "credential"),
+        b'e' => begins(i, "eyj"),
         b'-' => begins(i, "-----BEGIN"),
         _ => false,
     })
