@@ -139,7 +139,7 @@ pub fn last_revisions(path: &Path) -> Vec<serde_json::Value> {
 
 pub struct Daemon {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Daemon {
@@ -190,7 +190,7 @@ impl Daemon {
         lines.filter_map(value).sum()
     }
 
-    fn wait(&mut self, what: &str, mut done: impl FnMut(&Daemon) -> bool) {
+    pub fn wait(&mut self, what: &str, mut done: impl FnMut(&Daemon) -> bool) {
         let begun = Instant::now();
         while !done(self) {
             assert!(begun.elapsed() < PATIENCE, "waited too long: {what}");
