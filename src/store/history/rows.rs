@@ -160,11 +160,19 @@ fn put(column: &mut StringBuilder, text: &str) {
 }
 
 fn put_list<T: AsRef<str>>(column: &mut StringBuilder, texts: impl IntoIterator<Item = T>) {
-    let mut json = String::new();
+    let mut json = String::with_capacity(64);
     for text in texts {
         json.push(if json.is_empty() { '[' } else { ',' });
-        // A string cannot fail to be written.
-        json.push_str(&serde_json::to_string(&text::name(text.as_ref())).unwrap_or_default());
+        let name = text::name(text.as_ref());
+        if name.contains(['"', '\\']) {
+            // A string cannot fail to be written.
+            json.push_str(&serde_json::to_string(&name).unwrap_or_default());
+        } else {
+            // Control characters are escaped by now.
+            json.push('"');
+            json.push_str(&name);
+            json.push('"');
+        }
     }
     if json.is_empty() {
         return column.append_null();
