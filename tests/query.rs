@@ -127,6 +127,25 @@ fn a_damaged_file_is_named() {
     assert!(said.contains(file.file_name().unwrap().to_str().unwrap()), "{said}");
 }
 
+#[test]
+fn an_export_is_checked_with_sha256sum_and_asked_like_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("case-1");
+    let export = |out: &Path, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+        command.args(["export", "--state"]).arg(&WORLD.state).arg("--out").arg(out).args(more).output().unwrap()
+    };
+    let done = export(&out, &["--since", "2026-03-09T00:00:00Z", "--until", "2026-03-10T23:59:59Z"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let check = Command::new("sha256sum").args(["-c", "--quiet", "SHA256SUMS"]).current_dir(&out).output().unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    let count = query(&out, &["-o", "json", "SELECT count(*) AS n FROM events"]);
+    let whole = number("SELECT count(*) FROM events WHERE time >= '2026-03-09' AND time < '2026-03-11'");
+    assert_eq!(String::from_utf8(count.stdout).unwrap(), format!("{{\"n\":{whole}}}\n"));
+    let again = export(&out, &[]);
+    assert!(String::from_utf8(again.stderr).unwrap().contains("is not empty"));
+}
+
 /// A value that is in history, or one that is not.
 fn condition() -> impl Strategy<Value = String> {
     let column = prop::sample::select(vec![

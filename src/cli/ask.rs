@@ -9,7 +9,7 @@ use crate::store::history::read_manifest;
 use crate::store::sql::{Question, Window};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where, when and how; the same for every question.
 #[derive(clap::Args)]
@@ -149,31 +149,31 @@ fn principal(account: &str) -> String {
 
 impl Asked {
     fn window(&self) -> Result<Window> {
-        let at = |text: &Option<String>| text.as_deref().map(|text| self.time(text)).transpose();
+        let at = |text: &Option<String>| text.as_deref().map(|text| time(&self.state, text)).transpose();
         Ok(Window { since: at(&self.since)?, until: at(&self.until)?, limit: self.limit })
     }
+}
 
-    fn time(&self, text: &str) -> Result<Time> {
-        if let Some(time) = Time::parse(text) {
-            return Ok(time);
-        }
-        let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
-        let seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 86_400,
-            _ => 0,
-        };
-        match number.parse::<i64>().ok().and_then(|n| n.checked_mul(seconds)).filter(|n| *n > 0) {
-            Some(span) => Ok(self.newest()? - Span::seconds(span)),
-            None => bail!("{text:?} is no time: write 2026-03-02T08:00:00Z, or a span such as 30m, 2h, 7d"),
-        }
+/// A time, or a span back from the newest event in history.
+pub(super) fn time(state: &Path, text: &str) -> Result<Time> {
+    if let Some(time) = Time::parse(text) {
+        return Ok(time);
     }
+    let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => 0,
+    };
+    match number.parse::<i64>().ok().and_then(|n| n.checked_mul(seconds)).filter(|n| *n > 0) {
+        Some(span) => Ok(newest(state)? - Span::seconds(span)),
+        None => bail!("{text:?} is no time: write 2026-03-02T08:00:00Z, or a span such as 30m, 2h, 7d"),
+    }
+}
 
-    fn newest(&self) -> Result<Time> {
-        let manifest =
-            read_manifest(&self.state).with_context(|| format!("reading the history in {:?}", self.state))?;
-        Ok(manifest.segments.iter().map(|segment| segment.time_max).max().unwrap_or(Time::ZERO))
-    }
+fn newest(state: &Path) -> Result<Time> {
+    let manifest = read_manifest(state).with_context(|| format!("reading the history in {state:?}"))?;
+    Ok(manifest.segments.iter().map(|segment| segment.time_max).max().unwrap_or(Time::ZERO))
 }

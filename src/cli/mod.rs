@@ -4,6 +4,7 @@
 
 mod ask;
 mod demo;
+mod export;
 mod query;
 pub mod reference;
 mod replay;
@@ -52,6 +53,8 @@ enum Command {
     Query(QueryArgs),
     #[command(flatten)]
     Ask(ask::Ask),
+    /// Copy the event files of a window out, with SHA-256 sums (chain of custody)
+    Export(ExportArgs),
     /// Try the places that notices go to
     #[command(subcommand)]
     Sink(SinkCommand),
@@ -125,6 +128,22 @@ struct DemoArgs {
 }
 
 #[derive(clap::Args)]
+struct ExportArgs {
+    /// The state directory of the daemon, or of a replay
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
+    state: PathBuf,
+    /// A new or empty directory
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Files with events since then: a time (RFC 3339) or a span back from the newest event (2h, 7d)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Files with events until then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+#[derive(clap::Args)]
 struct QueryArgs {
     /// One SELECT; times are text such as 2026-03-02T08:53:50.021149Z, and `time >= '2026-03-02'` is fast
     #[arg(value_name = "SQL")]
@@ -173,6 +192,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Query(args) => query::query(&args).map(|()| ExitCode::SUCCESS),
+        Command::Export(args) => export::export(&args).map(|()| ExitCode::SUCCESS),
         Command::Ask(args) => ask::ask(args).map(|()| ExitCode::SUCCESS),
         Command::Sink(SinkCommand::Test(args)) => sink::test(&args),
     };

@@ -5,6 +5,7 @@
 //! commit that forgets it. Read next: `columns.rs`, then `roll.rs`.
 
 mod columns;
+mod export;
 mod head;
 mod manifest;
 mod parquet;
@@ -14,6 +15,7 @@ mod rows;
 pub mod scan;
 
 pub use columns::{COLUMNS, Column, Kind};
+pub use export::{Exported, export};
 pub(super) use manifest::MANIFEST;
 pub use manifest::{Manifest, Segment, SegmentKind, read as read_manifest};
 pub use parquet::ROW_GROUP_ROWS;

@@ -64,7 +64,7 @@ pub(super) fn write(dir: &Path, path: String, id: u64, kind: SegmentKind, rows: 
     File::open(parent.parent().unwrap_or(dir))?.sync_all()?;
     let (seq_min, seq_max) = bounds(rows, "seq").unwrap_or((0, 0));
     let (time_min, time_max) = times(rows);
-    let sha256 = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let sha256 = hex(hash);
     let rows = rows.num_rows() as u64;
     Ok(Segment {
         id,
@@ -78,6 +78,11 @@ pub(super) fn write(dir: &Path, path: String, id: u64, kind: SegmentKind, rows: 
         seq_max: seq_max.unsigned_abs(),
         sha256,
     })
+}
+
+/// As `sha256sum` prints it.
+pub(super) fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn properties(rows: &RecordBatch) -> io::Result<WriterProperties> {
