@@ -34,10 +34,11 @@ const BLOOMED: [&str; 5] = ["audit_id", "credential_id", "issued_credential_id",
 /// Numbers that rise within a principal: their differences are small.
 const RISING: [&str; 4] = ["seq", "time", "received", "position"];
 
-/// Sorts by the named columns.
-pub(super) fn sorted(batches: &[RecordBatch], by: &[&str]) -> io::Result<RecordBatch> {
+/// Sorts by the named columns. Takes the batches, so that no more than two copies are in memory.
+pub(super) fn sorted(batches: Vec<RecordBatch>, by: &[&str]) -> io::Result<RecordBatch> {
     let Some(first) = batches.first() else { return Err(io::Error::other("nothing to sort")) };
-    let all = concat_batches(&first.schema(), batches).map_err(into_io)?;
+    let all = concat_batches(&first.schema(), &batches).map_err(into_io)?;
+    drop(batches);
     let column = |name: &&str| {
         let values = all.column_by_name(name).cloned();
         values.map(|values| SortColumn { values, options: None }).ok_or_else(|| missing(name))

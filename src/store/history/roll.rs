@@ -51,16 +51,17 @@ impl History {
         }
         self.head = None;
         change.forget.extend(heads.iter().map(|s| s.id));
-        self.write_days(&batches, change)
+        self.write_days(batches, change)
     }
 
-    fn write_days(&mut self, batches: &[RecordBatch], change: &mut Change) -> io::Result<()> {
+    fn write_days(&mut self, batches: Vec<RecordBatch>, change: &mut Change) -> io::Result<()> {
         if batches.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(());
         }
         let sorted = parquet::sorted(batches, &["principal", "time", "seq"])?;
-        for day in days(&sorted)? {
-            let rows = rows_of(&sorted, day)?;
+        let days = days(&sorted)?;
+        for &day in &days {
+            let rows = if days.len() == 1 { sorted.clone() } else { rows_of(&sorted, day)? };
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
             change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &rows)?);
@@ -98,7 +99,7 @@ impl History {
             for segment in &joined {
                 batches.extend(scan::whole_file(&self.dir, segment)?);
             }
-            let rows = parquet::sorted(&batches, &["principal", "time", "seq"])?;
+            let rows = parquet::sorted(batches, &["principal", "time", "seq"])?;
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
             change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &rows)?);
