@@ -33,7 +33,7 @@ pub struct Filter {
     pub texts: Vec<(&'static str, String)>,
     /// Number columns by name, and the value that they must have.
     pub numbers: Vec<(&'static str, i64)>,
-    /// Of [`Filter::time_column`]: not before, not after.
+    /// Of the column `time`: not before, not after.
     pub from: Option<Time>,
     pub until: Option<Time>,
 }
