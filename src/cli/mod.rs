@@ -10,6 +10,7 @@ pub mod reference;
 mod replay;
 mod run;
 mod sink;
+mod verify;
 
 use crate::detect::Severity;
 use clap::{Parser, Subcommand};
@@ -55,6 +56,8 @@ enum Command {
     Ask(ask::Ask),
     /// Copy the event files of a window out, with SHA-256 sums (chain of custody)
     Export(ExportArgs),
+    /// Judge history again and compare with the state; exit 1 at the first difference, which is named
+    Verify(VerifyArgs),
     /// Try the places that notices go to
     #[command(subcommand)]
     Sink(SinkCommand),
@@ -144,6 +147,13 @@ struct ExportArgs {
 }
 
 #[derive(clap::Args)]
+struct VerifyArgs {
+    /// The state directory of the daemon, or of a replay
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
+    state: PathBuf,
+}
+
+#[derive(clap::Args)]
 struct QueryArgs {
     /// One SELECT; times are text such as 2026-03-02T08:53:50.021149Z, and `time >= '2026-03-02'` is fast
     #[arg(value_name = "SQL")]
@@ -192,6 +202,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Query(args) => query::query(&args).map(|()| ExitCode::SUCCESS),
+        Command::Verify(args) => verify::verify(&args),
         Command::Export(args) => export::export(&args).map(|()| ExitCode::SUCCESS),
         Command::Ask(args) => ask::ask(args).map(|()| ExitCode::SUCCESS),
         Command::Sink(SinkCommand::Test(args)) => sink::test(&args),

@@ -4,18 +4,25 @@
 
 use super::deliveries::Deliveries;
 use super::pump::{Batch, Pump};
-use crate::engine::{Engine, Record, Room};
+use crate::detect::Policy;
+use crate::engine::{Engine, Record, Room, StoredInput, VERSION};
 use crate::incident::to_json;
 use crate::sink::{Cursor, Delivery, IncidentsFile, Row, Settings, Tally};
 use crate::source::Positions;
-use crate::store::history::Change;
-use crate::store::{self, Commit, History, Retention, Store};
+use crate::store::history::{Change, Moment, snapshot};
+use crate::store::{self, Commit, History, RecordRow, Recovered, Retention, Store, StoreError};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The room of records that the engine does not own: by path of a log, the digest of its file read last.
 const LOGS: u8 = 128;
+/// Another: one record, the policy in force, JSON.
+pub(super) const POLICY: u8 = 129;
+/// What a snapshot holds: enough to go on judging.
+pub(super) const SNAPSHOT_ROOMS: [u8; 5] =
+    [Room::Core as u8, Room::Account as u8, Room::Address as u8, Room::Incident as u8, POLICY];
 /// Rows handed to the incidents file at once.
 const ROWS_AT_ONCE: usize = 4096;
 
@@ -39,7 +46,7 @@ impl Keeper {
         dir: &Path,
         incidents: Option<&Path>,
         logs: &[PathBuf],
-        engine: &mut Engine,
+        pump: &mut Pump,
         retention: Retention,
     ) -> Result<(Keeper, Vec<Positions>)> {
         let store = Store::open(dir)?;
@@ -53,23 +60,28 @@ impl Keeper {
             logs: logs.to_vec(),
             waiting: Vec::new(),
         };
-        let positions = keeper.recover(engine)?;
+        let positions = keeper.recover(pump)?;
+        keeper.snapshot(pump)?;
         if let Some(path) = incidents {
             keeper.open_file(path)?;
         }
         Ok((keeper, positions))
     }
 
-    fn recover(&mut self, engine: &mut Engine) -> Result<Vec<Positions>> {
+    fn recover(&mut self, pump: &mut Pump) -> Result<Vec<Positions>> {
+        let wanted = pump.engine.policy().clone();
         let recovered = self.store.load()?;
-        for room in [Room::Core, Room::Account, Room::Address, Room::Incident] {
-            for row in recovered.records(room as u8)? {
-                let row = row?;
-                let readable = engine.restore(room as u8, row.key(), row.value());
-                readable
-                    .map_err(anyhow::Error::msg)
-                    .context("the state cannot be read; run the version that wrote it, or move the directory away")?;
-            }
+        let stored = policy(&recovered)?;
+        pump.engine = Engine::new(stored.clone().unwrap_or_default());
+        for row in records(&recovered, &SNAPSHOT_ROOMS[..4]) {
+            let (room, key, value) = row?;
+            let readable = pump.engine.restore(room, &key, &value);
+            readable
+                .map_err(anyhow::Error::msg)
+                .context("the state cannot be read; run the version that wrote it, or move the directory away")?;
+        }
+        if stored.as_ref() != Some(&wanted) {
+            pump.tell(StoredInput::Policy(Box::new(wanted)));
         }
         let offsets: HashMap<_, _> = recovered.positions.iter().map(|p| (p.file, p.offset)).collect();
         let mut last = HashMap::new();
@@ -122,11 +134,26 @@ impl Keeper {
     /// As [`Keeper::commit`].
     pub fn roll(&mut self, pump: &Pump, at_end: bool) -> Result<()> {
         let change = self.history.due(pump.engine.now(), at_end)?;
-        if change.is_empty() {
+        if !change.is_empty() {
+            let commit = Commit { seq: pump.engine.seq(), history: Some(&change), ..Commit::default() };
+            let _ = self.store.commit(&commit)?;
+            self.history.committed(change)?;
+        }
+        self.snapshot(pump)
+    }
+
+    /// Before the first input of a day and of an engine: what is stored is where a replay can begin.
+    fn snapshot(&mut self, pump: &Pump) -> Result<()> {
+        let now = pump.engine.now();
+        if !self.history.wants_snapshot(now, VERSION) {
             return Ok(());
         }
-        let commit = Commit { seq: pump.engine.seq(), history: Some(&change), ..Commit::default() };
-        let _ = self.store.commit(&commit)?;
+        let (seq, change) = {
+            let recovered = self.store.load()?;
+            let moment = Moment { seq: recovered.seq, time: now, engine: VERSION };
+            (moment.seq, self.history.snapshot(moment, &mut records(&recovered, &SNAPSHOT_ROOMS))?)
+        };
+        let _ = self.store.commit(&Commit { seq, history: Some(&change), ..Commit::default() })?;
         Ok(self.history.committed(change)?)
     }
 
@@ -204,6 +231,14 @@ impl Keeper {
             .filter_map(|(source, file)| Some((log_key(self.logs.get(usize::from(*source))?), &file.0[..])))
             .collect();
         rows.extend(keys.iter().map(|(key, file)| store::Record { room: LOGS, key, value: Some(file) }));
+        let json = |input: &StoredInput| serde_json::to_vec(input);
+        let inputs = batch.inputs.iter().map(|(seq, input)| Ok((*seq, json(input)?))).collect::<Result<Vec<_>>>()?;
+        let policy = batch.inputs.iter().rev().find_map(|(_, input)| match input {
+            StoredInput::Policy(policy) => Some(serde_json::to_vec(policy)),
+            _ => None,
+        });
+        let policy = policy.transpose()?;
+        rows.extend(policy.iter().map(|json| store::Record { room: POLICY, key: b"", value: Some(json) }));
         let commit = Commit {
             seq,
             advances: &batch.advances,
@@ -216,6 +251,7 @@ impl Keeper {
             sinks: &sinks,
             asides: &asides,
             gaps: &gaps,
+            inputs: &inputs,
             history: Some(history),
         };
         let receipt = self.store.commit(&commit)?;
@@ -251,6 +287,30 @@ impl Keeper {
         self.delivered = Some(cursor);
         Ok(())
     }
+}
+
+/// Records of some rooms, in order.
+pub(super) fn records<'a>(recovered: &'a Recovered<'_>, rooms: &'a [u8]) -> impl Iterator<Item = io::Result<snapshot::Row>> + 'a {
+    let room = |room: u8| {
+        let rows = recovered.records(room).map_err(io::Error::other);
+        let (rows, failed) = match rows {
+            Ok(rows) => (Some(rows), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let row = move |row: Result<_, StoreError>| {
+            let row: RecordRow<&'static [u8]> = row.map_err(io::Error::other)?;
+            Ok((room, row.key().to_vec(), row.value().to_vec()))
+        };
+        failed.into_iter().chain(rows.into_iter().flatten().map(row))
+    };
+    rooms.iter().flat_map(move |r| room(*r))
+}
+
+/// The policy that the state was last judged by.
+fn policy(recovered: &Recovered<'_>) -> Result<Option<Policy>> {
+    let Some(row) = recovered.records(POLICY)?.next() else { return Ok(None) };
+    let policy = serde_json::from_slice(row?.value());
+    Ok(Some(policy.context("the policy in the state cannot be read: run the version that wrote it")?))
 }
 
 fn log_key(path: &Path) -> Vec<u8> {

@@ -6,6 +6,7 @@ mod deliveries;
 mod keeper;
 mod pump;
 pub mod replay;
+pub mod rewind;
 pub mod run;
 mod watch;
 

@@ -3,12 +3,15 @@
 //! Refuses to keep a line: what could not be read is remembered by place, length, reason and digest.
 
 use crate::base::{Digest, Time};
-use crate::engine::{self, Engine, Input, SourceIndex};
+use crate::engine::{self, Engine, Input, SourceIndex, StoredInput};
 use crate::event::decode::{self, Malformed};
 use crate::event::origin;
 use crate::source::{GapKind, Item};
 use crate::store::Advance;
 use crate::store::history::{Place, Rows};
+
+/// Ticks that wait for something to be committed with.
+const TICKS_AT_ONCE: usize = 64;
 
 /// A malformed line, or item of a list.
 pub struct Aside {
@@ -39,6 +42,8 @@ pub struct Batch {
     pub advances: Vec<Advance>,
     pub asides: Vec<Aside>,
     pub holes: Vec<Hole>,
+    /// Inputs that were no events, by seq.
+    pub inputs: Vec<(u64, StoredInput)>,
     /// By the index of the log: its file read last.
     pub last_file: Vec<(SourceIndex, Digest)>,
     pub lines: u64,
@@ -50,9 +55,13 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Whether a commit can wait: ticks alone are worth one now and then.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.advances.is_empty() && self.holes.is_empty() && self.out.revisions.is_empty()
+        self.advances.is_empty()
+            && self.holes.is_empty()
+            && self.out.revisions.is_empty()
+            && self.inputs.len() < TICKS_AT_ONCE
     }
 
     fn advance(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64) {
@@ -105,8 +114,10 @@ impl Pump {
         }
     }
 
-    pub fn tick(&mut self, at: Time) {
-        self.engine.step(Input::Tick(at), &mut self.batch.out);
+    /// Takes an input that stands in no log.
+    pub fn tell(&mut self, input: StoredInput) {
+        self.engine.step(input.as_input(), &mut self.batch.out);
+        self.batch.inputs.push((self.engine.seq(), input));
     }
 
     fn line(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64, bytes: &[u8]) {
@@ -121,7 +132,7 @@ impl Pump {
                 engine.step(Input::Event { source, event }, out);
                 if let Some(rows) = &mut rows {
                     let caller = origin::caller(&event.source_ips, &engine.policy().network.trusted_proxies);
-                    rows.push(event, caller, Place { seq: engine.seq(), file, offset: from });
+                    rows.push(event, caller, Place { seq: engine.seq(), source, file, offset: from });
                 }
             }
             Err(reason) => {
@@ -135,8 +146,7 @@ impl Pump {
         let name = file.unwrap_or_default();
         let digest =
             Digest::of_parts(&[b"gap", kind.as_str().as_bytes(), &name.0, &from.to_le_bytes(), &to.to_le_bytes()]);
-        let gap = engine::Gap { kind: kind.as_str(), detail, digest };
-        self.engine.step(Input::Gap { source, gap }, &mut self.batch.out);
+        self.tell(StoredInput::Gap { source, kind: kind.as_str().to_owned(), detail: detail.to_owned(), digest });
         let (seq, time) = (self.engine.seq(), self.engine.now());
         self.batch.holes.push(Hole { seq, file: name, from, to, kind, detail: detail.to_owned(), time });
     }

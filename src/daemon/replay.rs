@@ -70,7 +70,7 @@ pub fn replay(
         Pump::new(Engine::new(config.policy.clone()), decode::Limits { max_line_bytes: config.daemon.max_line_bytes });
     let (mut keeper, positions) = match state {
         Some(dir) => {
-            let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump.engine, config.daemon.retention())?;
+            let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump, config.daemon.retention())?;
             pump.keeps_history = true;
             (Some(keeper), positions.pop().unwrap_or_default())
         }

@@ -8,7 +8,7 @@ use super::{Keeper, Pump};
 use crate::base::{Span, Time};
 use crate::config::{Begin, Config, Reloader};
 use crate::detect::Policy;
-use crate::engine::{Engine, Input};
+use crate::engine::{Engine, StoredInput};
 use crate::event::decode;
 use crate::incident::{Reason, Revision};
 use crate::sink::SinkError;
@@ -114,7 +114,7 @@ impl Session {
             &daemon.state,
             daemon.incidents.as_deref(),
             &daemon.audit_logs,
-            &mut pump.engine,
+            &mut pump,
             daemon.retention(),
         )?;
         keeper.start_sinks(&config.sinks)?;
@@ -194,7 +194,7 @@ impl Session {
         }
         self.ticked = now;
         let passed = Span(i64::try_from(silence.as_micros()).unwrap_or(i64::MAX));
-        self.pump.tick(self.pump.engine.now() + passed - TICK_MARGIN);
+        self.pump.tell(StoredInput::Tick(self.pump.engine.now() + passed - TICK_MARGIN));
     }
 
     fn reload(&mut self, reloader: Option<&mut Reloader>, watch: &Watch) {
@@ -206,7 +206,7 @@ impl Session {
                     tracing::warn!("{warning}");
                 }
                 self.config = config.clone();
-                self.pump.engine.step(Input::Policy(Box::new(config.policy)), &mut self.pump.batch.out);
+                self.pump.tell(StoredInput::Policy(Box::new(config.policy)));
                 watch.reloaded(None);
             }
             Some(Err(error)) => watch.reloaded(Some(error.to_string())),

@@ -3,6 +3,7 @@
 use crate::base::{Digest, Time};
 use crate::detect::Policy;
 use crate::event::AuditEvent;
+use serde::{Deserialize, Serialize};
 
 /// Which of several logs an input came from: the position of the log in the configuration.
 pub type SourceIndex = u16;
@@ -27,4 +28,26 @@ pub struct Gap<'a> {
     pub detail: &'a str,
     /// Of whatever identifies the hole, so that the same hole is the same incident.
     pub digest: Digest,
+}
+
+/// An input that is no event, as history keeps it: without it the events after it cannot be judged again.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoredInput {
+    Tick(Time),
+    Gap { source: SourceIndex, kind: String, detail: String, digest: Digest },
+    Policy(Box<Policy>),
+}
+
+impl StoredInput {
+    #[must_use]
+    pub fn as_input(&self) -> Input<'_> {
+        match self {
+            StoredInput::Tick(at) => Input::Tick(*at),
+            StoredInput::Gap { source, kind, detail, digest } => {
+                Input::Gap { source: *source, gap: Gap { kind, detail, digest: *digest } }
+            }
+            StoredInput::Policy(policy) => Input::Policy(policy.clone()),
+        }
+    }
 }

@@ -11,8 +11,8 @@ mod observe;
 mod records;
 mod remark;
 
-pub use input::{Gap, Input, SourceIndex};
-pub use records::{Record, Room};
+pub use input::{Gap, Input, SourceIndex, StoredInput};
+pub use records::{Record, Room, describe, room_name};
 
 use crate::base::{Digest, Time};
 use crate::baseline::makers::Makers;
@@ -23,6 +23,10 @@ use crate::incident::{Arrival, Correlator, Revision};
 use camera::{Blind, Camera};
 use clock::Clock;
 use observe::Scratch;
+
+/// Of what the same inputs make of the same records. It goes up whenever a judgement or the bytes of a record change:
+/// records are compared within one version only. `tests/rewind.rs` notices.
+pub const VERSION: u32 = 1;
 
 /// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands out.
 #[derive(Default)]

@@ -113,6 +113,33 @@ impl Engine {
     }
 }
 
+/// What a room holds, in one word.
+#[must_use]
+pub fn room_name(room: u8) -> &'static str {
+    match room {
+        r if r == Room::Core as u8 => "core",
+        r if r == Room::Account as u8 => "account",
+        r if r == Room::Address as u8 => "address",
+        r if r == Room::Incident as u8 => "open incident",
+        _ => "record",
+    }
+}
+
+/// A record for people; `None` if its version is unknown or its bytes are damaged.
+#[must_use]
+pub fn describe(room: u8, value: &[u8]) -> Option<serde_json::Value> {
+    fn json<T: DeserializeOwned + Serialize>(room: u8, value: &[u8]) -> Option<serde_json::Value> {
+        serde_json::to_value(read::<T>(room, b"", value).ok()?).ok()
+    }
+    match room {
+        r if r == Room::Core as u8 => json::<Core>(room, value),
+        r if r == Room::Account as u8 => json::<Account>(room, value),
+        r if r == Room::Address as u8 => json::<Address>(room, value),
+        r if r == Room::Incident as u8 => json::<Incident>(room, value),
+        _ => None,
+    }
+}
+
 fn record<T: Serialize>(room: Room, key: Vec<u8>, value: Option<&T>) -> Record {
     let value = value.map(|value| {
         let mut bytes = vec![VERSION];

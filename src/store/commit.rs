@@ -9,10 +9,11 @@ use super::outbox::{self, Delivered};
 use super::positions::{self, Advance};
 use super::sinks::{self, SinkMove};
 use super::tables::{
-    INCIDENT_BYTES_MAX, INCIDENTS, KEY_BYTES_MAX, META, META_SEQ, RECORDS, SEGMENTS, VALUE_BYTES_MAX, meta_u64,
+    INCIDENT_BYTES_MAX, INCIDENTS, INPUT_BYTES_MAX, INPUT_ROWS_MAX, INPUTS, KEY_BYTES_MAX, META, META_SEQ, RECORDS,
+    SEGMENTS, VALUE_BYTES_MAX, meta_u64,
 };
 use crate::base::Digest;
-use redb::WriteTransaction;
+use redb::{ReadableTableMetadata, WriteTransaction};
 
 /// One transaction, as a plain value. Slices may be empty.
 #[derive(Clone, Copy, Default, Debug)]
@@ -34,6 +35,8 @@ pub struct Commit<'a> {
     pub sinks: &'a [SinkMove<'a>],
     pub asides: &'a [Aside<'a>],
     pub gaps: &'a [Gap<'a>],
+    /// By seq: JSON of inputs that were no events.
+    pub inputs: &'a [(u64, Vec<u8>)],
     /// What became of history.
     pub history: Option<&'a history::Change>,
 }
@@ -79,6 +82,7 @@ pub(super) fn apply(write: &WriteTransaction, commit: &Commit<'_>) -> Result<Com
     let rows = outbox::append(write, commit.notices)?;
     kept::put_asides(write, commit.asides)?;
     kept::put_gaps(write, commit.gaps)?;
+    put_inputs(write, commit.inputs)?;
     if let Some(change) = commit.history {
         put_segments(write, change)?;
     }
@@ -131,6 +135,21 @@ fn put_incidents(write: &WriteTransaction, incidents: &[(Digest, &[u8])]) -> Res
     Ok(())
 }
 
+fn put_inputs(write: &WriteTransaction, inputs: &[(u64, Vec<u8>)]) -> Result<(), Fault> {
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let mut table = write.open_table(INPUTS)?;
+    for (seq, json) in inputs {
+        limit("an input", json, INPUT_BYTES_MAX)?;
+        table.insert(seq, json.as_slice())?;
+    }
+    for _ in INPUT_ROWS_MAX..table.len()? {
+        table.pop_first()?;
+    }
+    Ok(())
+}
+
 fn put_segments(write: &WriteTransaction, change: &history::Change) -> Result<(), Fault> {
     let mut table = write.open_table(SEGMENTS)?;
     for segment in &change.put {
@@ -139,6 +158,9 @@ fn put_segments(write: &WriteTransaction, change: &history::Change) -> Result<()
     }
     for id in &change.forget {
         table.remove(id)?;
+    }
+    if let Some(seq) = change.forget_inputs {
+        write.open_table(INPUTS)?.retain_in(..=seq, |_, _| false)?;
     }
     Ok(())
 }

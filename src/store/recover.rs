@@ -8,11 +8,11 @@ use super::outbox::{self, Delivered};
 use super::positions::Position;
 use super::sinks::{self, SinkRow};
 use super::tables::{
-    ASIDE, AsideValue, DigestBytes, GAPS, GapValue, INCIDENTS, META, META_OUTBOX_NEXT, META_SEQ, OUTBOX, POSITIONS,
-    RECORDS, SEGMENTS, meta_u64,
+    ASIDE, AsideValue, DigestBytes, GAPS, GapValue, INCIDENTS, INPUTS, META, META_OUTBOX_NEXT, META_SEQ, OUTBOX,
+    POSITIONS, RECORDS, SEGMENTS, meta_u64,
 };
 use crate::base::{Digest, Time};
-use redb::{AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable};
+use redb::{AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
 use std::path::Path;
 
 /// One consistent snapshot of the state. It borrows the store, so that nothing is committed over its head.
@@ -35,6 +35,8 @@ pub struct Recovered<'a> {
     outbox: ReadOnlyTable<u64, &'static [u8]>,
     asides: ReadOnlyTable<(u64, u32), AsideValue>,
     gaps: ReadOnlyTable<(u64, u32), GapValue>,
+    /// Missing in a state that was written before inputs were kept.
+    inputs: Option<ReadOnlyTable<u64, &'static [u8]>>,
 }
 
 /// A malformed line that was set aside.
@@ -80,6 +82,10 @@ impl<'a> Recovered<'a> {
             outbox: read.open_table(OUTBOX)?,
             asides: read.open_table(ASIDE)?,
             gaps: read.open_table(GAPS)?,
+            inputs: match read.open_table(INPUTS) {
+                Err(TableError::TableDoesNotExist(_)) => None,
+                table => Some(table?),
+            },
         })
     }
 
@@ -132,6 +138,17 @@ impl<'a> Recovered<'a> {
     pub fn gaps(&self) -> Result<Vec<GapRow>, StoreError> {
         let rows = self.gaps.iter().map_err(|e| self.failed(e))?;
         rows.map(|row| row.map(|(key, value)| gap_row(key.value().0, value.value())).map_err(|e| self.failed(e)))
+            .collect()
+    }
+
+    /// Inputs that were no events, after `seq`, by seq; JSON.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`.
+    pub fn inputs(&self, seq: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let Some(table) = &self.inputs else { return Ok(Vec::new()) };
+        let rows = table.range(seq.saturating_add(1)..).map_err(|e| self.failed(e))?;
+        rows.map(|row| row.map(|(seq, json)| (seq.value(), json.value().to_vec())).map_err(|e| self.failed(e)))
             .collect()
     }
 

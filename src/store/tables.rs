@@ -28,6 +28,10 @@ pub const VALUE_BYTES_MAX: usize = 16 << 20;
 pub const INCIDENT_BYTES_MAX: usize = 1 << 20;
 /// One outbox row.
 pub const NOTICE_BYTES_MAX: usize = 1 << 20;
+/// An input that is no event: a policy with many rules.
+pub const INPUT_BYTES_MAX: usize = 16 << 20;
+/// Inputs that are no events; the oldest are dropped, and replays cannot begin before them.
+pub const INPUT_ROWS_MAX: u64 = 1_000_000;
 /// What a sink remembers of one incident.
 pub const MEMORY_BYTES_MAX: usize = NOTICE_BYTES_MAX;
 /// A sink's name in the tables.
@@ -60,6 +64,9 @@ pub(super) const GAPS: TableDefinition<(u64, u32), GapValue> = TableDefinition::
 
 /// The history manifest: by segment id, JSON.
 pub(super) const SEGMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("segments");
+
+/// By seq: an input that was no event, JSON.
+pub(super) const INPUTS: TableDefinition<u64, &[u8]> = TableDefinition::new("inputs");
 
 pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_SEQ: &str = "seq";
@@ -111,5 +118,6 @@ pub(super) fn create_all(write: &WriteTransaction) -> Result<(), Fault> {
     write.open_table(ASIDE)?;
     write.open_table(GAPS)?;
     write.open_table(SEGMENTS)?;
+    write.open_table(INPUTS)?;
     Ok(())
 }

@@ -171,6 +171,7 @@ columns! {
     facts_version: Int, "which facts this row could hold";
     file: Text, "digest of the first line of the log file";
     position: Int, "uncompressed offset of the line in that file";
+    source: Int, "which of several logs it came from: its number in the configuration, from 0";
 }
 
 /// The schema of every file.

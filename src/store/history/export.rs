@@ -39,7 +39,7 @@ pub fn export(dir: &Path, out: &Path, since: Option<Time>, until: Option<Time>) 
         let is_late = until.is_some_and(|until| segment.time_min > until);
         match segment.kind {
             _ if is_early || is_late => {}
-            SegmentKind::Rollup => {}
+            SegmentKind::Rollup | SegmentKind::Snapshot => {}
             SegmentKind::Head => exported.rows_left_in_head += segment.rows,
             SegmentKind::Events => {
                 copy(dir, out, &segment)?;
@@ -80,7 +80,7 @@ fn copy(dir: &Path, out: &Path, segment: &Segment) -> io::Result<()> {
         to.write_all(&block[..read])?;
     }
     to.sync_all()?;
-    if super::parquet::hex(hash) != segment.sha256 {
+    if super::durable::hex(hash) != segment.sha256 {
         let text = format!("{} is not what was committed: its SHA-256 differs", segment.path);
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }

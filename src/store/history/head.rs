@@ -53,6 +53,7 @@ impl Head {
             seq_min: u64::MAX,
             seq_max: 0,
             sha256: String::new(),
+            engine: 0,
         };
         Ok(Head { writer: StreamWriter::try_new(counted, &SCHEMA).map_err(into_io)?, segment })
     }

@@ -22,6 +22,9 @@ pub struct Segment {
     pub seq_max: u64,
     /// SHA-256 of the file, in hexadecimal; empty for a head, which still grows.
     pub sha256: String,
+    /// Of a snapshot: [`crate::engine::VERSION`] of the engine whose records it holds.
+    #[serde(default)]
+    pub engine: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,8 @@ pub enum SegmentKind {
     Events,
     /// A Parquet file of the daily rollup.
     Rollup,
+    /// The engine's records as of `seq_max`, at `time_max`.
+    Snapshot,
 }
 
 /// `manifest.json`: the live set, as of one commit.

@@ -5,6 +5,7 @@
 //! commit that forgets it. Read next: `columns.rs`, then `roll.rs`.
 
 mod columns;
+mod durable;
 mod export;
 mod head;
 mod manifest;
@@ -13,6 +14,8 @@ mod roll;
 mod rollup;
 mod rows;
 pub mod scan;
+pub mod snapshot;
+mod tape;
 
 pub use columns::{COLUMNS, Column, Kind};
 pub use export::{Exported, export};
@@ -21,6 +24,8 @@ pub use manifest::{Manifest, Segment, SegmentKind, read as read_manifest};
 pub use parquet::ROW_GROUP_ROWS;
 pub use rollup::COLUMNS as ROLLUP_COLUMNS;
 pub use rows::{FACTS_VERSION, Place, Rows, events};
+pub use snapshot::Moment;
+pub use tape::Tape;
 
 use super::error::{Fault, StoreError};
 use crate::base::{Span, Time};
@@ -30,6 +35,9 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+/// Where files of history lie, below the state directory.
+const ROOTS: [&str; 3] = ["history", "rollup", "snapshots"];
 
 /// How long history is kept: whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +66,8 @@ pub struct History {
 pub struct Change {
     pub put: Vec<Segment>,
     pub forget: Vec<u64>,
+    /// Inputs that are no events, up to this seq, have no snapshot before them any more.
+    pub forget_inputs: Option<u64>,
 }
 
 impl Change {
@@ -81,7 +91,7 @@ impl History {
     }
 
     fn tidy(&self) -> io::Result<()> {
-        for name in ["history", "rollup"] {
+        for name in ROOTS {
             DirBuilder::new().recursive(true).mode(0o700).create(self.dir.join(name))?;
         }
         for segment in self.segments.values() {
@@ -135,7 +145,7 @@ impl History {
         head.append(rows)?;
         let put = vec![head.segment.clone()];
         self.head = Some(head);
-        Ok(Change { put, forget: Vec::new() })
+        Ok(Change { put, ..Change::default() })
     }
 
     /// The change is durable: readers learn of it, and files that it forgot are deleted.
@@ -158,6 +168,29 @@ impl History {
         done.map_err(|error| self.failed(error, "publish the history of"))
     }
 
+    /// Whether a replay of what comes would find no snapshot to begin from: there is none yet, it is of another engine,
+    /// or of another day.
+    #[must_use]
+    pub fn wants_snapshot(&self, now: Time, engine: u32) -> bool {
+        let last = self.segments.values().rfind(|s| s.kind == SegmentKind::Snapshot);
+        last.is_none_or(|s| s.engine != engine || s.time_max.day() < now.day())
+    }
+
+    /// Writes a snapshot of the records, which come in the order of (room, key).
+    ///
+    /// # Errors
+    /// `DiskFull`, `Io`; whatever reading the records brings.
+    pub fn snapshot(
+        &mut self,
+        moment: Moment,
+        records: &mut dyn Iterator<Item = io::Result<snapshot::Row>>,
+    ) -> Result<Change, StoreError> {
+        let written = snapshot::write(&self.dir, self.next_id, moment, records);
+        let segment = written.map_err(|error| self.failed(error, "write a snapshot to the history in"))?;
+        self.next_id += 1;
+        Ok(Change { put: vec![segment], ..Change::default() })
+    }
+
     /// The committed segments, oldest id first.
     pub fn segments(&self) -> impl Iterator<Item = &Segment> {
         self.segments.values()
@@ -172,10 +205,10 @@ fn damaged(path: &str, how: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("{path} {how}"))
 }
 
-/// Every file below `history/` and `rollup/` that has a name as ours do.
+/// Every file below [`ROOTS`] that has a name as ours do.
 fn ours(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for name in ["history", "rollup"] {
+    for name in ROOTS {
         let mut directories = vec![dir.join(name)];
         while let Some(directory) = directories.pop() {
             for entry in fs::read_dir(directory)? {
@@ -183,7 +216,7 @@ fn ours(dir: &Path) -> io::Result<Vec<PathBuf>> {
                 let extension = path.extension().and_then(|e| e.to_str());
                 if path.is_dir() {
                     directories.push(path);
-                } else if matches!(extension, Some("parquet" | "arrow" | "tmp")) {
+                } else if matches!(extension, Some("parquet" | "arrow" | "zst" | "tmp")) {
                     found.push(path);
                 }
             }

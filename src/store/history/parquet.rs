@@ -1,7 +1,8 @@
 //! Batches -> one Parquet file, sorted by principal and time, as any engine reads it.
 //!
-//! Refuses to leave half a file under its name: it appears by rename, after it was synced.
+//! Refuses to read: that is `scan.rs`.
 
+use super::durable::Durable;
 use super::head::into_io;
 use super::manifest::{Segment, SegmentKind};
 use crate::base::Time;
@@ -17,10 +18,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
-use sha2::{Digest as _, Sha256};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 /// Rows of a row group, and of the heads that are rolled at once.
@@ -50,22 +48,12 @@ pub(super) fn sorted(batches: Vec<RecordBatch>, by: &[&str]) -> io::Result<Recor
 
 /// Writes one file and says what it is. `path` is relative to `dir`.
 pub(super) fn write(dir: &Path, path: String, id: u64, kind: SegmentKind, rows: &RecordBatch) -> io::Result<Segment> {
-    let whole = dir.join(&path);
-    let parent = whole.parent().unwrap_or(dir);
-    fs::create_dir_all(parent)?;
-    let unfinished = whole.with_extension("parquet.tmp");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    let hashed = Hashed { out: file, hash: Sha256::new(), bytes: 0 };
-    let mut writer = ArrowWriter::try_new(hashed, rows.schema(), Some(properties(rows)?)).map_err(parquet_io)?;
+    let file = Durable::create(dir, &path)?;
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties(rows)?)).map_err(parquet_io)?;
     writer.write(rows).map_err(parquet_io)?;
-    let Hashed { out, hash, bytes } = writer.into_inner().map_err(parquet_io)?;
-    out.sync_all()?;
-    fs::rename(&unfinished, &whole)?;
-    File::open(parent)?.sync_all()?;
-    File::open(parent.parent().unwrap_or(dir))?.sync_all()?;
+    let (bytes, sha256) = writer.into_inner().map_err(parquet_io)?.finish()?;
     let (seq_min, seq_max) = bounds(rows, "seq").unwrap_or((0, 0));
     let (time_min, time_max) = times(rows);
-    let sha256 = hex(hash);
     let rows = rows.num_rows() as u64;
     Ok(Segment {
         id,
@@ -78,12 +66,8 @@ pub(super) fn write(dir: &Path, path: String, id: u64, kind: SegmentKind, rows: 
         seq_min: seq_min.unsigned_abs(),
         seq_max: seq_max.unsigned_abs(),
         sha256,
+        engine: 0,
     })
-}
-
-/// As `sha256sum` prints it.
-pub(super) fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn properties(rows: &RecordBatch) -> io::Result<WriterProperties> {
@@ -140,24 +124,6 @@ fn times(rows: &RecordBatch) -> (i64, i64) {
 fn bounds(rows: &RecordBatch, name: &str) -> Option<(i64, i64)> {
     let column = rows.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
     Some((column.iter().flatten().min()?, column.iter().flatten().max()?))
-}
-
-struct Hashed {
-    out: File,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }
 
 fn missing(column: &str) -> io::Error {

@@ -108,12 +108,13 @@ impl History {
         Ok(())
     }
 
-    /// Oldest first, by age and by bytes. The rollup outlives the events.
+    /// Oldest first, by age and by bytes. The rollup outlives the events; what led up to them does not.
     fn expire(&self, now: Time, change: &mut Change) {
         let mut files: Vec<&Segment> =
             self.of_kind(SegmentKind::Events).filter(|s| !change.forget.contains(&s.id)).collect();
         files.sort_by_key(|s| (s.time_max, s.id));
         let mut bytes: u64 = files.iter().map(|s| s.bytes).sum();
+        let mut gone = None;
         for segment in files {
             let old = now.since(segment.time_max) > self.retention.age;
             if !old && bytes <= self.retention.bytes {
@@ -121,7 +122,18 @@ impl History {
             }
             bytes -= segment.bytes;
             change.forget.push(segment.id);
+            gone = gone.max(Some(segment.seq_max));
         }
+        if let Some(gone) = gone {
+            self.expire_snapshots(gone, change);
+        }
+    }
+
+    /// From a snapshot after which an event is gone, nothing can be judged again.
+    fn expire_snapshots(&self, gone: u64, change: &mut Change) {
+        let (of_use, useless): (Vec<_>, Vec<_>) = self.of_kind(SegmentKind::Snapshot).partition(|s| s.seq_max >= gone);
+        change.forget.extend(useless.iter().map(|s| s.id));
+        change.forget_inputs = Some(of_use.iter().map(|s| s.seq_max).min().unwrap_or(gone));
     }
 
     fn of_kind(&self, kind: SegmentKind) -> impl Iterator<Item = &Segment> {

@@ -4,6 +4,7 @@
 
 use super::columns::{Arrays, Builders};
 use crate::base::{Digest, Time, text};
+use crate::engine::SourceIndex;
 use crate::event::wire::Raw;
 use crate::event::{
     AuditEvent, Credential, CredentialKind, Facts, Impersonated, Level, Operation, Outcome, Principal, Stage,
@@ -42,6 +43,8 @@ const CREDENTIAL_KINDS: [(CredentialKind, &str); 9] = [
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     pub seq: u64,
+    /// Which of several logs.
+    pub source: SourceIndex,
     pub file: Digest,
     pub offset: u64,
 }
@@ -69,6 +72,7 @@ impl Rows {
         }
         b.seq.append_value(signed(place.seq));
         b.position.append_value(signed(place.offset));
+        b.source.append_value(i64::from(place.source));
         b.file.append_option(file.as_ref().map(|(_, text)| text));
         b.time.append_value(event.time.0);
         b.received.append_value(event.received.0);
@@ -277,6 +281,7 @@ fn event(c: &Arrays<'_>, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>
     };
     let place = Place {
         seq: u64::try_from(c.seq.value(row)).ok()?,
+        source: SourceIndex::try_from(c.source.value(row)).ok()?,
         file: Digest::parse(c.file.value(row))?,
         offset: u64::try_from(c.position.value(row)).ok()?,
     };

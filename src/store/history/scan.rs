@@ -76,7 +76,12 @@ impl Scan {
         let mut pruned = Pruned::default();
         let mut waiting = VecDeque::new();
         for segment in manifest::read(dir)?.segments {
-            if rollup != (segment.kind == SegmentKind::Rollup) {
+            let is_wanted = match segment.kind {
+                SegmentKind::Head | SegmentKind::Events => !rollup,
+                SegmentKind::Rollup => rollup,
+                SegmentKind::Snapshot => false,
+            };
+            if !is_wanted {
                 continue;
             }
             pruned.files += 1;
@@ -113,7 +118,7 @@ impl Scan {
             let Some(segment) = self.waiting.pop_front() else { return Ok(None) };
             let taken = match segment.kind {
                 SegmentKind::Head => self.take_head(&segment),
-                SegmentKind::Events | SegmentKind::Rollup => self.take_parquet(&segment),
+                _ => self.take_parquet(&segment),
             };
             taken.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", segment.path)))?;
         }
