@@ -2,7 +2,7 @@
 //!
 //! Refuses ticks and clocks: only what stands in the lines decides.
 
-use super::{Keeper, Pump};
+use super::{Batch, Keeper, Pump};
 use crate::base::{Digest, Time};
 use crate::config::Config;
 use crate::detect::Severity;
@@ -14,10 +14,11 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Bytes read between two looks at the batch, without a state and with one. A commit costs about as
-/// much as a thousand events per changed account, so it is worth some seconds of log.
+/// Bytes read between two looks at the batch.
 const STRIDE: u64 = 1 << 20;
-const STRIDE_WITH_STATE: u64 = 64 << 20;
+/// Bytes between two commits, if no day ends among them. A commit costs about as much as a thousand events per changed
+/// account, so it is worth some seconds of log.
+const COMMIT_BYTES: u64 = 64 << 20;
 
 /// What a replay saw, for the summary.
 #[derive(Default)]
@@ -78,17 +79,21 @@ pub fn replay(
     };
     let limits = Limits { max_line: config.daemon.max_line_bytes, ..Limits::default() };
     let mut archive = Archive::open(paths, positions, limits)?;
-    let stride = if state.is_some() { STRIDE_WITH_STATE } else { STRIDE };
+    let (mut committed, mut day) = (0, pump.engine.now().day());
     let mut summary = Summary::default();
     let mut stories = Stories { open: BTreeMap::new() };
     loop {
-        let done = archive.read(stride, &stage_time, &mut |item| pump.take(0, &item));
-        stories.follow(&pump.batch.out.revisions, &mut summary, audience)?;
-        count(&mut summary, &pump);
+        let done = archive.read(STRIDE, &stage_time, &mut |item| pump.take(0, &item));
         match &mut keeper {
-            Some(keeper) => drop(keeper.commit(&mut pump)?),
+            // A day's end is worth a snapshot.
+            Some(_) if !done.all && done.bytes - committed < COMMIT_BYTES && pump.engine.now().day() == day => {}
+            Some(keeper) => {
+                let batch = keeper.commit(&mut pump)?;
+                stories.follow(&batch, &mut summary, audience)?;
+                (committed, day) = (done.bytes, pump.engine.now().day());
+            }
             None => {
-                pump.batch = super::Batch::default();
+                stories.follow(&std::mem::take(&mut pump.batch), &mut summary, audience)?;
                 pump.engine.skip_records();
             }
         }
@@ -120,8 +125,7 @@ fn stage_time(line: &[u8]) -> Option<Time> {
     time
 }
 
-fn count(summary: &mut Summary, pump: &Pump) {
-    let batch = &pump.batch;
+fn count(summary: &mut Summary, batch: &Batch) {
     summary.lines += batch.lines;
     summary.bytes += batch.bytes;
     summary.events += batch.events;
@@ -138,8 +142,9 @@ struct Stories {
 }
 
 impl Stories {
-    fn follow(&mut self, revisions: &[Revision], summary: &mut Summary, audience: &mut dyn Audience) -> Result<()> {
-        for Revision { incident, .. } in revisions {
+    fn follow(&mut self, batch: &Batch, summary: &mut Summary, audience: &mut dyn Audience) -> Result<()> {
+        count(summary, batch);
+        for Revision { incident, .. } in &batch.out.revisions {
             if incident.status == Status::Resolved {
                 self.open.remove(&incident.id);
                 tell(incident, summary, audience)?;
