@@ -173,7 +173,7 @@ pub(super) fn time(state: &Path, text: &str) -> Result<Time> {
     }
 }
 
-fn newest(state: &Path) -> Result<Time> {
+pub(super) fn newest(state: &Path) -> Result<Time> {
     let manifest = read_manifest(state).with_context(|| format!("reading the history in {state:?}"))?;
     Ok(manifest.segments.iter().map(|segment| segment.time_max).max().unwrap_or(Time::ZERO))
 }

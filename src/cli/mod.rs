@@ -8,9 +8,9 @@ mod export;
 mod query;
 pub mod reference;
 mod replay;
+mod rewind;
 mod run;
 mod sink;
-mod verify;
 
 use crate::detect::Severity;
 use clap::{Parser, Subcommand};
@@ -56,6 +56,10 @@ enum Command {
     Ask(ask::Ask),
     /// Copy the event files of a window out, with SHA-256 sums (chain of custody)
     Export(ExportArgs),
+    /// Tell how an incident came about, event by event, with what was known before each (by replay)
+    Explain(ExplainArgs),
+    /// Try a policy on history: which incidents it would raise, which not any more, beside those of the policy in force
+    Backtest(BacktestArgs),
     /// Judge history again and compare with the state; exit 1 at the first difference, which is named
     Verify(VerifyArgs),
     /// Try the places that notices go to
@@ -147,6 +151,38 @@ struct ExportArgs {
 }
 
 #[derive(clap::Args)]
+struct ExplainArgs {
+    /// Its id, or how it begins, as tables show it
+    #[arg(value_name = "INCIDENT")]
+    incident: String,
+    /// The state directory of the daemon, or of a replay
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
+    state: PathBuf,
+    /// Text for people, or a JSON object a step
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+#[derive(clap::Args)]
+struct BacktestArgs {
+    /// The settings to try: a file as --config takes it; what is not named in it has its default
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// From then on: a time (RFC 3339) or a span back from the newest event (2h, 30d)
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    since: String,
+    /// Until then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// The state directory of the daemon, or of a replay
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
+    state: PathBuf,
+    /// What differs and how often people would be told, or a JSON object an incident
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+#[derive(clap::Args)]
 struct VerifyArgs {
     /// The state directory of the daemon, or of a replay
     #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
@@ -202,7 +238,9 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Query(args) => query::query(&args).map(|()| ExitCode::SUCCESS),
-        Command::Verify(args) => verify::verify(&args),
+        Command::Explain(args) => rewind::explain(&args).map(|()| ExitCode::SUCCESS),
+        Command::Backtest(args) => rewind::backtest(&args).map(|()| ExitCode::SUCCESS),
+        Command::Verify(args) => rewind::verify(&args),
         Command::Export(args) => export::export(&args).map(|()| ExitCode::SUCCESS),
         Command::Ask(args) => ask::ask(args).map(|()| ExitCode::SUCCESS),
         Command::Sink(SinkCommand::Test(args)) => sink::test(&args),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Which of several logs an input came from: the position of the log in the configuration.
 pub type SourceIndex = u16;
 
+#[derive(Clone)]
 pub enum Input<'a> {
     /// An audit event, in the order of ingestion.
     Event { source: SourceIndex, event: &'a AuditEvent<'a> },

@@ -10,9 +10,11 @@ mod joins;
 mod observe;
 mod records;
 mod remark;
+mod trace;
 
 pub use input::{Gap, Input, SourceIndex, StoredInput};
 pub use records::{Record, Room, describe, room_name};
+pub use trace::{Known, Trace};
 
 use crate::base::{Digest, Time};
 use crate::baseline::makers::Makers;
@@ -101,6 +103,16 @@ impl Engine {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// From now on, the last judgement is kept for [`Engine::take_trace`].
+    pub fn trace(&mut self) {
+        self.scratch.traces = true;
+    }
+
+    /// The judgement of the last input, if it was an event that is judged.
+    pub fn take_trace(&mut self) -> Option<Trace> {
+        self.scratch.trace.take()
     }
 
     /// Takes one input. What it brings about is added to `out`.

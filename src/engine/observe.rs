@@ -3,7 +3,7 @@
 //! Refuses to learn before it has judged, and to learn from the evidence of theft.
 
 use super::remark::{marks_of, probe_of, remembered_issuer};
-use super::{Engine, Output};
+use super::{Engine, Output, Trace};
 use crate::base::Time;
 use crate::baseline::account::Words;
 use crate::baseline::addresses::Home;
@@ -27,6 +27,8 @@ pub(super) struct Scratch {
     target: String,
     issuer: String,
     findings: Vec<Finding>,
+    pub(super) traces: bool,
+    pub(super) trace: Option<Trace>,
 }
 
 /// What the rest of the engine needs to know of a judged event.
@@ -68,7 +70,7 @@ impl Engine {
     }
 
     fn look(&self, event: &AuditEvent<'_>, scratch: &mut Scratch) -> Observed {
-        let Scratch { operation, origin: origin_words, target, issuer, findings } = scratch;
+        let Scratch { operation, origin: origin_words, target, issuer, findings, traces, trace } = scratch;
         let nobody = Account::default();
         let same_uid = |a: &&Account| a.uid == *event.user_uid || a.uid.is_empty() || event.user_uid.is_empty();
         let account = self.population.get(event.username).filter(same_uid).unwrap_or(&nobody);
@@ -121,6 +123,9 @@ impl Engine {
         remembered_issuer(&view, issuer);
         if view.marks != Marks::default() {
             detect::judge(&view, findings);
+        }
+        if *traces {
+            *trace = Some(Trace::of(&view, findings));
         }
         Observed {
             origin,

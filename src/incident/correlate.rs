@@ -64,6 +64,12 @@ impl Correlator {
         self.live.values().filter(|i| i.status != Status::Resolved)
     }
 
+    /// One that is open, or over and still joinable.
+    #[must_use]
+    pub fn get(&self, id: &Digest) -> Option<&Incident> {
+        self.live.get(id)
+    }
+
     /// Joins the findings of one event to incidents; pushes the revisions that this makes.
     pub fn arrive(&mut self, findings: &[Finding], arrival: &Arrival<'_>, policy: &Policy, out: &mut Vec<Revision>) {
         let mut touched: Vec<(Digest, Option<Severity>, bool)> = Vec::new();

@@ -4,10 +4,14 @@
 
 pub mod answer;
 mod block;
+mod compared;
+mod explained;
 mod summary;
 mod table;
 
 pub use block::block;
+pub use compared::{compared, compared_json};
+pub use explained::{explained, explained_json};
 pub use summary::summary;
 pub use table::table;
 

@@ -3,6 +3,8 @@
 //! Refuses to begin anywhere else: without a snapshot before the window, and all inputs after it, a replay would only
 //! look like what was. It changes nothing: the state is read beside the daemon.
 
+pub mod backtest;
+pub mod explain;
 pub mod verify;
 
 use super::keeper::POLICY;
@@ -50,10 +52,16 @@ impl Start {
     }
 }
 
+/// The engine as it was at a snapshot, and what came after it.
+fn start(dir: &Path, recovered: &Recovered<'_>, snapshot: &Segment) -> Result<(Engine, Tape)> {
+    let start = Start::read(dir, snapshot)?;
+    Ok((start.engine()?, tape(dir, recovered, start.seq)?))
+}
+
 /// The last snapshot that is not after `time`.
 fn before<'a>(recovered: &'a Recovered<'_>, time: Time) -> Result<&'a Segment> {
     let snapshots = || recovered.segments.iter().filter(|s| s.kind == SegmentKind::Snapshot);
-    if let Some(segment) = snapshots().filter(|s| s.time_max <= time).max_by_key(|s| s.seq_max) {
+    if let Some(segment) = snapshots().filter(|s| s.time_max < time).max_by_key(|s| s.seq_max) {
         return Ok(segment);
     }
     match snapshots().min_by_key(|s| s.seq_max) {

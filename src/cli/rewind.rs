@@ -1,0 +1,78 @@
+//! `explain`, `backtest`, `verify`: history judged again.
+//!
+//! Refuses to change anything: the state is read beside the daemon.
+
+use super::ask::{newest, time};
+use super::{BacktestArgs, ExplainArgs, Output, VerifyArgs, style};
+use crate::config::Config;
+use crate::daemon::rewind::{backtest, explain, verify};
+use crate::report;
+use anyhow::{Context, Result};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+pub(super) fn explain(args: &ExplainArgs) -> Result<()> {
+    let told = explain::explain(&args.state, &args.incident)?;
+    eprintln!("replayed from the snapshot of {}", told.since);
+    let text = match args.output {
+        Output::Json => report::explained_json(&told),
+        Output::Table => report::explained(&told, style(std::io::stdout().is_terminal())),
+    };
+    print(&text)
+}
+
+pub(super) fn backtest(args: &BacktestArgs) -> Result<()> {
+    let config = Config::load(Some(&args.policy))?;
+    let since = time(&args.state, &args.since)?;
+    let until = args.until.as_deref().map_or_else(|| newest(&args.state), |text| time(&args.state, text))?;
+    let mut progress = Progress::new();
+    let done = backtest::backtest(&args.state, &config.policy, since, until, &mut |at, of| progress.show(at, of))?;
+    progress.end();
+    eprintln!("{} events judged twice, incidents from {since} to {until}", done.events);
+    let text = match args.output {
+        Output::Json => report::compared_json(&done),
+        Output::Table => report::compared(&done, style(std::io::stdout().is_terminal())),
+    };
+    print(&text)
+}
+
+pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
+    let mut progress = Progress::new();
+    let done = verify::verify(&args.state, &mut |at, of| progress.show(at, of))?;
+    progress.end();
+    eprintln!(
+        "{} inputs since {} judged again; compared {} times: {} records, {} incidents",
+        done.inputs, done.since, done.compared, done.records, done.incidents
+    );
+    match done.difference {
+        None => print(&format!("history and state agree; digest {}\n", done.digest)).map(|()| ExitCode::SUCCESS),
+        Some(what) => print(&format!("{what}\n")).map(|()| ExitCode::from(1)),
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes()).context("standard output")
+}
+
+/// A line on a terminal that says how far it has come.
+struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    fn new() -> Progress {
+        Progress { is_shown: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&self, at: u64, of: u64) {
+        if self.is_shown {
+            eprint!("\r\x1b[K{}%  {at} of {of} inputs", at * 100 / of.max(1));
+        }
+    }
+
+    fn end(&mut self) {
+        if self.is_shown {
+            eprint!("\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `explain`: an incident as it came about, event by event, with what was known before each.
+//!
+//! Refuses to reconstruct: every step is taken from a replay that ends in the incident.
+
+use super::{before, start};
+use crate::base::{Digest, Time};
+use crate::engine::{Input, Output, Trace, VERSION};
+use crate::event::AuditEvent;
+use crate::incident::{Incident, Revision};
+use crate::store::{ReadOnly, Recovered};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::io;
+use std::path::Path;
+
+/// Most steps kept; later ones are only counted.
+const STEPS_MAX: usize = 1_000;
+
+/// How an incident came about.
+#[derive(Debug, Default)]
+pub struct Explained {
+    pub id: Digest,
+    /// The snapshot that the replay began from.
+    pub since: Time,
+    pub steps: Vec<Step>,
+    /// Beyond the limit.
+    pub more_steps: u64,
+    /// The last revision that the replay came to.
+    pub last: Option<Revision>,
+}
+
+/// One input that changed the incident.
+#[derive(Debug)]
+pub struct Step {
+    pub seq: u64,
+    /// `None` for an input that is no event: what could not be seen, or silence.
+    pub event: Option<What>,
+    pub trace: Option<Trace>,
+    /// The incident after it.
+    pub incident: Incident,
+}
+
+/// An event in short.
+#[derive(Debug)]
+pub struct What {
+    pub time: Time,
+    pub audit_id: String,
+    pub principal: String,
+    /// Verb and object.
+    pub request: String,
+    pub code: u16,
+    pub decision: String,
+    pub source_ips: Vec<String>,
+    pub user_agent: String,
+    pub credential_id: String,
+    pub reason: String,
+}
+
+/// Replays up to the end of the incident whose id begins so.
+///
+/// # Errors
+/// No such incident, or several; no snapshot from before it; a hole in history; the replay does not come to it.
+pub fn explain(dir: &Path, id: &str) -> Result<Explained> {
+    let state = ReadOnly::open(dir)?;
+    let recovered = state.load()?;
+    let (id, stored) = find(&recovered, id)?;
+    let time = |field: &str| stored.get(field).and_then(Value::as_str).and_then(Time::parse);
+    let first_seen = time("first_seen").context("the incident has no first_seen")?;
+    let revision = stored.get("revision").and_then(Value::as_u64).unwrap_or_default();
+    let snapshot = before(&recovered, first_seen)?;
+    let (mut engine, mut tape) = start(dir, &recovered, snapshot)?;
+    engine.trace();
+    let mut told = Explained { id, since: snapshot.time_max, ..Explained::default() };
+    let (mut out, mut evidence) = (Output::default(), None);
+    let until = recovered.seq;
+    let played = tape.play(until, &mut |seq, input| {
+        let event = match &input {
+            Input::Event { event, .. } => Some(*event),
+            _ => None,
+        };
+        let now = |incident: Option<&Incident>| incident.map(|i| (i.evidence.count, i.revision));
+        // Only a step that has something to say about a thing is worth its words.
+        let what = event.map(What::of);
+        engine.step(input, &mut out);
+        let trace = engine.take_trace();
+        told.last = out.revisions.drain(..).rfind(|r| r.incident.id == id).or(told.last.take());
+        out.findings.clear();
+        let is = now(engine.incidents().get(&id));
+        if is != evidence && is.is_some() {
+            evidence = is;
+            if told.steps.len() >= STEPS_MAX {
+                told.more_steps += 1;
+            } else if let Some(incident) = engine.incidents().get(&id) {
+                told.steps.push(Step { seq, event: what, trace, incident: incident.clone() });
+            }
+        }
+        let is_done = told.last.as_ref().is_some_and(|r| u64::from(r.incident.revision) >= revision);
+        if is_done { Err(io::Error::new(io::ErrorKind::Interrupted, "done")) } else { Ok(()) }
+    });
+    match played {
+        Err(e) if e.kind() != io::ErrorKind::Interrupted => {
+            return Err(e).with_context(|| format!("replaying the history in {}", dir.display()));
+        }
+        _ => {}
+    }
+    if told.steps.is_empty() {
+        let of = snapshot.engine;
+        bail!(
+            "the replay from {} does not come to incident {id}: engine version {VERSION} judges here, {of} judged then",
+            snapshot.time_max
+        );
+    }
+    Ok(told)
+}
+
+fn find(recovered: &Recovered<'_>, wanted: &str) -> Result<(Digest, Value)> {
+    let mut found = Vec::new();
+    for row in recovered.incidents()? {
+        let row = row?;
+        if row.id().to_string().starts_with(wanted) {
+            let stored = serde_json::from_slice(row.value()).context("reading the incident")?;
+            found.push((row.id(), stored));
+        }
+    }
+    match (found.pop(), found.len()) {
+        (None, _) => bail!("there is no incident {wanted:?}: `query 'SELECT id, summary FROM incidents'` lists them"),
+        (Some(one), 0) => Ok(one),
+        (Some(_), more) => bail!("{} incidents begin with {wanted:?}: give more of the id", more + 1),
+    }
+}
+
+impl What {
+    fn of(event: &AuditEvent<'_>) -> What {
+        let op = &event.operation;
+        let resource = [op.resource, op.subresource].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
+        let object = [op.namespace, op.name].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
+        let request = if op.resource.is_empty() { op.path.to_owned() } else { format!("{resource} {object}") };
+        What {
+            time: event.time,
+            audit_id: event.audit_id.to_owned(),
+            principal: event.username.to_owned(),
+            request: format!("{} {}", op.verb, request.trim_end()),
+            code: event.code,
+            decision: event.decision.to_owned(),
+            source_ips: event.source_ips.iter().map(ToString::to_string).collect(),
+            user_agent: event.user_agent.to_owned(),
+            credential_id: event.credential.id.to_owned(),
+            reason: event.reason.text().into_owned(),
+        }
+    }
+}
