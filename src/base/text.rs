@@ -74,6 +74,13 @@ pub fn name(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether [`name`] has nothing to look for: printable ASCII, and neither the J of a token nor the B of a key.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    // J and B differ in one bit: two comparisons a byte are half of four.
+    text.bytes().fold(true, |all, b| all & (b.wrapping_sub(b' ') < 95) & (b & !8 != b'B'))
+}
+
 /// Borrowed where nothing looks like a secret; else such that redacting again changes nothing.
 fn redact(text: &str) -> Cow<'_, str> {
     if !is_suspect(text) {

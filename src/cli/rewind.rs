@@ -28,7 +28,7 @@ pub(super) fn backtest(args: &BacktestArgs) -> Result<()> {
     let mut progress = Progress::new();
     let done = backtest::backtest(&args.state, &config.policy, since, until, &mut |at, of| progress.show(at, of))?;
     progress.end();
-    eprintln!("{} events judged twice, incidents from {since} to {until}", done.events);
+    eprintln!("{} events judged twice, incidents from {} to {}", done.events, done.since, done.until);
     let text = match args.output {
         Output::Json => report::compared_json(&done),
         Output::Table => report::compared(&done, style(std::io::stdout().is_terminal())),

@@ -290,7 +290,10 @@ impl Keeper {
 }
 
 /// Records of some rooms, in order.
-pub(super) fn records<'a>(recovered: &'a Recovered<'_>, rooms: &'a [u8]) -> impl Iterator<Item = io::Result<snapshot::Row>> + 'a {
+pub(super) fn records<'a>(
+    recovered: &'a Recovered<'_>,
+    rooms: &'a [u8],
+) -> impl Iterator<Item = io::Result<snapshot::Row>> + 'a {
     let room = |room: u8| {
         let rows = recovered.records(room).map_err(io::Error::other);
         let (rows, failed) = match rows {

@@ -16,7 +16,7 @@ pub use input::{Gap, Input, SourceIndex, StoredInput};
 pub use records::{Record, Room, describe, room_name};
 pub use trace::{Known, Trace};
 
-use crate::base::{Digest, Time};
+use crate::base::{Digest, Time, text};
 use crate::baseline::makers::Makers;
 use crate::baseline::{Addresses, Population};
 use crate::detect::{Finding, Policy};
@@ -200,7 +200,8 @@ fn digest_of(event: &AuditEvent<'_>) -> Digest {
     let mut parts: Vec<&[u8]> = vec![event.audit_id.as_bytes(), &stage, &code];
     let (time, received) = (event.time.0.to_le_bytes(), event.received.0.to_le_bytes());
     parts.extend([&time[..], &received[..]]);
-    for text in [event.username, event.uri, event.operation.verb, event.user_agent, event.credential.id] {
+    let uri = text::clean(event.uri);
+    for text in [event.username, &uri, event.operation.verb, event.user_agent, event.credential.id] {
         parts.push(text.as_bytes());
     }
     let ips: Vec<String> = event.source_ips.iter().map(ToString::to_string).collect();

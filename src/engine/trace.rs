@@ -27,11 +27,8 @@ pub struct Known {
 
 impl Trace {
     pub(super) fn of(view: &View<'_>, findings: &[Finding]) -> Trace {
-        let known = |feature, value: &str, seen: Option<&Seen>| Known {
-            feature,
-            value: value.to_owned(),
-            seen: seen.copied(),
-        };
+        let known =
+            |feature, value: &str, seen: Option<&Seen>| Known { feature, value: value.to_owned(), seen: seen.copied() };
         let operation = match view.event.outcome.is_refusal() {
             true => known("denials", view.operation, view.denial_seen),
             false => known("operations", view.operation, view.operation_seen),

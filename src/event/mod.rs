@@ -13,6 +13,7 @@ pub mod principal;
 pub mod wire;
 
 mod normalise;
+mod purge;
 
 pub use credential::{Credential, CredentialKind};
 pub use facts::Facts;

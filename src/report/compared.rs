@@ -43,8 +43,8 @@ pub fn compared(done: &Backtest, style: Style) -> String {
 fn put_pair(out: &mut String, pair: &Pair, style: Style) {
     let Some(incident) = pair.incident() else { return };
     let side = |side: &Option<Side>| match side {
-        None => format!("{:15}", "-"),
-        Some(s) => format!("{}{:7}", severity(s.incident.severity, style), if s.told { "told" } else { "kept" }),
+        None => format!("{:14}", "-"),
+        Some(s) => format!("{} {:5}", severity(s.incident.severity, style), if s.told { "told" } else { "kept" }),
     };
     let _ = writeln!(
         out,
@@ -66,8 +66,7 @@ pub fn compared_json(done: &Backtest) -> String {
     let side = |side: &Option<Side>| side.as_ref().map(|s| json!({ "told": s.told, "incident": parse(s) }));
     let mut out = String::new();
     for pair in &done.pairs {
-        let line =
-            json!({ "verdict": pair.verdict.label(), "was": side(&pair.was), "would_be": side(&pair.would_be) });
+        let line = json!({ "verdict": pair.verdict.label(), "was": side(&pair.was), "would_be": side(&pair.would_be) });
         let _ = writeln!(out, "{line}");
     }
     out

@@ -6,7 +6,7 @@ use super::{Style, severity, who};
 use crate::base::text;
 use crate::daemon::rewind::explain::{Explained, Step, What};
 use crate::engine::Known;
-use crate::incident::to_json;
+use crate::incident::{Status, to_json};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -32,6 +32,10 @@ pub fn explained(told: &Explained, style: Style) -> String {
 
 fn put_step(out: &mut String, number: usize, step: &Step, before: Option<&Step>, style: Style) {
     let incident = &step.incident;
+    if incident.status == Status::Resolved {
+        let _ = writeln!(out, "{number}. nothing more joined it: it ended at {}\n", incident.ended.unwrap_or_default());
+        return;
+    }
     match &step.event {
         Some(what) => put_event(out, number, what),
         None => drop(writeln!(out, "{number}. input {}: no event, but silence or what could not be seen", step.seq)),
@@ -44,7 +48,8 @@ fn put_step(out: &mut String, number: usize, step: &Step, before: Option<&Step>,
         let earlier = before.and_then(|b| b.trace.as_ref()).map(|t| t.findings.as_slice()).unwrap_or_default();
         for finding in &trace.findings {
             if earlier.contains(finding) {
-                let _ = writeln!(out, "   judged: {} {}, as before", severity(finding.severity, style), finding.detector);
+                let _ =
+                    writeln!(out, "   judged: {} {}, as before", severity(finding.severity, style), finding.detector);
                 continue;
             }
             let _ = writeln!(out, "   judged: {} {}", severity(finding.severity, style), finding.detector);

@@ -57,6 +57,12 @@ impl Home {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// What `verify` says.
+    pub fn verify(&self) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+        String::from_utf8(command.args(["verify", "--state"]).arg(self.state()).output().unwrap().stdout).unwrap()
+    }
+
     pub fn write_log(&self, bytes: &[u8]) {
         fs::write(self.log(), bytes).unwrap();
     }
@@ -201,6 +207,11 @@ impl Daemon {
 
     pub fn wait_for_bytes(&mut self, bytes: u64) {
         self.wait("all bytes read", |d| d.metric("tokentrail_bytes_read_total") >= bytes as f64);
+    }
+
+    /// Passes the time with so many requests: some are answered while a commit is made.
+    pub fn ask(&mut self, times: usize) {
+        (0..times).for_each(|_| drop(self.get("/livez")));
     }
 
     pub fn wait_for_any_commit(&mut self) {

@@ -2,7 +2,7 @@
 //!
 //! Refuses leases and relists: leader election and an API server's restart are no behaviour.
 
-use crate::base::Time;
+use crate::base::{Time, text};
 use crate::event::AuditEvent;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,9 @@ impl Rate {
     #[must_use]
     pub fn counts(event: &AuditEvent<'_>, known_operation: bool) -> bool {
         let lease = event.operation.resource == "leases";
-        let relist = event.uri.contains("resourceVersion=0") || event.uri.contains("sendInitialEvents=true");
+        let asks_for_all = |uri: &str| uri.contains("resourceVersion=0") || uri.contains("sendInitialEvents=true");
+        // As history keeps it, so that it counts the same when it is judged again.
+        let relist = asks_for_all(event.uri) && asks_for_all(&text::clean(event.uri));
         !lease && !(relist && known_operation)
     }
 }

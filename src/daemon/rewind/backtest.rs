@@ -44,6 +44,7 @@ pub struct Side {
 /// The outcome.
 #[derive(Debug, Default)]
 pub struct Backtest {
+    /// The first event of the window.
     pub since: Time,
     pub until: Time,
     pub events: u64,
@@ -73,13 +74,17 @@ pub fn backtest(
     let mut ignored = Output::default();
     would_be.step(Input::Policy(Box::new(policy.clone())), &mut ignored);
     let (mut told_was, mut told_would_be) = (Told::new(), Told::new());
+    let mut first = until;
     let (mut done, of) = (Backtest { since, until, ..Backtest::default() }, recovered.seq);
     tape.play(of, &mut |seq, input| {
         if let Input::Event { event, .. } = &input {
             if event.time > until {
                 return Ok(());
             }
-            done.events += 1;
+            if event.time >= since {
+                done.events += 1;
+                first = first.min(event.time);
+            }
         }
         // The new policy is tried on all of the window.
         if !matches!(input, Input::Policy(_)) {
@@ -92,6 +97,8 @@ pub fn backtest(
         Ok(())
     })
     .with_context(|| format!("replaying the history in {}", dir.display()))?;
+    // History may begin later than the window, and rates are by the day.
+    done.since = first;
     done.pairs = pairs(told_was, told_would_be);
     Ok(done)
 }

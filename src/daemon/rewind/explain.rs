@@ -78,22 +78,22 @@ pub fn explain(dir: &Path, id: &str) -> Result<Explained> {
             Input::Event { event, .. } => Some(*event),
             _ => None,
         };
-        let now = |incident: Option<&Incident>| incident.map(|i| (i.evidence.count, i.revision));
-        // Only a step that has something to say about a thing is worth its words.
         let what = event.map(What::of);
         engine.step(input, &mut out);
         let trace = engine.take_trace();
-        told.last = out.revisions.drain(..).rfind(|r| r.incident.id == id).or(told.last.take());
+        let revised = out.revisions.drain(..).rfind(|r| r.incident.id == id);
         out.findings.clear();
-        let is = now(engine.incidents().get(&id));
-        if is != evidence && is.is_some() {
-            evidence = is;
-            if told.steps.len() >= STEPS_MAX {
-                told.more_steps += 1;
-            } else if let Some(incident) = engine.incidents().get(&id) {
+        // One that an event both opens and ends is in its revisions only.
+        let incident = engine.incidents().get(&id).or(revised.as_ref().map(|r| &r.incident));
+        if let Some(incident) = incident.filter(|i| evidence != Some((i.evidence.count, i.revision))) {
+            evidence = Some((incident.evidence.count, incident.revision));
+            if told.steps.len() < STEPS_MAX {
                 told.steps.push(Step { seq, event: what, trace, incident: incident.clone() });
+            } else {
+                told.more_steps += 1;
             }
         }
+        told.last = revised.or(told.last.take());
         let is_done = told.last.as_ref().is_some_and(|r| u64::from(r.incident.revision) >= revision);
         if is_done { Err(io::Error::new(io::ErrorKind::Interrupted, "done")) } else { Ok(()) }
     });
@@ -132,7 +132,8 @@ fn find(recovered: &Recovered<'_>, wanted: &str) -> Result<(Digest, Value)> {
 impl What {
     fn of(event: &AuditEvent<'_>) -> What {
         let op = &event.operation;
-        let resource = [op.resource, op.subresource].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
+        let resource =
+            [op.resource, op.subresource].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
         let object = [op.namespace, op.name].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
         let request = if op.resource.is_empty() { op.path.to_owned() } else { format!("{resource} {object}") };
         What {

@@ -11,8 +11,8 @@ use super::keeper::POLICY;
 use crate::base::Time;
 use crate::detect::Policy;
 use crate::engine::{Engine, StoredInput};
-use crate::store::history::{Segment, SegmentKind, Tape, snapshot};
 use crate::store::Recovered;
+use crate::store::history::{Segment, SegmentKind, Tape, snapshot};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
@@ -46,7 +46,9 @@ impl Start {
         let mut engine = Engine::new(self.policy()?);
         for ((room, key), value) in self.records.iter().filter(|((room, _), _)| *room != POLICY) {
             let restored = engine.restore(*room, key, value);
-            restored.map_err(anyhow::Error::msg).context("the snapshot cannot be read: run the version that wrote it")?;
+            restored
+                .map_err(anyhow::Error::msg)
+                .context("the snapshot cannot be read: run the version that wrote it")?;
         }
         Ok(engine)
     }

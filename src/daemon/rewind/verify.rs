@@ -38,11 +38,8 @@ pub struct Verified {
 pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified> {
     let state = ReadOnly::open(dir)?;
     let recovered = state.load()?;
-    let mut snapshots: Vec<_> = recovered
-        .segments
-        .iter()
-        .filter(|s| s.kind == SegmentKind::Snapshot && s.engine == VERSION)
-        .collect();
+    let mut snapshots: Vec<_> =
+        recovered.segments.iter().filter(|s| s.kind == SegmentKind::Snapshot && s.engine == VERSION).collect();
     snapshots.sort_by_key(|s| s.seq_max);
     let Some(first) = snapshots.first() else {
         bail!(

@@ -15,7 +15,7 @@ mod tests;
 pub use malformed::Malformed;
 
 use super::wire::{Raw, WireEvent};
-use super::{AuditEvent, normalise};
+use super::{AuditEvent, normalise, purge};
 
 /// Levels of nesting in one event; kube-apiserver's own bodies stay far below (a pod has 9).
 pub const MAX_DEPTH: u32 = 128;
@@ -90,7 +90,7 @@ fn line_with(read: Read, bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32
     };
     let mut wire = WireEvent::default();
     match read(text, &mut wire).and_then(|()| document(&wire)) {
-        Ok(Document::Event) => hand(0, &wire, each),
+        Ok(Document::Event) => hand(0, &mut wire, each),
         Ok(Document::List) => items(read, wire.items, each),
         Err(reason) => each(0, Err(reason)),
     }
@@ -106,7 +106,8 @@ fn checked<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, Malformed> {
     })
 }
 
-fn hand(index: u32, wire: &WireEvent<'_>, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
+fn hand(index: u32, wire: &mut WireEvent<'_>, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
+    purge::purge(wire);
     match normalise::event(wire) {
         Ok(event) => each(index, Ok(&event)),
         Err(reason) => each(index, Err(reason)),
@@ -128,7 +129,7 @@ fn items(read: Read, list: Option<Raw<'_>>, each: &mut dyn FnMut(u32, Result<&Au
         let item = inside.get(from..end).unwrap_or_default().trim_ascii();
         let mut wire = WireEvent::default();
         match read(item, &mut wire).and_then(|()| document(&wire)) {
-            Ok(Document::Event) => hand(index, &wire, each),
+            Ok(Document::Event) => hand(index, &mut wire, each),
             Ok(Document::List) => each(index, Err(Malformed::NotAnEvent)),
             Err(reason) => each(index, Err(reason)),
         }

@@ -50,8 +50,7 @@ pub(super) fn write(
     let mut writer = StreamWriter::try_new(packed, &schema).map_err(into_io)?;
     let mut rows = 0;
     loop {
-        let (mut rooms, mut keys, mut values) =
-            (UInt8Builder::new(), BinaryBuilder::new(), BinaryBuilder::new());
+        let (mut rooms, mut keys, mut values) = (UInt8Builder::new(), BinaryBuilder::new(), BinaryBuilder::new());
         for record in records.take(BATCH_ROWS) {
             let (room, key, value) = record?;
             rooms.append_value(room);

@@ -5,9 +5,9 @@
 use super::manifest::{Segment, SegmentKind};
 use super::{head, parquet, rows, scan};
 use crate::engine::{Input, StoredInput};
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::RecordBatch;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,11 +45,7 @@ impl Tape {
     ///
     /// # Errors
     /// `NotFound`: an input is missing, or a file is; `InvalidData`: a file cannot be read; whatever `each` returns.
-    pub fn play(
-        &mut self,
-        until: u64,
-        each: &mut dyn FnMut(u64, Input<'_>) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn play(&mut self, until: u64, each: &mut dyn FnMut(u64, Input<'_>) -> io::Result<()>) -> io::Result<()> {
         while self.at < until {
             while self.files.front().is_some_and(|file| file.seq_min <= self.at + 1) {
                 self.load()?;
