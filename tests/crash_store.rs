@@ -75,6 +75,7 @@ fn commit_batch(store: &mut Store, n: u64, delivered: Option<Delivered>) -> Vec<
             sinks: &[],
             asides: &[aside],
             gaps: if gap > 0 && n > 1 { &gaps } else { &[] },
+            inputs: &[(n, value.clone())],
             history: None,
         })
         .unwrap();

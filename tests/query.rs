@@ -54,6 +54,25 @@ fn tables_can_be_joined_with_each_other() {
 }
 
 #[test]
+fn baselines_and_credentials_are_tables_too() {
+    let accounts = "SELECT count(DISTINCT principal) FROM baselines";
+    let seen = "SELECT count(DISTINCT principal) FROM events WHERE principal IS NOT NULL";
+    assert_eq!(number(accounts), number(seen), "every account that was seen has a baseline");
+    let busiest = rows(
+        "SELECT principal, account_events AS n, count(*) AS known FROM baselines GROUP BY 1, 2 ORDER BY 2 DESC LIMIT 1",
+    );
+    let principal = busiest[0]["principal"].as_str().unwrap();
+    let alone = rows(&format!("SELECT count(*) AS known FROM baselines WHERE principal = '{principal}'"));
+    assert_eq!(alone[0]["known"], busiest[0]["known"], "by name, and among all");
+    assert_eq!(number("SELECT count(*) FROM baselines WHERE principal = 'nobody'"), 0);
+    let joined = "SELECT count(*) FROM credentials c JOIN events e ON e.credential_id = c.credential_id
+        AND e.principal = c.principal WHERE c.state = 'used'";
+    assert!(number(joined) > 100);
+    let places = "SELECT count(*) FROM credentials c, json_each(c.places) p WHERE json_extract(p.value, '$.count') < 1";
+    assert_eq!(number(places), 0);
+}
+
+#[test]
 fn what_cannot_match_is_passed_over() {
     let output = query(&WORLD.state, &["--explain", "SELECT * FROM events WHERE audit_id = 'nobody has this one'"]);
     let said = String::from_utf8(output.stderr).unwrap();

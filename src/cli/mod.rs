@@ -40,6 +40,9 @@ Examples:
   tokentrail query --state DIR --schema               what can be asked of history
   tokentrail query --state DIR \"SELECT time, verb, resource, name, code FROM events WHERE principal = '...'\"
 
+  tokentrail explain INCIDENT --state DIR             how it came about, request by request
+  tokentrail backtest --policy new.yaml --state DIR   what other settings would have told
+
 Exit codes: 0 fine, 1 error, 2 incidents of the severity given with --fail-on (or above) were found";
 
 #[derive(Subcommand)]

@@ -3,26 +3,22 @@
 //! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch holds.
 
 use super::deliveries::Deliveries;
-use super::pump::{Batch, Pump};
-use crate::detect::Policy;
+use super::pump::{Aside, Batch, Hole, Pump};
 use crate::engine::{Engine, Record, Room, StoredInput, VERSION};
 use crate::incident::to_json;
 use crate::sink::{Cursor, Delivery, IncidentsFile, Row, Settings, Tally};
 use crate::source::Positions;
-use crate::store::history::{Change, Moment, snapshot};
-use crate::store::{self, Commit, History, RecordRow, Recovered, Retention, Store, StoreError};
+use crate::store::history::{Change, Moment};
+use crate::store::{self, Commit, History, POLICY_ROOM, Retention, Store};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// The room of records that the engine does not own: by path of a log, the digest of its file read last.
 const LOGS: u8 = 128;
-/// Another: one record, the policy in force, JSON.
-pub(super) const POLICY: u8 = 129;
 /// What a snapshot holds: enough to go on judging.
 pub(super) const SNAPSHOT_ROOMS: [u8; 5] =
-    [Room::Core as u8, Room::Account as u8, Room::Address as u8, Room::Incident as u8, POLICY];
+    [Room::Core as u8, Room::Account as u8, Room::Address as u8, Room::Incident as u8, POLICY_ROOM];
 /// Rows handed to the incidents file at once.
 const ROWS_AT_ONCE: usize = 4096;
 
@@ -71,9 +67,9 @@ impl Keeper {
     fn recover(&mut self, pump: &mut Pump) -> Result<Vec<Positions>> {
         let wanted = pump.engine.policy().clone();
         let recovered = self.store.load()?;
-        let stored = policy(&recovered)?;
+        let stored = recovered.policy()?;
         pump.engine = Engine::new(stored.clone().unwrap_or_default());
-        for row in records(&recovered, &SNAPSHOT_ROOMS[..4]) {
+        for row in recovered.records_of(&SNAPSHOT_ROOMS[..4]) {
             let (room, key, value) = row?;
             let readable = pump.engine.restore(room, &key, &value);
             readable
@@ -151,7 +147,7 @@ impl Keeper {
         let (seq, change) = {
             let recovered = self.store.load()?;
             let moment = Moment { seq: recovered.seq, time: now, engine: VERSION };
-            (moment.seq, self.history.snapshot(moment, &mut records(&recovered, &SNAPSHOT_ROOMS))?)
+            (moment.seq, self.history.snapshot(moment, &mut recovered.records_of(&SNAPSHOT_ROOMS))?)
         };
         let _ = self.store.commit(&Commit { seq, history: Some(&change), ..Commit::default() })?;
         Ok(self.history.committed(change)?)
@@ -196,31 +192,8 @@ impl Keeper {
         let moved = self.sinks.as_mut().map(Deliveries::take).unwrap_or_default();
         let memories: Vec<_> = moved.iter().map(|sink| sink.memories()).collect();
         let sinks: Vec<_> = moved.iter().zip(&memories).map(|(sink, told)| sink.as_commit(told)).collect();
-        let asides: Vec<_> = batch
-            .asides
-            .iter()
-            .map(|a| store::Aside {
-                seq: a.seq,
-                file: a.file,
-                from: a.from,
-                to: a.to,
-                reason: a.reason.reason(),
-                digest: a.digest,
-            })
-            .collect();
-        let gaps: Vec<_> = batch
-            .holes
-            .iter()
-            .map(|h| store::Gap {
-                seq: h.seq,
-                file: h.file,
-                from: h.from,
-                to: h.to,
-                kind: h.kind.as_str(),
-                detail: &h.detail,
-                time: h.time,
-            })
-            .collect();
+        let asides: Vec<_> = batch.asides.iter().map(Aside::as_row).collect();
+        let gaps: Vec<_> = batch.holes.iter().map(Hole::as_row).collect();
         let mut rows: Vec<store::Record<'_>> = records
             .iter()
             .map(|r| store::Record { room: r.room as u8, key: &r.key, value: r.value.as_deref() })
@@ -238,7 +211,7 @@ impl Keeper {
             _ => None,
         });
         let policy = policy.transpose()?;
-        rows.extend(policy.iter().map(|json| store::Record { room: POLICY, key: b"", value: Some(json) }));
+        rows.extend(policy.iter().map(|json| store::Record { room: POLICY_ROOM, key: b"", value: Some(json) }));
         let commit = Commit {
             seq,
             advances: &batch.advances,
@@ -287,33 +260,6 @@ impl Keeper {
         self.delivered = Some(cursor);
         Ok(())
     }
-}
-
-/// Records of some rooms, in order.
-pub(super) fn records<'a>(
-    recovered: &'a Recovered<'_>,
-    rooms: &'a [u8],
-) -> impl Iterator<Item = io::Result<snapshot::Row>> + 'a {
-    let room = |room: u8| {
-        let rows = recovered.records(room).map_err(io::Error::other);
-        let (rows, failed) = match rows {
-            Ok(rows) => (Some(rows), None),
-            Err(error) => (None, Some(Err(error))),
-        };
-        let row = move |row: Result<_, StoreError>| {
-            let row: RecordRow<&'static [u8]> = row.map_err(io::Error::other)?;
-            Ok((room, row.key().to_vec(), row.value().to_vec()))
-        };
-        failed.into_iter().chain(rows.into_iter().flatten().map(row))
-    };
-    rooms.iter().flat_map(move |r| room(*r))
-}
-
-/// The policy that the state was last judged by.
-fn policy(recovered: &Recovered<'_>) -> Result<Option<Policy>> {
-    let Some(row) = recovered.records(POLICY)?.next() else { return Ok(None) };
-    let policy = serde_json::from_slice(row?.value());
-    Ok(Some(policy.context("the policy in the state cannot be read: run the version that wrote it")?))
 }
 
 fn log_key(path: &Path) -> Vec<u8> {

@@ -7,8 +7,8 @@ use crate::engine::{self, Engine, Input, SourceIndex, StoredInput};
 use crate::event::decode::{self, Malformed};
 use crate::event::origin;
 use crate::source::{GapKind, Item};
-use crate::store::Advance;
 use crate::store::history::{Place, Rows};
+use crate::store::{self, Advance};
 
 /// Ticks that wait for something to be committed with.
 const TICKS_AT_ONCE: usize = 64;
@@ -33,6 +33,20 @@ pub struct Hole {
     pub kind: GapKind,
     pub detail: String,
     pub time: Time,
+}
+
+impl Aside {
+    pub(super) fn as_row(&self) -> store::Aside<'_> {
+        let Aside { seq, file, from, to, reason, digest } = *self;
+        store::Aside { seq, file, from, to, reason: reason.reason(), digest }
+    }
+}
+
+impl Hole {
+    pub(super) fn as_row(&self) -> store::Gap<'_> {
+        let Hole { seq, file, from, to, kind, ref detail, time } = *self;
+        store::Gap { seq, file, from, to, kind: kind.as_str(), detail, time }
+    }
 }
 
 /// What some inputs brought about: everything that a commit and the metrics need.

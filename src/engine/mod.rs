@@ -13,7 +13,7 @@ mod remark;
 mod trace;
 
 pub use input::{Gap, Input, SourceIndex, StoredInput};
-pub use records::{Record, Room, describe, room_name};
+pub use records::{Record, Room, account, describe, room_name};
 pub use trace::{Known, Trace};
 
 use crate::base::{Digest, Time, text};

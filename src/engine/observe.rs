@@ -124,9 +124,7 @@ impl Engine {
         if view.marks != Marks::default() {
             detect::judge(&view, findings);
         }
-        if *traces {
-            *trace = Some(Trace::of(&view, findings));
-        }
+        *trace = traces.then(|| Trace::of(&view, findings));
         Observed {
             origin,
             maturity: view.maturity,

@@ -125,6 +125,12 @@ pub fn room_name(room: u8) -> &'static str {
     }
 }
 
+/// The account that a record holds; `None` if its version is unknown or its bytes are damaged.
+#[must_use]
+pub fn account(value: &[u8]) -> Option<Account> {
+    read(Room::Account as u8, b"", value).ok()
+}
+
 /// A record for people; `None` if its version is unknown or its bytes are damaged.
 #[must_use]
 pub fn describe(room: u8, value: &[u8]) -> Option<serde_json::Value> {

@@ -131,7 +131,19 @@ fn open(disk: &FaultyDisk) -> Result<Store, StoreError> {
 fn segment(n: u64) -> Segment {
     let (path, time) = (format!("history/date=2026-01-01/{n}.parquet"), Time::from_seconds(1));
     let (kind, sha256) = (SegmentKind::Events, String::new());
-    Segment { id: n, kind, path, bytes: n, rows: n, time_min: time, time_max: time, seq_min: n, seq_max: n, sha256 }
+    Segment {
+        id: n,
+        kind,
+        path,
+        bytes: n,
+        rows: n,
+        time_min: time,
+        time_max: time,
+        seq_min: n,
+        seq_max: n,
+        sha256,
+        engine: 0,
+    }
 }
 
 /// Commit `n` touches every table; its value tells its number.
@@ -155,7 +167,12 @@ fn commit(store: &mut Store, n: u64) -> Result<(), StoreError> {
             sinks: &[],
             asides: &[Aside { seq: n, file, from: 0, to: 1, reason: &text, digest: file }],
             gaps: &[],
-            history: Some(&Change { put: vec![segment(n)], forget: (n > 1).then(|| n - 1).into_iter().collect() }),
+            inputs: &[(n, value.to_vec())],
+            history: Some(&Change {
+                put: vec![segment(n)],
+                forget: (n > 1).then(|| n - 1).into_iter().collect(),
+                forget_inputs: n.checked_sub(2),
+            }),
         })
         .map(|_| ())
 }
@@ -179,6 +196,8 @@ fn settled(store: &Store) -> u64 {
     let waiting: Vec<u64> = state.outbox(0, 99).unwrap().into_iter().map(|(_, line)| number(&line)).collect();
     assert_eq!(waiting, (n.saturating_sub(2) + 1..=n).collect::<Vec<_>>());
     assert_eq!(state.asides().unwrap().len() as u64, n);
+    let inputs: Vec<u64> = state.inputs(0).unwrap().into_iter().map(|(seq, json)| seq.min(number(&json))).collect();
+    assert_eq!(inputs, (n.saturating_sub(1).max(1)..=n).collect::<Vec<_>>());
     assert_eq!(state.segments.iter().map(|s| s.rows).collect::<Vec<_>>(), (n.max(1)..=n).collect::<Vec<_>>());
     n
 }

@@ -3,16 +3,18 @@
 //! Refuses to decode: rows are handed out as bytes, in the order of their keys, without copying them.
 
 use super::error::{Fault, StoreError};
-use super::history::Segment;
+use super::history::{Segment, snapshot};
 use super::outbox::{self, Delivered};
 use super::positions::Position;
 use super::sinks::{self, SinkRow};
 use super::tables::{
     ASIDE, AsideValue, DigestBytes, GAPS, GapValue, INCIDENTS, INPUTS, META, META_OUTBOX_NEXT, META_SEQ, OUTBOX,
-    POSITIONS, RECORDS, SEGMENTS, meta_u64,
+    POLICY_ROOM, POSITIONS, RECORDS, SEGMENTS, meta_u64,
 };
 use crate::base::{Digest, Time};
+use crate::detect::Policy;
 use redb::{AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
+use std::io;
 use std::path::Path;
 
 /// One consistent snapshot of the state. It borrows the store, so that nothing is committed over its head.
@@ -100,6 +102,37 @@ impl<'a> Recovered<'a> {
             None => self.records.range::<&[u8]>(low.as_slice()..),
         };
         self.rows(range)
+    }
+
+    /// All records of some rooms, copied, in their order.
+    pub fn records_of(&self, rooms: &[u8]) -> impl Iterator<Item = io::Result<snapshot::Row>> {
+        let room = |room: u8| {
+            let (rows, failed) = match self.records(room) {
+                Ok(rows) => (Some(rows), None),
+                Err(error) => (None, Some(Err(io::Error::other(error)))),
+            };
+            let copied = move |row: Result<RecordRow<_>, StoreError>| {
+                let row: RecordRow<&'static [u8]> = row.map_err(io::Error::other)?;
+                Ok((room, row.key().to_vec(), row.value().to_vec()))
+            };
+            failed.into_iter().chain(rows.into_iter().flatten().map(copied))
+        };
+        rooms.iter().flat_map(move |r| room(*r))
+    }
+
+    /// The policy that the state was last judged by; `None` in a new state.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`.
+    pub fn policy(&self) -> Result<Option<Policy>, StoreError> {
+        let Some(row) = self.records(POLICY_ROOM)?.next() else { return Ok(None) };
+        let policy = serde_json::from_slice(row?.value());
+        policy.map(Some).map_err(|e| Fault::corrupt(format!("the policy in it: {e}")).at(self.path, "read"))
+    }
+
+    /// The records alone, for those who look at many of them one by one.
+    pub(super) fn into_records(self) -> ReadOnlyTable<&'static [u8], &'static [u8]> {
+        self.records
     }
 
     /// All incidents, by id.

@@ -36,6 +36,8 @@ pub const INPUT_ROWS_MAX: u64 = 1_000_000;
 pub const MEMORY_BYTES_MAX: usize = NOTICE_BYTES_MAX;
 /// A sink's name in the tables.
 pub const SINK_NAME_BYTES_MAX: usize = 256;
+/// The room of the one record that is the policy in force, JSON.
+pub const POLICY_ROOM: u8 = 129;
 /// Why a line was set aside; longer texts are cut.
 pub const REASON_BYTES_MAX: usize = 256;
 /// The kind of a gap; longer texts are cut.

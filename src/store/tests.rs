@@ -56,6 +56,7 @@ fn a_commit_is_read_back_after_closing() {
         sinks: &[],
         asides: &[aside, aside],
         gaps: &[gap(file(2), 3, 4)],
+        inputs: &[(5, b"{}".to_vec()), (7, b"[]".to_vec())],
         history: None,
     };
     let receipt = store.commit(&commit).unwrap();
@@ -68,6 +69,7 @@ fn a_commit_is_read_back_after_closing() {
     let state = store.load().unwrap();
     assert_eq!((state.seq, state.next_outbox_row, state.delivered), (7, 2, None));
     assert_eq!(state.positions, [Position { file: file(1), offset: 90, seq: 7 }]);
+    assert_eq!(state.inputs(5).unwrap(), [(7, b"[]".to_vec())]);
     let room = |n| -> Vec<(Vec<u8>, Vec<u8>)> {
         let rows = state.records(n).unwrap().map(Result::unwrap);
         rows.map(|row| (row.key().to_vec(), row.value().to_vec())).collect()

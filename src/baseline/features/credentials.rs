@@ -98,6 +98,12 @@ impl Credentials {
         &self.holders
     }
 
+    /// Tokens that were issued and not used yet, oldest first.
+    #[must_use]
+    pub fn all_issued(&self) -> &[Issued] {
+        &self.issued
+    }
+
     /// Bytes that this account takes of the shared budget.
     #[must_use]
     pub fn shared_bytes(&self) -> usize {

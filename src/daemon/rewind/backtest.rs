@@ -91,7 +91,7 @@ pub fn backtest(
             step(&mut would_be, input.clone(), since, &mut told_would_be);
         }
         step(&mut was, input, since, &mut told_was);
-        if seq % 65_536 == 0 {
+        if seq.is_multiple_of(65_536) {
             progress(seq, of);
         }
         Ok(())

@@ -7,12 +7,11 @@ pub mod backtest;
 pub mod explain;
 pub mod verify;
 
-use super::keeper::POLICY;
 use crate::base::Time;
 use crate::detect::Policy;
 use crate::engine::{Engine, StoredInput};
-use crate::store::Recovered;
 use crate::store::history::{Segment, SegmentKind, Tape, snapshot};
+use crate::store::{POLICY_ROOM, Recovered};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
@@ -28,15 +27,15 @@ struct Start {
 impl Start {
     fn read(dir: &Path, segment: &Segment) -> Result<Start> {
         let mut records = Records::new();
-        snapshot::read(dir, segment, &mut |room, key, value| {
-            records.insert((room, key.to_vec()), value.to_vec());
+        snapshot::read(dir, segment, &mut |(room, key, value)| {
+            records.insert((room, key), value);
         })
         .with_context(|| format!("reading {}", segment.path))?;
         Ok(Start { seq: segment.seq_max, records })
     }
 
     fn policy(&self) -> Result<Policy> {
-        let json = self.records.get(&(POLICY, Vec::new())).map(Vec::as_slice);
+        let json = self.records.get(&(POLICY_ROOM, Vec::new())).map(Vec::as_slice);
         let policy = json.map_or_else(|| Ok(Policy::default()), serde_json::from_slice);
         policy.context("the policy in the snapshot cannot be read: run the version that wrote it")
     }
@@ -44,7 +43,7 @@ impl Start {
     /// The engine as it was.
     fn engine(&self) -> Result<Engine> {
         let mut engine = Engine::new(self.policy()?);
-        for ((room, key), value) in self.records.iter().filter(|((room, _), _)| *room != POLICY) {
+        for ((room, key), value) in self.records.iter().filter(|((room, _), _)| *room != POLICY_ROOM) {
             let restored = engine.restore(*room, key, value);
             restored
                 .map_err(anyhow::Error::msg)

@@ -4,11 +4,11 @@
 
 use super::{Records, Start, tape};
 use crate::base::{Digest, Time};
-use crate::daemon::keeper::{POLICY, SNAPSHOT_ROOMS, records};
+use crate::daemon::keeper::SNAPSHOT_ROOMS;
 use crate::engine::{Engine, Output, VERSION, describe, room_name};
 use crate::incident::to_json;
 use crate::store::history::SegmentKind;
-use crate::store::{ReadOnly, Recovered};
+use crate::store::{POLICY_ROOM, ReadOnly, Recovered};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +64,7 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified
             }
             out.findings.clear();
             done.inputs += 1;
-            if done.inputs % 65_536 == 0 {
+            if done.inputs.is_multiple_of(65_536) {
                 progress(engine.seq(), recovered.seq);
             }
             Ok(())
@@ -100,12 +100,12 @@ fn take(engine: &mut Engine, records: &mut Records) -> Result<()> {
             None => drop(records.remove(&place)),
         }
     }
-    records.insert((POLICY, Vec::new()), serde_json::to_vec(engine.policy())?);
+    records.insert((POLICY_ROOM, Vec::new()), serde_json::to_vec(engine.policy())?);
     Ok(())
 }
 
 fn present(recovered: &Recovered<'_>) -> Result<Records> {
-    let rows = records(recovered, &SNAPSHOT_ROOMS);
+    let rows = recovered.records_of(&SNAPSHOT_ROOMS);
     Ok(rows.map(|row| row.map(|(room, key, value)| ((room, key), value))).collect::<io::Result<_>>()?)
 }
 

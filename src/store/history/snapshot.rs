@@ -87,7 +87,7 @@ pub(super) fn write(
 ///
 /// # Errors
 /// The file cannot be read, or is none of ours.
-pub fn read(dir: &Path, segment: &Segment, each: &mut dyn FnMut(u8, &[u8], &[u8])) -> io::Result<()> {
+pub fn read(dir: &Path, segment: &Segment, each: &mut dyn FnMut(Row)) -> io::Result<()> {
     let packed = zstd::Decoder::new(File::open(dir.join(&segment.path))?)?;
     for batch in StreamReader::try_new(packed, None).map_err(into_io)? {
         let batch = batch.map_err(into_io)?;
@@ -97,7 +97,7 @@ pub fn read(dir: &Path, segment: &Segment, each: &mut dyn FnMut(u8, &[u8], &[u8]
         let keys = column("key")?.as_binary_opt::<i32>().ok_or_else(strange)?;
         let values = column("value")?.as_binary_opt::<i32>().ok_or_else(strange)?;
         for row in 0..batch.num_rows() {
-            each(rooms.value(row), keys.value(row), values.value(row));
+            each((rooms.value(row), keys.value(row).to_vec(), values.value(row).to_vec()));
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! that runs longer or takes more memory than it may. `unsafe` is what a virtual table of SQLite costs; it stands in
 //! `files.rs` alone.
 
+mod accounts;
 mod files;
 mod questions;
 mod state;
@@ -118,7 +119,7 @@ fn open(
     }
     files::register(db, dir, deadline, tally).map_err(Failed::Sql)?;
     let names = |table: &str| statement.to_ascii_lowercase().contains(table);
-    if state::TABLES.iter().any(|table| names(table)) {
+    if state::names_any(&names) {
         state::load(db, dir, &names).map_err(|error| match error {
             state::LoadError::Store(error) => Failed::Store(error),
             state::LoadError::Sql(error) => Failed::Sql(error),

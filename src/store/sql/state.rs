@@ -2,13 +2,17 @@
 //!
 //! Refuses to write to the state, and to load what the statement does not name.
 
+use super::accounts;
 use super::words::{COVERAGE, FINDINGS, INCIDENTS, declaration};
 use crate::store::{ReadOnly, Recovered, StoreError};
 use rusqlite::{Connection, Statement, params_from_iter, types::Value as Sql};
 use serde_json::Value;
 use std::path::Path;
 
-pub(super) const TABLES: [&str; 3] = ["incidents", "findings", "coverage"];
+/// Those that need the state database.
+pub(super) fn names_any(is_named: &dyn Fn(&str) -> bool) -> bool {
+    ["incidents", "findings", "coverage"].iter().chain(&accounts::TABLES).any(|table| is_named(table))
+}
 
 pub(super) enum LoadError {
     Store(StoreError),
@@ -38,6 +42,10 @@ pub(super) fn load(db: &Connection, dir: &Path, is_named: &dyn Fn(&str) -> bool)
     }
     if is_named("coverage") {
         coverage(db, &snapshot)?;
+    }
+    if accounts::TABLES.iter().any(|table| is_named(table)) {
+        let learning = snapshot.policy()?.unwrap_or_default().learning;
+        accounts::register(db, snapshot, learning)?;
     }
     Ok(())
 }

@@ -22,6 +22,12 @@ pub const TABLES: &[Table] = &[
     },
     Table { name: "incidents", meaning: "incidents, as they were last", columns: INCIDENTS },
     Table { name: "findings", meaning: "what each detector found, by incident", columns: FINDINGS },
+    Table { name: "baselines", meaning: "what each account is known for, a row a value", columns: BASELINES },
+    Table {
+        name: "credentials",
+        meaning: "the credentials that each account is known to use, and tokens issued for it and not used yet",
+        columns: CREDENTIALS,
+    },
     Table { name: "coverage", meaning: "what was not seen: holes in the log and lines set aside", columns: COVERAGE },
 ];
 
@@ -56,6 +62,35 @@ pub(super) const FINDINGS: &[Column] = &[
     int("count", "how often"),
     text("first_seen", "stage time"),
     text("last_seen", "stage time"),
+];
+
+pub(super) const BASELINES: &[Column] = &[
+    text("principal", "user.username, verbatim"),
+    text("uid", "of the ServiceAccount object"),
+    text("maturity", "mature or learning"),
+    text("account_first_seen", "stage time of the account's first event"),
+    text("account_last_seen", "stage time of its last event"),
+    int("account_days", "distinct UTC days with events"),
+    int("account_events", "its events"),
+    text("feature", "operations, reach (foreign namespaces), denials, origins, agents, targets or issuers"),
+    text("value", "what is remembered, in the words that findings use"),
+    text("first_seen", "stage time, to the second"),
+    text("last_seen", "stage time, to the second"),
+    int("count", "how often"),
+    int("days", "on how many UTC days"),
+];
+
+pub(super) const CREDENTIALS: &[Column] = &[
+    text("principal", "whose credential it is"),
+    text("state", "used, or issued and not used yet"),
+    text("kind", "pod-bound token, legacy Secret token, ..."),
+    text("name", "the pod or Secret"),
+    text("holder", "what it is told apart by: the pod's uid, the node, the Secret, the id"),
+    text("credential_id", "the id used last: tokens of a pod rotate"),
+    text("issued_by", "who asked for it, where the log told"),
+    text("first_seen", "stage time of its first use, or when it was issued"),
+    text("last_seen", "stage time of its last use"),
+    text("places", "JSON array of the addresses that it was used from, for json_each"),
 ];
 
 pub(super) const COVERAGE: &[Column] = &[
