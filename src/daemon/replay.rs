@@ -103,7 +103,7 @@ pub fn replay(
         }
     }
     if let Some(keeper) = &mut keeper {
-        keeper.roll(&pump, true)?;
+        keeper.finish(&mut pump, true)?;
     }
     stories.end(&mut summary, audience)?;
     summary.unfinished = archive.unfinished().to_vec();

@@ -236,6 +236,10 @@ impl Session {
 
     /// What is read is committed before the end.
     fn stop(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
-        if self.pump.batch.is_empty() && !self.keeper.has_news() { Ok(()) } else { self.commit(watch, tell) }
+        let batch = &self.pump.batch;
+        if !batch.is_empty() || !batch.inputs.is_empty() || self.keeper.has_news() {
+            self.commit(watch, tell)?;
+        }
+        self.keeper.finish(&mut self.pump, false)
     }
 }
