@@ -111,6 +111,8 @@ impl Keeper {
         pump.engine.drain_records(&mut records);
         self.write(&batch, &records, pump.engine.seq(), &change)?;
         self.history.committed(change)?;
+        // Empty by now; the next batch fills the same room.
+        pump.batch.rows = batch.rows.take();
         self.roll(pump, false)?;
         self.deliver(pump.engine.seq())?;
         Ok(batch)

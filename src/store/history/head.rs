@@ -2,7 +2,7 @@
 //!
 //! Refuses to be appended to by another process than the one that began it: what an earlier one left is rolled first.
 
-use super::columns::SCHEMA;
+use super::columns::HEAD_SCHEMA;
 use super::manifest::{Segment, SegmentKind};
 use super::rows::Rows;
 use crate::base::Time;
@@ -54,7 +54,7 @@ impl Head {
             seq_max: 0,
             sha256: String::new(),
         };
-        Ok(Head { writer: StreamWriter::try_new(counted, &SCHEMA).map_err(into_io)?, segment })
+        Ok(Head { writer: StreamWriter::try_new(counted, &HEAD_SCHEMA).map_err(into_io)?, segment })
     }
 
     /// Appends the rows and syncs them. They are history once a commit names the head's new length.
@@ -78,18 +78,18 @@ impl Head {
     }
 }
 
-/// The batches of a head, as far as they are committed.
-pub(super) fn read(dir: &Path, segment: &Segment) -> io::Result<Vec<RecordBatch>> {
-    let file = File::open(dir.join(&segment.path))?;
-    read_from(file, segment.bytes)
-}
-
-pub(super) fn read_from(file: File, committed: u64) -> io::Result<Vec<RecordBatch>> {
-    if committed == 0 {
-        return Ok(Vec::new());
+/// Hands out the batches of a head, as far as they are committed.
+pub(super) fn read(
+    dir: &Path,
+    segment: &Segment,
+    each: &mut dyn FnMut(RecordBatch) -> io::Result<()>,
+) -> io::Result<()> {
+    if segment.bytes == 0 {
+        return Ok(());
     }
-    let reader = StreamReader::try_new(BufReader::new(file.take(committed)), None).map_err(into_io)?;
-    reader.map(|batch| batch.map_err(into_io)).collect()
+    let file = File::open(dir.join(&segment.path))?.take(segment.bytes);
+    let reader = StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).map_err(into_io)?;
+    reader.into_iter().try_for_each(|batch| each(batch.map_err(into_io)?))
 }
 
 /// Arrow wraps what the disk said; a full disk has to stay a full disk.
