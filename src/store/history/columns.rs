@@ -200,7 +200,7 @@ columns! {
 /// The schema of a head: texts are numbers into the dictionary of their batch.
 pub(super) static HEAD_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let field = |column: &Column| match (column.kind, column.name) {
-        (Kind::Text, name) if name != UNIQUE => Field::new_dictionary(name, DataType::Int32, DataType::Utf8, true),
+        (Kind::Text, name) if name != UNIQUE => Field::new_dictionary(name, DataType::Int16, DataType::Utf8, true),
         (kind, name) => Field::new(name, kind.data_type(), true),
     };
     Arc::new(Schema::new(COLUMNS.iter().map(field).collect::<Vec<_>>()))

@@ -32,6 +32,12 @@ impl Dictionary {
         (number, true)
     }
 
+    /// The number of a text that is known.
+    pub fn find(&self, text: &[u8]) -> u32 {
+        let found = self.table.find(self.state.hash_one(text), |n| slice(&self.bytes, &self.ends, *n) == text);
+        found.copied().unwrap_or(NONE)
+    }
+
     pub fn get(&self, number: u32) -> &[u8] {
         slice(&self.bytes, &self.ends, number)
     }

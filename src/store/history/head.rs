@@ -69,7 +69,9 @@ impl Head {
             segment.seq_max = segment.seq_max.max(last);
         }
         segment.rows += rows.count as u64;
-        self.writer.write(&rows.take().map_err(into_io)?).map_err(into_io)?;
+        for batch in rows.take().map_err(into_io)? {
+            self.writer.write(&batch).map_err(into_io)?;
+        }
         self.writer.flush().map_err(into_io)?;
         let counted = self.writer.get_ref();
         counted.out.get_ref().sync_data()?;

@@ -57,7 +57,23 @@ fn pack(numbers: &[u32], width: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&bits.to_le_bytes()[..(held / 8) as usize]);
 }
 
-fn varint(mut n: u64, out: &mut Vec<u8>) {
+/// Flags as bits, as a plain page has them.
+pub(super) fn pack_flags(flags: impl Iterator<Item = bool>, out: &mut Vec<u8>) {
+    let (mut byte, mut held) = (0, 0);
+    for flag in flags {
+        byte |= u8::from(flag) << held;
+        held += 1;
+        if held == 8 {
+            out.push(byte);
+            (byte, held) = (0, 0);
+        }
+    }
+    if held > 0 {
+        out.push(byte);
+    }
+}
+
+pub(super) fn varint(mut n: u64, out: &mut Vec<u8>) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
         n >>= 7;

@@ -4,8 +4,11 @@
 //! when. Refuses to call a row history before the commit that names its segment, and to delete a file before the
 //! commit that forgets it. Read next: `columns.rs`, then `roll.rs`.
 
+mod alike;
 mod bloom;
+mod chunk;
 mod columns;
+mod delta;
 mod dictionary;
 mod export;
 mod head;

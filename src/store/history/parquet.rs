@@ -2,19 +2,16 @@
 //!
 //! Refuses to leave half a file under its name: it appears by rename, after it was synced.
 
-use super::columns::{Kind, schema};
+use super::columns::schema;
 use super::manifest::{Segment, SegmentKind};
-use super::pages::{PAGE_ROWS, Pages};
+use super::pages::Pages;
 use super::table::{NULL, Table, Values};
 use crate::base::Time;
 use parquet::arrow::ArrowSchemaConverter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::data_type::{BoolType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{WriterProperties, WriterVersion};
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::ColumnPath;
+use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -24,13 +21,8 @@ use std::sync::Arc;
 
 /// Rows of a row group, and of the heads that are rolled at once.
 pub const ROW_GROUP_ROWS: usize = 128 << 10;
-/// Of numbers; texts have theirs in `pages.rs`.
-const ZSTD_LEVEL: i32 = 3;
 /// What is looked for one by one.
 const BLOOMED: [&str; 5] = ["audit_id", "credential_id", "issued_credential_id", "principal", "origin"];
-/// Numbers that rise within a principal: their differences are small.
-const RISING: [&str; 4] = ["seq", "time", "received", "position"];
-
 /// Writes these rows of a table as one file, in this order, and says what it is. `path` is relative to `dir`.
 pub(super) fn write(
     dir: &Path,
@@ -74,7 +66,7 @@ pub(super) fn write(
 
 fn encode<W: Write + Send>(out: W, table: &Table, rows: &[u32]) -> io::Result<W> {
     let schema = ArrowSchemaConverter::new().convert(&schema(table.columns)).map_err(parquet_io)?;
-    let properties = Arc::new(properties(table)?);
+    let properties = Arc::new(properties(table));
     let mut writer = SerializedFileWriter::new(out, schema.root_schema_ptr(), properties).map_err(parquet_io)?;
     let mut pages = Pages::new()?;
     for rows in rows.chunks(ROW_GROUP_ROWS) {
@@ -86,10 +78,7 @@ fn encode<W: Write + Send>(out: W, table: &Table, rows: &[u32]) -> io::Result<W>
                     pages.words(schema.column(index), (numbers, words), rows, is_looked_up)?
                 }
                 Values::Texts(texts) => pages.texts(schema.column(index), texts, rows, is_looked_up)?,
-                Values::Numbers(numbers) => {
-                    write_numbers(&mut group, column.kind, numbers, rows).map_err(parquet_io)?;
-                    continue;
-                }
+                Values::Numbers(numbers) => pages.numbers(schema.column(index), column.kind, numbers, rows)?,
             };
             group.append_column(&bytes, close).map_err(parquet_io)?;
         }
@@ -98,61 +87,21 @@ fn encode<W: Write + Send>(out: W, table: &Table, rows: &[u32]) -> io::Result<W>
     writer.into_inner().map_err(parquet_io)
 }
 
-fn write_numbers<W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
-    kind: Kind,
-    numbers: &[i64],
-    rows: &[u32],
-) -> Result<(), ParquetError> {
-    let gathered: Vec<i64> = rows.iter().map(|row| numbers[*row as usize]).collect();
-    let levels: Vec<i16> = gathered.iter().map(|n| i16::from(*n != NULL)).collect();
-    let present = gathered.into_iter().filter(|n| *n != NULL);
-    let Some(mut column) = group.next_column()? else {
-        return Err(ParquetError::General("more columns than the schema has".to_owned()));
-    };
-    write_column(&mut column, kind, present, &levels)?;
-    column.close()
-}
-
-fn write_column(
-    column: &mut SerializedColumnWriter<'_>,
-    kind: Kind,
-    present: impl Iterator<Item = i64>,
-    levels: &[i16],
-) -> Result<(), ParquetError> {
-    if kind == Kind::Flag {
-        let flags: Vec<bool> = present.map(|n| n != 0).collect();
-        column.typed::<BoolType>().write_batch(&flags, Some(levels), None)?;
-    } else {
-        let numbers: Vec<i64> = present.collect();
-        column.typed::<Int64Type>().write_batch(&numbers, Some(levels), None)?;
-    }
-    Ok(())
-}
-
 /// As `sha256sum` prints it.
 pub(super) fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn properties(table: &Table) -> io::Result<WriterProperties> {
-    let zstd = ZstdLevel::try_new(ZSTD_LEVEL).map_err(parquet_io)?;
+fn properties(table: &Table) -> WriterProperties {
     let sorting = |name: &str| {
         let index = table.columns.iter().position(|column| column.name == name)?;
         Some(SortingColumn { column_idx: i32::try_from(index).ok()?, descending: false, nulls_first: true })
     };
-    let mut properties = WriterProperties::builder()
+    WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(zstd))
-        .set_data_page_row_count_limit(PAGE_ROWS)
         .set_created_by(concat!("tokentrail ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_sorting_columns(Some(["principal", "time"].into_iter().filter_map(sorting).collect()));
-    for name in RISING {
-        properties = properties
-            .set_column_dictionary_enabled(ColumnPath::from(name), false)
-            .set_column_encoding(ColumnPath::from(name), Encoding::DELTA_BINARY_PACKED);
-    }
-    Ok(properties.build())
+        .set_sorting_columns(Some(["principal", "time"].into_iter().filter_map(sorting).collect()))
+        .build()
 }
 
 fn bounds(table: &Table, rows: &[u32], name: &str) -> Option<(i64, i64)> {
@@ -187,5 +136,56 @@ pub(super) fn parquet_io(error: ParquetError) -> io::Error {
             Err(other) => io::Error::new(io::ErrorKind::InvalidData, other),
         },
         other => io::Error::new(io::ErrorKind::InvalidData, other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{COLUMNS, columns::Column, scan};
+    use super::*;
+
+    /// Every shape of page: all NULL, none, mixed, runs, words past a page, differences that wrap.
+    #[test]
+    fn what_is_written_is_read_back() {
+        let columns: &'static [Column] = COLUMNS;
+        let mut table = Table::new(columns);
+        let numbers = [i64::MAX, NULL + 1, 0, -1, 7, NULL];
+        for row in 0..3 * ROW_GROUP_ROWS / 2 + 77 {
+            let text = |at: usize| match (at + row / 1000) % 4 {
+                0 => None,
+                1 => Some("the same for a thousand rows".to_owned()),
+                2 => Some(format!("one of many {}", row * 31 % 40_009)),
+                _ => (row % 3 > 0).then(|| format!("{}", row % 300)),
+            };
+            let texts: Vec<Option<String>> = (0..columns.len()).map(text).collect();
+            let number = |at: usize| if at % 2 == 0 { row as i64 } else { numbers[(row + at) % numbers.len()] };
+            table.push(texts.iter().map(|text| text.as_ref().map(String::as_bytes)), (0..columns.len()).map(number));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let order: Vec<u32> = (0..table.rows as u32).rev().collect();
+        let written = write(dir.path(), "f/x.parquet".to_owned(), 1, SegmentKind::Events, &table, &order).unwrap();
+        let mut read = Table::new(columns);
+        scan::whole_file(dir.path(), &written, &mut |batch| read.append(&batch)).unwrap();
+        assert_eq!(read.rows, table.rows);
+        for ((column, before), after) in columns.iter().zip(&table.values).zip(&read.values) {
+            for (row, at) in order.iter().enumerate() {
+                let (before, after) = (shown(column, before, *at), shown(column, after, row as u32));
+                assert_eq!(before, after, "{} in row {row}", column.name);
+            }
+        }
+    }
+
+    fn shown(column: &Column, values: &Values, row: u32) -> (Option<Vec<u8>>, i64) {
+        match values {
+            Values::Words(numbers, words) => match numbers[row as usize] {
+                super::super::dictionary::NONE => (None, 0),
+                number => (Some(words.get(number).to_vec()), 0),
+            },
+            Values::Texts(texts) => (Some(texts.get(row).to_vec()), 0),
+            Values::Numbers(numbers) if column.kind == super::super::Kind::Flag && numbers[row as usize] != NULL => {
+                (None, i64::from(numbers[row as usize] != 0))
+            }
+            Values::Numbers(numbers) => (None, numbers[row as usize]),
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Refuses to store a secret: what has the shape of a token or key, or follows a telling word in a query, is redacted.
 
+use super::alike::{Before, Caller, Request};
 use super::columns::Builders;
 use super::dictionary::NONE;
 use super::words::Words;
@@ -36,6 +37,9 @@ pub(super) const CREDENTIAL_KINDS: [(CredentialKind, &str); 9] = [
     (CredentialKind::None, "none"),
 ];
 
+/// Rows of a batch of the head: as many as the 16 bits of a word's number tell apart.
+const BATCH_ROWS: usize = 1 << 15;
+
 /// Where in the log an event stood.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
@@ -51,9 +55,15 @@ pub struct Rows {
     pub(super) count: usize,
     pub(super) times: Option<(Time, Time)>,
     pub(super) seqs: Option<(u64, u64)>,
-    /// By number of a credential, and of a principal without one: the row before, which is mostly alike.
-    of_credential: Vec<usize>,
-    of_principal: Vec<usize>,
+    /// Full batches.
+    done: Vec<Result<RecordBatch, ArrowError>>,
+    /// By credential.
+    callers: Before<Caller>,
+    /// By principal, of those without a credential.
+    bare: Before<Caller>,
+    /// By URI.
+    requests: Before<Request>,
+    file: u32,
     key: Vec<u8>,
 }
 
@@ -63,79 +73,53 @@ impl Rows {
         let (first, last) = self.times.unwrap_or((event.time, event.time));
         self.times = Some((first.min(event.time), last.max(event.time)));
         self.seqs = Some((self.seqs.map_or(place.seq, |(first, _)| first), place.seq));
-        let like = self.put_who(event);
-        let Rows { builders: b, count, key, .. } = self;
-        let before = count.checked_sub(1);
+        let Rows { builders: b, count, callers, bare, requests, file, key, .. } = self;
         *count += 1;
+        let caller = match b.credential_id.put(event.credential.id) {
+            NONE => bare.of(b.principal.find(event.username)),
+            credential => callers.of(credential),
+        };
+        put_who(b, event, caller, key);
         b.seq.append_value(signed(place.seq));
         b.position.append_value(signed(place.offset));
-        b.file.put_key_like(before, &place.file.0, || place.file.to_string());
+        b.file.put_key_like(file, &place.file.0, || place.file.to_string());
         b.time.append_value(event.time.0);
         b.received.append_value(event.received.0);
         match text::name(event.audit_id) {
             id if id.is_empty() => b.audit_id.append_null(),
             id => b.audit_id.append_value(id),
         }
-        b.stage.put_like(before, word(&STAGES, event.stage), Cow::Borrowed);
-        b.level.put_like(before, word(&LEVELS, event.level), Cow::Borrowed);
-        put_credential(b, &event.credential, like);
+        b.uri.put_like(&mut caller.uri, event.uri, text::clean);
+        let request = requests.of(caller.uri);
+        b.stage.put_like(&mut request.stage, word(&STAGES, event.stage), Cow::Borrowed);
+        b.level.put_like(&mut request.level, word(&LEVELS, event.level), Cow::Borrowed);
+        put_operation(b, &event.operation, request);
+        put_credential(b, &event.credential, caller);
         b.issued_credential_id.put(event.issued_credential_id);
-        put_operation(b, &event.operation, like);
         b.code.append_option((event.code != 0).then_some(i64::from(event.code)));
-        b.decision.put_like(like, event.decision, Cow::Borrowed);
+        b.decision.put_like(&mut caller.decision, event.decision, Cow::Borrowed);
         // Only a string of JSON says something, and an empty one does not.
         match event.reason.0 {
             raw if raw.len() > 2 && raw.starts_with('"') => {
-                b.reason.put_key_like(like, raw.as_bytes(), || text::name(&event.reason.text()).into_owned());
+                b.reason
+                    .put_key_like(&mut caller.reason, raw.as_bytes(), || text::name(&event.reason.text()).into_owned());
             }
             _ => {
                 b.reason.put_number(NONE);
             }
         }
-        put_ips(&mut b.origin, like, key, origin.as_slice(), |ips| ips.iter().map(ToString::to_string).collect());
-        put_ips(&mut b.source_ips, like, key, &event.source_ips, |ips| list(ips.iter().map(ToString::to_string)));
-        b.user_agent.put_like(like, event.user_agent, text::name);
-        b.uri.put_like(like, event.uri, text::clean);
+        put_ips(&mut b.origin, &mut caller.origin, key, origin.as_slice(), |ips| {
+            ips.iter().map(ToString::to_string).collect()
+        });
+        put_ips(&mut b.source_ips, &mut caller.source_ips, key, &event.source_ips, |ips| {
+            list(ips.iter().map(ToString::to_string))
+        });
+        b.user_agent.put_like(&mut caller.user_agent, event.user_agent, text::name);
         put_facts(&mut b.facts, key, event.facts.as_deref());
         b.facts_version.append_value(FACTS_VERSION);
-    }
-
-    /// Adds who it was, and says which row before is of the same credential.
-    fn put_who(&mut self, event: &AuditEvent<'_>) -> Option<usize> {
-        let Rows { builders: b, count, of_credential, of_principal, key, .. } = self;
-        let principal = b.principal.put_like(count.checked_sub(1), event.username, text::name);
-        let credential = b.credential_id.put(event.credential.id);
-        let (rows, number) = if credential == NONE { (of_principal, principal) } else { (of_credential, credential) };
-        // Whoever has neither name nor credential shares the last place.
-        let number = if number == NONE { 0 } else { number as usize + 1 };
-        if rows.len() <= number {
-            rows.resize(number + 1, usize::MAX);
+        if self.count % BATCH_ROWS == 0 {
+            self.end_batch();
         }
-        let like = Some(std::mem::replace(&mut rows[number], *count)).filter(|row| *row != usize::MAX);
-        let (kind, namespace, name) = match event.principal {
-            Principal::ServiceAccount { namespace, name } => ("service-account", namespace, name),
-            Principal::Node { name } => ("node", "", name),
-            Principal::User { name } => ("user", "", name),
-            Principal::Anonymous => ("anonymous", "", ""),
-            Principal::Nobody => ("nobody", "", ""),
-        };
-        b.principal_kind.put_like(like, kind, Cow::Borrowed);
-        b.principal_namespace.put_like(like, namespace, text::name);
-        b.principal_name.put_like(like, name, text::name);
-        b.user_uid.put_like(like, event.user_uid, Cow::Borrowed);
-        put_list(&mut b.groups, like, key, event.groups);
-        match &event.impersonated {
-            Some(assumed) => {
-                // Without a name it is assumed all the same.
-                b.impersonated.put_key(assumed.username.as_bytes(), || text::name(assumed.username).into_owned());
-                put_list(&mut b.impersonated_groups, like, key, assumed.groups);
-            }
-            None => {
-                b.impersonated.put_number(NONE);
-                b.impersonated_groups.put_number(NONE);
-            }
-        }
-        like
     }
 
     #[must_use]
@@ -144,36 +128,80 @@ impl Rows {
     }
 
     /// What was gathered; empty afterwards.
-    pub(super) fn take(&mut self) -> Result<RecordBatch, ArrowError> {
+    pub(super) fn take(&mut self) -> Result<Vec<RecordBatch>, ArrowError> {
+        if self.count > self.done.len() * BATCH_ROWS {
+            self.end_batch();
+        }
         self.count = 0;
         (self.times, self.seqs) = (None, None);
-        self.of_credential.clear();
-        self.of_principal.clear();
-        self.builders.finish()
+        std::mem::take(&mut self.done).into_iter().collect()
+    }
+
+    fn end_batch(&mut self) {
+        self.callers.clear();
+        self.bare.clear();
+        self.requests.clear();
+        self.file = NONE;
+        self.done.push(self.builders.finish());
     }
 }
 
-fn put_credential(b: &mut Builders, credential: &Credential<'_>, like: Option<usize>) {
-    b.credential_kind.put_like(like, word(&CREDENTIAL_KINDS, credential.kind), Cow::Borrowed);
-    b.pod.put_like(like, credential.pod, Cow::Borrowed);
-    b.pod_uid.put_like(like, credential.pod_uid, Cow::Borrowed);
-    b.node.put_like(like, credential.node, Cow::Borrowed);
-    b.legacy_secret.put_like(like, credential.legacy_secret, Cow::Borrowed);
+fn put_who(b: &mut Builders, event: &AuditEvent<'_>, like: &mut Caller, key: &mut Vec<u8>) {
+    let before = like.principal;
+    b.principal.put_like(&mut like.principal, event.username, text::name);
+    if like.principal == before && before != NONE {
+        // They are read out of the name of the user.
+        b.principal_kind.put_number(like.principal_kind);
+        b.principal_namespace.put_number(like.principal_namespace);
+        b.principal_name.put_number(like.principal_name);
+    } else {
+        let (kind, namespace, name) = match event.principal {
+            Principal::ServiceAccount { namespace, name } => ("service-account", namespace, name),
+            Principal::Node { name } => ("node", "", name),
+            Principal::User { name } => ("user", "", name),
+            Principal::Anonymous => ("anonymous", "", ""),
+            Principal::Nobody => ("nobody", "", ""),
+        };
+        like.principal_kind = b.principal_kind.put(kind);
+        like.principal_namespace = b.principal_namespace.put_shown(namespace, text::name);
+        like.principal_name = b.principal_name.put_shown(name, text::name);
+    }
+    b.user_uid.put_like(&mut like.user_uid, event.user_uid, Cow::Borrowed);
+    put_list(&mut b.groups, &mut like.groups, key, event.groups);
+    match &event.impersonated {
+        Some(assumed) => {
+            // Without a name it is assumed all the same.
+            b.impersonated.put_key(assumed.username.as_bytes(), || text::name(assumed.username).into_owned());
+            put_list(&mut b.impersonated_groups, &mut NONE.clone(), key, assumed.groups);
+        }
+        None => {
+            b.impersonated.put_number(NONE);
+            b.impersonated_groups.put_number(NONE);
+        }
+    }
+}
+
+fn put_credential(b: &mut Builders, credential: &Credential<'_>, like: &mut Caller) {
+    b.credential_kind.put_like(&mut like.credential_kind, word(&CREDENTIAL_KINDS, credential.kind), Cow::Borrowed);
+    b.pod.put_like(&mut like.pod, credential.pod, Cow::Borrowed);
+    b.pod_uid.put_like(&mut like.pod_uid, credential.pod_uid, Cow::Borrowed);
+    b.node.put_like(&mut like.node, credential.node, Cow::Borrowed);
+    b.legacy_secret.put_like(&mut like.legacy_secret, credential.legacy_secret, Cow::Borrowed);
     b.stale.append_value(credential.stale);
 }
 
-fn put_operation(b: &mut Builders, operation: &Operation<'_>, like: Option<usize>) {
-    b.verb.put_like(like, operation.verb, Cow::Borrowed);
-    b.api_group.put_like(like, operation.group, Cow::Borrowed);
-    b.resource.put_like(like, operation.resource, Cow::Borrowed);
-    b.subresource.put_like(like, operation.subresource, Cow::Borrowed);
-    b.namespace.put_like(like, operation.namespace, text::name);
-    b.name.put_like(like, operation.name, text::name);
+fn put_operation(b: &mut Builders, operation: &Operation<'_>, like: &mut Request) {
+    b.verb.put_like(&mut like.verb, operation.verb, Cow::Borrowed);
+    b.api_group.put_like(&mut like.api_group, operation.group, Cow::Borrowed);
+    b.resource.put_like(&mut like.resource, operation.resource, Cow::Borrowed);
+    b.subresource.put_like(&mut like.subresource, operation.subresource, Cow::Borrowed);
+    b.namespace.put_like(&mut like.namespace, operation.namespace, text::name);
+    b.name.put_like(&mut like.name, operation.name, text::name);
 }
 
 fn put_ips(
     column: &mut Words,
-    like: Option<usize>,
+    like: &mut u32,
     key: &mut Vec<u8>,
     ips: &[IpAddr],
     show: impl FnOnce(&[IpAddr]) -> String,
@@ -193,15 +221,16 @@ fn put_ips(
     }
 }
 
-fn put_list(column: &mut Words, like: Option<usize>, key: &mut Vec<u8>, texts: &[Cow<'_, str>]) {
+fn put_list(column: &mut Words, like: &mut u32, key: &mut Vec<u8>, texts: &[Cow<'_, str>]) {
     if texts.is_empty() {
         column.put_number(NONE);
         return;
     }
     key.clear();
     for text in texts {
-        key.extend_from_slice(&text.len().to_le_bytes());
         key.extend_from_slice(text.as_bytes());
+        // Where it ends: no two lists give the same key.
+        key.extend_from_slice(&(text.len() as u32).to_le_bytes());
     }
     column.put_key_like(like, key, || list(texts.iter()));
 }

@@ -7,7 +7,7 @@ use super::manifest::{self, Segment, SegmentKind};
 use super::parquet::parquet_io;
 use crate::base::Time;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Int16Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{ArrowError, Field, FieldRef, Schema};
 use arrow_select::filter::filter_record_batch;
@@ -232,7 +232,7 @@ impl Filter {
         let named: Vec<usize> = columns.iter().filter_map(|name| batch.schema().index_of(name).ok()).collect();
         let batch = filter_record_batch(&batch.project(&named)?, &wanted)?;
         let whole = |(field, array): (&FieldRef, &ArrayRef)| {
-            let texts = match array.as_dictionary_opt::<Int32Type>() {
+            let texts = match array.as_dictionary_opt::<Int16Type>() {
                 Some(words) => take(words.values(), words.keys(), None)?,
                 None => Arc::clone(array),
             };
@@ -257,7 +257,7 @@ impl Filter {
             batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("history has no column {name}")))
         };
         for (name, value) in &self.texts {
-            match column(name)?.as_dictionary_opt::<Int32Type>() {
+            match column(name)?.as_dictionary_opt::<Int16Type>() {
                 Some(words) => {
                     let texts = words.values().as_string::<i32>();
                     let numbers: Vec<bool> = texts.iter().map(|text| text == Some(value)).collect();

@@ -6,10 +6,11 @@
 use super::columns::{Column, Kind, UNIQUE};
 use super::dictionary::{Dictionary, NONE};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_array::types::{Int16Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::DataType;
 use std::io;
+use std::iter::repeat_n;
 
 /// Stands for NULL in a column of numbers.
 pub(super) const NULL: i64 = i64::MIN;
@@ -34,6 +35,18 @@ impl Texts {
     pub fn push(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.ends.push(self.bytes.len());
+    }
+
+    fn extend(&mut self, texts: &StringArray) {
+        if texts.null_count() > 0 {
+            return texts.iter().for_each(|text| self.push(text.unwrap_or_default().as_bytes()));
+        }
+        let offsets = texts.value_offsets();
+        let bounds = offsets.first().copied().zip(offsets.last().copied()).unwrap_or_default();
+        let (from, until) = (bounds.0 as usize, bounds.1 as usize);
+        let base = self.bytes.len();
+        self.bytes.extend_from_slice(&texts.value_data()[from..until]);
+        self.ends.extend(offsets[1..].iter().map(|end| base + *end as usize - from));
     }
 
     pub fn get(&self, row: u32) -> &[u8] {
@@ -147,35 +160,35 @@ impl Values {
     fn append(&mut self, array: &ArrayRef) -> Option<()> {
         match (self, array.data_type()) {
             (Values::Words(rows, words), DataType::Dictionary(..)) => {
-                let array = array.as_dictionary_opt::<Int32Type>()?;
+                let array = array.as_dictionary_opt::<Int16Type>()?;
                 let mut text = |text: &[u8]| words.number(text).0;
                 let numbers: Vec<u32> =
                     texts(array.values())?.iter().map(|t| t.map_or(NONE, |t| text(t.as_bytes()))).collect();
-                let keys = array.keys();
-                let number = |row: usize| {
-                    if keys.is_null(row) { Some(NONE) } else { numbers.get(keys.value(row) as usize).copied() }
-                };
-                rows.reserve(keys.len());
-                (0..keys.len()).try_for_each(|row| Some(rows.push(number(row)?)))
+                let (keys, numbers) = (array.keys(), &numbers[..]);
+                let number = |key: &i16| numbers.get(*key as usize).copied().unwrap_or(NONE);
+                match keys.nulls() {
+                    None => rows.extend(keys.values().iter().map(number)),
+                    Some(nulls) if nulls.null_count() == keys.len() => rows.extend(repeat_n(NONE, keys.len())),
+                    Some(nulls) => {
+                        let pairs = keys.values().iter().zip(nulls);
+                        rows.extend(pairs.map(|(key, there)| if there { number(key) } else { NONE }));
+                    }
+                }
+                Some(())
             }
             (Values::Words(rows, words), _) => {
                 rows.extend(texts(array)?.iter().map(|t| t.map_or(NONE, |t| words.number(t.as_bytes()).0)));
                 Some(())
             }
             (Values::Texts(column), _) => {
-                texts(array)?.iter().for_each(|t| column.push(t.unwrap_or_default().as_bytes()));
+                column.extend(texts(array)?);
                 Some(())
             }
             (Values::Numbers(numbers), kind) => {
                 match kind {
                     DataType::Boolean => numbers.extend(array.as_boolean().iter().map(|n| n.map_or(NULL, i64::from))),
-                    DataType::Int64 => {
-                        numbers.extend(array.as_primitive::<Int64Type>().iter().map(|n| n.unwrap_or(NULL)))
-                    }
-                    _ => {
-                        let times = array.as_primitive_opt::<TimestampMicrosecondType>()?;
-                        numbers.extend(times.iter().map(|n| n.unwrap_or(NULL)));
-                    }
+                    DataType::Int64 => extend(numbers, array.as_primitive::<Int64Type>()),
+                    _ => extend(numbers, array.as_primitive_opt::<TimestampMicrosecondType>()?),
                 }
                 Some(())
             }
@@ -184,10 +197,18 @@ impl Values {
 
     fn append_nulls(&mut self, rows: usize) {
         match self {
-            Values::Words(numbers, _) => numbers.extend(std::iter::repeat_n(NONE, rows)),
+            Values::Words(numbers, _) => numbers.extend(repeat_n(NONE, rows)),
             Values::Texts(texts) => (0..rows).for_each(|_| texts.push(b"")),
-            Values::Numbers(numbers) => numbers.extend(std::iter::repeat_n(NULL, rows)),
+            Values::Numbers(numbers) => numbers.extend(repeat_n(NULL, rows)),
         }
+    }
+}
+
+fn extend<T: ArrowPrimitiveType<Native = i64>>(numbers: &mut Vec<i64>, array: &PrimitiveArray<T>) {
+    if array.null_count() == 0 {
+        numbers.extend_from_slice(array.values());
+    } else {
+        numbers.extend(array.iter().map(|n| n.unwrap_or(NULL)));
     }
 }
 
