@@ -158,7 +158,8 @@ mod tests {
                 _ => (row % 3 > 0).then(|| format!("{}", row % 300)),
             };
             let texts: Vec<Option<String>> = (0..columns.len()).map(text).collect();
-            let number = |at: usize| if at % 2 == 0 { row as i64 } else { numbers[(row + at) % numbers.len()] };
+            let number =
+                |at: usize| if at.is_multiple_of(2) { row as i64 } else { numbers[(row + at) % numbers.len()] };
             table.push(texts.iter().map(|text| text.as_ref().map(String::as_bytes)), (0..columns.len()).map(number));
         }
         let dir = tempfile::tempdir().unwrap();

@@ -117,7 +117,7 @@ impl Rows {
         b.user_agent.put_like(&mut caller.user_agent, event.user_agent, text::name);
         put_facts(&mut b.facts, key, event.facts.as_deref());
         b.facts_version.append_value(FACTS_VERSION);
-        if self.count % BATCH_ROWS == 0 {
+        if self.count.is_multiple_of(BATCH_ROWS) {
             self.end_batch();
         }
     }

@@ -77,7 +77,7 @@ impl Table {
         for (column, values) in self.columns.iter().zip(&mut self.values) {
             let appended = match batch.column_by_name(column.name) {
                 Some(array) => values.append(array),
-                None => Some(values.append_nulls(batch.num_rows())),
+                None => values.append_nulls(batch.num_rows()),
             };
             appended.ok_or_else(|| damaged(&format!("the column {} is of another type", column.name)))?;
         }
@@ -195,12 +195,13 @@ impl Values {
         }
     }
 
-    fn append_nulls(&mut self, rows: usize) {
+    fn append_nulls(&mut self, rows: usize) -> Option<()> {
         match self {
             Values::Words(numbers, _) => numbers.extend(repeat_n(NONE, rows)),
             Values::Texts(texts) => (0..rows).for_each(|_| texts.push(b"")),
             Values::Numbers(numbers) => numbers.extend(repeat_n(NULL, rows)),
         }
+        Some(())
     }
 }
 

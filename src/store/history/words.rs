@@ -22,7 +22,7 @@ pub(super) struct Words {
 impl Words {
     /// Adds a text as it is; an empty one is NULL.
     pub fn put(&mut self, text: &str) -> u32 {
-        self.put_shown(text, |text| Cow::Borrowed(text))
+        self.put_shown(text, Cow::Borrowed)
     }
 
     /// Adds what `show` makes of a text.
