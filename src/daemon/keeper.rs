@@ -133,6 +133,8 @@ impl Keeper {
         let change = rows.map_or(Ok(Change::default()), |rows| self.history.append(rows))?;
         self.write(&batch, is_due.then_some(&mut pump.engine), seq, &change)?;
         self.history.committed(change)?;
+        // Empty by now; the next batch fills the same room.
+        pump.batch.rows = batch.rows.take();
         self.roll(pump, false)?;
         self.deliver(seq)?;
         Ok(batch)
