@@ -4,11 +4,19 @@
 
 #[path = "sinks/alertmanager.rs"]
 mod alertmanager;
+#[path = "sinks/bodies.rs"]
+mod bodies;
 #[path = "daemon/harness.rs"]
 #[allow(dead_code)]
 mod harness;
 #[path = "sinks/local.rs"]
 mod local;
+#[path = "sinks/reload.rs"]
+mod reload;
+#[path = "sinks/syslog.rs"]
+mod syslog;
+#[path = "sinks/tls.rs"]
+mod tls;
 
 use harness::{Daemon, Home, incidents_of, sample};
 use hmac::{Hmac, Mac};
@@ -16,7 +24,7 @@ use local::{Local, Reply};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokentrail::base::Time;
 use tokentrail::sink::{self, Answer, Link, Note, Outcome, Parcel, Receiver, Settings, receivers_of};
@@ -37,16 +45,19 @@ fn note(revision: u32, status: &str, severity: &str) -> Arc<Note> {
     Arc::new(Note::read(row.to_string().as_bytes()).unwrap())
 }
 
+/// A connection belongs to the runtime that made it, so there is one for all.
 fn deliver(receiver: &mut Receiver, parcel: &Parcel) -> (Outcome, Option<Answer>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // A connection belongs to the runtime that made it.
-    let mut fresh = receiver.clone();
-    runtime.block_on(fresh.deliver(parcel, sink::wall_clock()))
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    let made = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    RUNTIME.get_or_init(made).block_on(receiver.deliver(parcel, sink::wall_clock()))
+}
+
+fn receiver(text: &str) -> Receiver {
+    receivers_of("s", &settings(text), "c1").remove(0)
 }
 
 fn send(text: &str, note: &Arc<Note>) -> Outcome {
-    let mut receiver = receivers_of("s", &settings(text)).remove(0);
-    deliver(&mut receiver, &Parcel::Notice { note: note.clone(), before: None }).0
+    deliver(&mut receiver(text), &Parcel::Notice { note: note.clone(), before: None }).0
 }
 
 fn secret(dir: &tempfile::TempDir, text: &str) -> String {
@@ -143,7 +154,7 @@ fn a_receiver_that_is_silent_holds_up_nobody_else() {
     let _entered = runtime.enter();
     let start = |local: &Local| {
         let settings = settings(&format!("webhook: {{ url: '{}', every_revision: true }}", local.url));
-        Link::start(receivers_of("s", &settings).remove(0), 0, Vec::new())
+        Link::start(receivers_of("s", &settings, "c1").remove(0), 0, Vec::new())
     };
     let (stuck, well) = (start(&silent), start(&good));
     let rows: sink::Rows = (0..50).map(|row| (row, note(row as u32 + 1, "updated", "medium"))).collect();

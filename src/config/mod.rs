@@ -32,7 +32,7 @@ pub const BUNDLED: &str = include_str!("../../config/tokentrail.yaml");
 pub struct Config {
     /// What takes effect when the daemon starts.
     pub daemon: Daemon,
-    /// Where notices go, by name; takes effect when the daemon starts.
+    /// Where notices go, by name; takes effect while it runs.
     pub sinks: BTreeMap<String, sink::Settings>,
     /// What takes effect while it runs.
     pub policy: Policy,
@@ -192,9 +192,6 @@ impl Config {
             .collect();
         if self.policy.limits != newer.policy.limits {
             changed.push("limits".to_owned());
-        }
-        if self.sinks != newer.sinks {
-            changed.push("sinks".to_owned());
         }
         let verb = if changed.len() == 1 { "takes" } else { "take" };
         let names = changed.join(", ");

@@ -113,8 +113,8 @@ impl Watch {
     }
 
     /// The sinks that there are: their series begin at 0.
-    pub fn sinks_named<'a>(&self, names: impl Iterator<Item = &'a str>) {
-        names.for_each(|name| self.metrics.count_sink(name, [0; 4], 0));
+    pub fn sinks_named(&self, names: &[String]) {
+        names.iter().for_each(|name| self.metrics.count_sink(name, [0; 4], 0));
     }
 
     /// What came of deliveries, and how many notices wait for each sink.
