@@ -44,7 +44,8 @@ impl Deliveries {
             .build()
             .context("no thread can be started for the sinks")?;
         let runtime = Some(runtime);
-        let mut all = Deliveries { links: Vec::new(), stopped: Vec::new(), begin: Vec::new(), runtime, counts: Vec::new() };
+        let mut all =
+            Deliveries { links: Vec::new(), stopped: Vec::new(), begin: Vec::new(), runtime, counts: Vec::new() };
         all.start_others(sinks, cluster, state)?;
         Ok(all)
     }

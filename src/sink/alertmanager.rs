@@ -177,8 +177,11 @@ mod tests {
     fn the_watchdog_fires_with_every_refresh_even_where_nothing_goes_on() {
         let now = Time::parse("2026-01-02T03:04:05Z").unwrap();
         let alone = alerts(&Parcel::Refresh(vec![]), now);
-        assert_eq!(alone[0]["labels"], json!({ "alertname": "Watchdog", "severity": "none", "product": "tokentrail",
-            "cluster": "c" }));
+        assert_eq!(
+            alone[0]["labels"],
+            json!({ "alertname": "Watchdog", "severity": "none", "product": "tokentrail",
+            "cluster": "c" })
+        );
         assert_eq!(Time::parse(alone[0]["endsAt"].as_str().unwrap()), Some(now + Span::seconds(240)));
         assert_eq!(alerts(&Parcel::Refresh(vec![note(1, 1, "open", "medium", true)]), now).len(), 2);
     }

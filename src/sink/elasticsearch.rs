@@ -32,6 +32,7 @@ pub struct Elasticsearch {
     /// The user of `password`.
     #[serde(default)]
     pub user: Option<String>,
+    /// Of `user`, for basic authentication.
     #[serde(default)]
     pub password: Option<Secret>,
     /// Also revisions that people are not told of.
@@ -68,9 +69,7 @@ impl Destination for Elasticsearch {
         let post = Post { url, content_type: NDJSON, headers: Vec::new(), basic: None, body };
         Ok(match (&self.api_key, &self.user, &self.password) {
             (Some(key), ..) => post.authorized("ApiKey", &key.read()?).into(),
-            (None, Some(user), Some(password)) => {
-                Post { basic: Some((user.clone(), password.read()?)), ..post }.into()
-            }
+            (None, Some(user), Some(password)) => Post { basic: Some((user.clone(), password.read()?)), ..post }.into(),
             _ => post.into(),
         })
     }

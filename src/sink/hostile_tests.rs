@@ -1,9 +1,9 @@
 //! Text of attackers through every kind of sink (DESIGN, invariant 11): nothing separates, mentions or grows.
 
+use super::destination::Message;
 use super::every_tests::{receivers, texts};
 use super::note::{Note, tests::note};
 use super::queue::Parcel;
-use super::destination::Message;
 use crate::base::{Time, text};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -12,12 +12,38 @@ use std::sync::Arc;
 /// Separators of every format, markup of every chat, and anything else.
 fn hostile() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "|", "\\", "=", "\\|", "]", "\"", "\n<13>1 - evil - - - ", "\r\nX-Evil: 1", "<!channel>", "<@U1>", "[x](http://e)",
-        "**b**", "`", "${7*7}", "{{x}}", "CEF:0|a|b|", " src=1.2.3.4 ", "\u{202e}", "\u{1b}[31m", "\0", "é", "漢", "😀", "../..",
-        "\u{feff}", "=cmd|' /C calc'!A0", "'; DROP TABLE", "</script>", "a",
+        "|",
+        "\\",
+        "=",
+        "\\|",
+        "]",
+        "\"",
+        "\n<13>1 - evil - - - ",
+        "\r\nX-Evil: 1",
+        "<!channel>",
+        "<@U1>",
+        "[x](http://e)",
+        "**b**",
+        "`",
+        "${7*7}",
+        "{{x}}",
+        "CEF:0|a|b|",
+        " src=1.2.3.4 ",
+        "\u{202e}",
+        "\u{1b}[31m",
+        "\0",
+        "é",
+        "漢",
+        "😀",
+        "../..",
+        "\u{feff}",
+        "=cmd|' /C calc'!A0",
+        "'; DROP TABLE",
+        "</script>",
+        "a",
     ]);
     let word = prop_oneof![words.prop_map(str::to_owned), ".{0,20}"];
-    (prop::collection::vec(word, 0..12), 1..60_usize).prop_map(|(words, times)| words.concat().repeat(times))
+    (prop::collection::vec(word, 0..12), 1..30_usize).prop_map(|(words, times)| words.concat().repeat(times))
 }
 
 /// A row as the engine writes it: `incident/json.rs` passes every text of the log through `base/text.rs`.
@@ -39,7 +65,7 @@ fn row(texts: &[String], over: bool) -> Arc<Note> {
             "observed": observed, "count": 1, "first_seen": "2026-01-02T03:04:05Z", "last_seen": "" })
     };
     row["findings"] = (0..16).map(|_| finding(one(), one(), one())).collect();
-    if texts[0].len() % 2 == 0 {
+    if texts[0].len().is_multiple_of(2) {
         let account = format!("system:serviceaccount:{}:{}", texts[0], texts[1]);
         row["principal"] = text::name(&account).into_owned().into();
     }
@@ -120,7 +146,7 @@ fn syslog(name: &str, note: &Note, text: &str) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn hostile_text_separates_mentions_and_grows_nowhere(

@@ -19,7 +19,7 @@ fn trouble(name: &str, receiver: &Receiver, nth: u64) -> Outcome {
         "elasticsearch" => r#"{"errors":true,"items":[{"create":{"status":429,"error":{"reason":"full"}}}]}"#,
         "slack" => r#"{"ok":false,"error":"ratelimited"}"#,
         "syslog" | "file" | "stdout" => return silent,
-        _ => return if nth % 2 == 0 { silent } else { receiver.judge(&answer(503, "busy")) },
+        _ => return if nth.is_multiple_of(2) { silent } else { receiver.judge(&answer(503, "busy")) },
     };
     match nth % 3 {
         0 => silent,
@@ -51,7 +51,8 @@ fn story() -> Vec<Arc<Note>> {
 /// What a receiver would tell copies apart by: the texts, but for the times of sending in them.
 fn identity(receiver: &Receiver, parcel: &Parcel, now: Time) -> Vec<String> {
     let Ok(message) = receiver.message(parcel, now) else { panic!("no message") };
-    let clock = |text: String| text.replace(&now.to_string(), "NOW").replace(&(now + Span::seconds(240)).to_string(), "THEN");
+    let clock =
+        |text: String| text.replace(&now.to_string(), "NOW").replace(&(now + Span::seconds(240)).to_string(), "THEN");
     texts(&message).into_iter().map(clock).collect()
 }
 
@@ -67,10 +68,9 @@ fn after_an_hour_every_kind_of_sink_gets_everything_once_and_in_order() {
         for second in 0..2 * HOUR.as_secs() {
             let now = begun + Duration::from_secs(second);
             let clock = wall + Span::seconds(i64::try_from(second).unwrap());
-            if second.is_multiple_of(60) {
-                if let Some(note) = story.get(usize::try_from(second / 60).unwrap()) {
-                    queue.push(second / 60, note.clone(), now);
-                }
+            let due = story.get(usize::try_from(second / 60).unwrap()).filter(|_| second.is_multiple_of(60));
+            if let Some(note) = due {
+                queue.push(second / 60, note.clone(), now);
             }
             while let Step::Send(parcel) = queue.next(now) {
                 let sent = identity(&receiver, &parcel, clock);

@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 /// <https://developer.pagerduty.com/docs/send-alert-event>
 const SUMMARY: usize = 1024;
+/// An event may have 512,000 bytes: so many entries of a list, and so many characters of a text.
+const ENTRIES: usize = 16;
+const TEXT: usize = 1000;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,28 +53,32 @@ fn trigger(note: &Note) -> Value {
         "client": "tokentrail",
         "payload": {
             "summary": cut(&note.summary, SUMMARY),
-            "source": if note.cluster.is_empty() { "kubernetes" } else { &note.cluster },
+            "source": if note.cluster.is_empty() { "kubernetes".to_owned() } else { cut(&note.cluster, SUMMARY) },
             "severity": severity(note.severity),
             "timestamp": note.last_seen,
-            "component": note.principal,
-            "group": note.service_account().map_or("", |(namespace, _)| namespace),
-            "class": note.detectors.first(),
+            "component": cut(&note.principal, SUMMARY),
+            "group": note.service_account().map(|(namespace, _)| cut(namespace, SUMMARY)),
+            "class": note.detectors.first().map(|d| cut(d, SUMMARY)),
             "custom_details": {
                 "incident": note.id,
                 "revision": note.revision,
                 "severity": note.severity.label(),
                 "score": note.score,
-                "expected": finding.map(|f| &f.expected),
-                "observed": finding.map(|f| &f.observed),
-                "detectors": note.detectors,
-                "techniques": note.techniques,
-                "origins": note.origins,
-                "credentials": note.credentials,
-                "user_agents": note.user_agents,
-                "respond": note.respond,
+                "expected": finding.map(|f| cut(&f.expected, TEXT)),
+                "observed": finding.map(|f| cut(&f.observed, TEXT)),
+                "detectors": short(&note.detectors),
+                "techniques": short(&note.techniques),
+                "origins": short(&note.origins),
+                "credentials": short(&note.credentials),
+                "user_agents": short(&note.user_agents),
+                "respond": short(&note.respond),
             },
         },
     })
+}
+
+fn short(list: &[String]) -> Value {
+    list.iter().take(ENTRIES).map(|text| cut(text, TEXT)).collect()
 }
 
 /// PagerDuty knows four.

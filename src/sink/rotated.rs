@@ -49,7 +49,11 @@ impl Destination for Rotated {
     fn wrong(&self) -> Vec<Wrong> {
         let mut found = Vec::new();
         if !self.path.is_absolute() || self.path.file_name().is_none() {
-            found.push(("file.path", "it is not an absolute path of a file", "write it as /var/log/tokentrail/x.jsonl"));
+            found.push((
+                "file.path",
+                "it is not an absolute path of a file",
+                "write it as /var/log/tokentrail/x.jsonl",
+            ));
         }
         if self.rotate_bytes < 1 << 16 {
             found.push(("file.rotate_bytes", "it is too small", "set 65536 or more; the default is 104857600"));

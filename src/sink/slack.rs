@@ -80,10 +80,7 @@ impl Destination for Slack {
         // Changing a message rings nobody; what is new is said in its thread, and in the channel where it got worse.
         Ok(Message::Posts(vec![
             call("chat.update", json!({ "channel": kept, "ts": ts })),
-            call(
-                "chat.postMessage",
-                json!({ "channel": kept, "thread_ts": ts, "reply_broadcast": !note.is_over() }),
-            ),
+            call("chat.postMessage", json!({ "channel": kept, "thread_ts": ts, "reply_broadcast": !note.is_over() })),
         ]))
     }
 
@@ -96,7 +93,11 @@ impl Destination for Slack {
         match body["error"].as_str().unwrap_or_default() {
             // The message is gone or too old to change: what is new goes to the thread all the same.
             "message_not_found" | "cant_update_message" | "edit_window_closed" => Outcome::Delivered,
-            "ratelimited" | "rate_limited" | "internal_error" | "fatal_error" | "service_unavailable"
+            "ratelimited"
+            | "rate_limited"
+            | "internal_error"
+            | "fatal_error"
+            | "service_unavailable"
             | "request_timeout" => answer.retry(),
             _ => answer.refused(),
         }

@@ -28,6 +28,7 @@ pub struct Splunk {
     /// The index; the token's default, if it is not set.
     #[serde(default)]
     pub index: Option<String>,
+    /// The source type of the events.
     #[serde(default = "sourcetype")]
     pub sourcetype: String,
     /// Also revisions that people are not told of.

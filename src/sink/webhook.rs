@@ -24,6 +24,7 @@ const CLOUDEVENTS_JSON: &str = "application/cloudevents+json";
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CloudEvents {
+    /// None.
     #[default]
     Off,
     /// Attributes and incident in one JSON object.

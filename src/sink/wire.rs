@@ -24,6 +24,7 @@ pub enum Transport {
     Udp,
     /// In the clear.
     Tcp,
+    /// Encrypted, and the receiver is who it says.
     #[default]
     Tls,
 }

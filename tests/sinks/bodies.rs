@@ -53,7 +53,9 @@ fn python() -> Option<PathBuf> {
     });
     let found = made.as_ref().map(|(_, python)| python.clone());
     if found.is_none() {
-        println!("skipped: cloudevents and py-ocsf-models cannot be installed from PyPI here (python3 with venv and pip)");
+        println!(
+            "skipped: cloudevents and py-ocsf-models cannot be installed from PyPI here (python3 with venv and pip)"
+        );
     }
     found
 }
@@ -85,7 +87,10 @@ fn an_ocsf_finding_is_one_for_those_who_read_the_schema() {
     assert_eq!(analysis["anomalies"][0]["observed_pattern"], "UNSEEN");
     let (request, _) = body(hook("format: ocsf"), &full(3, "resolved"));
     let end = request.json();
-    assert_eq!((&end["type_uid"], &end["status"], &end["is_alert"]), (&json!(200_403), &json!("Resolved"), &json!(false)));
+    assert_eq!(
+        (&end["type_uid"], &end["status"], &end["is_alert"]),
+        (&json!(200_403), &json!("Resolved"), &json!(false))
+    );
     let Some(python) = python() else { return };
     let script = "from py_ocsf_models.events.findings.detection_finding import DetectionFinding as D\n\
         d = D.model_validate_json(open('input.json').read())\n\
@@ -173,7 +178,8 @@ fn elasticsearch_gets_a_bulk_request_and_each_item_is_heard() {
     let key = secret(&dir, "a2V5OnNlY3JldA==");
     let note = full(2, "updated");
     let item = |status: u16| -> &'static str {
-        let text = json!({ "took": 3, "errors": status > 299, "items": [{ "create": { "_id": "x", "status": status } }] });
+        let text =
+            json!({ "took": 3, "errors": status > 299, "items": [{ "create": { "_id": "x", "status": status } }] });
         Box::leak(text.to_string().into_boxed_str())
     };
     let script = [201, 409, 429, 503, 400, 403].map(|status| Reply::Status(200, item(status)));

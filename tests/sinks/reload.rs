@@ -15,7 +15,9 @@ fn a_sink_that_moves_goes_on_where_it_was_and_the_others_are_left_alone() {
     let (stays, old, new) = (Local::start(&[]), Local::start(&[]), Local::start(&[]));
     let config = home.path("t.yaml");
     let write = |moved: &Local| {
-        let sink = |local: &Local| format!("{{ webhook: {{ url: '{}', every_revision: true }}, min_severity: info }}", local.url);
+        let sink = |local: &Local| {
+            format!("{{ webhook: {{ url: '{}', every_revision: true }}, min_severity: info }}", local.url)
+        };
         let text = format!("sinks:\n  stays: {}\n  moves: {}\n", sink(&stays), sink(moved));
         // Whole at once, as a mounted ConfigMap changes.
         std::fs::write(home.path("new.yaml"), text).unwrap();
@@ -28,7 +30,8 @@ fn a_sink_that_moves_goes_on_where_it_was_and_the_others_are_left_alone() {
     let lines = log[..half].iter().rposition(|b| *b == b'\n').unwrap() + 1;
     daemon.wait_for_metric("tokentrail_bytes_read_total", lines as f64);
     let first: Vec<Value> = incidents_of(&std::fs::read_to_string(home.incidents()).unwrap());
-    let keys = |local: &Local, rows: usize| (0..rows).map(|_| told(&local.next().json()["incident"])).collect::<Vec<_>>();
+    let keys =
+        |local: &Local, rows: usize| (0..rows).map(|_| told(&local.next().json()["incident"])).collect::<Vec<_>>();
     let expected: Vec<_> = first.iter().map(told).collect();
     assert!(!expected.is_empty());
     assert_eq!(keys(&stays, expected.len()), expected);
@@ -38,8 +41,7 @@ fn a_sink_that_moves_goes_on_where_it_was_and_the_others_are_left_alone() {
     daemon.wait_for_metric("tokentrail_config_reloads_total", loaded + 1.0);
     home.append(&log[half..]);
     daemon.wait_for_metric("tokentrail_bytes_read_total", log.len() as f64);
-    let due: BTreeSet<_> =
-        incidents_of(&std::fs::read_to_string(home.incidents()).unwrap()).iter().map(told).collect();
+    let due: BTreeSet<_> = incidents_of(&std::fs::read_to_string(home.incidents()).unwrap()).iter().map(told).collect();
     let rest = due.len() - expected.len();
     assert!(rest > 0);
     let (at_new, at_stays) = (keys(&new, rest), keys(&stays, rest));

@@ -96,7 +96,10 @@ impl Rsyslog {
             let lines: Vec<&str> = text.lines().collect();
             if lines.len() >= count && text.ends_with('\n') {
                 assert_eq!(lines.len(), count, "{text}");
-                return lines.into_iter().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect();
+                return lines
+                    .into_iter()
+                    .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}")))
+                    .collect();
             }
             assert!(begun.elapsed() < PATIENCE, "{text}");
             std::thread::yield_now();
@@ -144,7 +147,9 @@ fn rsyslog_understands_every_message_over_udp_tcp_and_tls() {
         }
     }
     let without = format!("syslog: {{ address: 'localhost:{}' }}, ca_file: '{}'", server.tls, authority.file.display());
-    let Outcome::Retry { why, .. } = send(&without, &note(1, "open", "high")) else { panic!("no certificate was shown") };
+    let Outcome::Retry { why, .. } = send(&without, &note(1, "open", "high")) else {
+        panic!("no certificate was shown")
+    };
     assert!(why.contains("localhost"), "{why}");
 }
 

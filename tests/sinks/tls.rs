@@ -50,7 +50,8 @@ fn server(dir: &Path, authority: &Authority, clients: Option<&Authority>) -> u16
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     let issued = authority.issue(dir, "local", "localhost");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let builder =
+        rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
     let builder = match clients {
         None => builder.with_no_client_auth(),
         Some(authority) => {
@@ -94,7 +95,8 @@ fn only_the_named_authority_is_trusted_and_only_for_its_host() {
     let dir = tempfile::tempdir().unwrap();
     let (ours, other) = (Authority::new(dir.path(), "ours"), Authority::new(dir.path(), "other"));
     let port = server(dir.path(), &ours, None);
-    let to = |host: &str, more: &str| format!("webhook: {{ url: 'https://{host}:{port}/' }}, timeout_seconds: 20{more}");
+    let to =
+        |host: &str, more: &str| format!("webhook: {{ url: 'https://{host}:{port}/' }}, timeout_seconds: 20{more}");
     let note = note(1, "open", "high");
     let trusting = |authority: &Authority| format!(", ca_file: '{}'", authority.file.display());
     assert_eq!(send(&to("localhost", &trusting(&ours)), &note), Outcome::Delivered);

@@ -93,8 +93,18 @@ pub(super) fn cut_bytes(text: &str, max: usize) -> String {
 
 /// What goes first where there is no room for all: long lists, then long sentences.
 const LEAVE: [&str; 12] = [
-    "audit_ids", "respond", "findings", "user_agents", "principals", "credentials", "origins", "techniques",
-    "detectors", "baseline", "continues", "summary",
+    "audit_ids",
+    "respond",
+    "findings",
+    "user_agents",
+    "principals",
+    "credentials",
+    "origins",
+    "techniques",
+    "detectors",
+    "baseline",
+    "continues",
+    "summary",
 ];
 
 /// The incident in its own form, in at most so many bytes: what does not fit is named in `left_out`.
