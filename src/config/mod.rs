@@ -72,6 +72,8 @@ pub struct Daemon {
     pub history_days: u32,
     /// Megabytes (10^6) that the event files of history may take; the oldest go first.
     pub history_megabytes: u64,
+    /// Service accounts with a series of their own in `tokentrail_account_incidents_total`, at most 500; 0 for none.
+    pub account_series: usize,
 }
 
 impl Default for Daemon {
@@ -86,6 +88,7 @@ impl Default for Daemon {
             poll_seconds: 1.0,
             history_days: 90,
             history_megabytes: 10_000,
+            account_series: 0,
         }
     }
 }

@@ -18,7 +18,8 @@ fn a_sink_that_moves_goes_on_where_it_was_and_the_others_are_left_alone() {
         let sink = |local: &Local| {
             format!("{{ webhook: {{ url: '{}', every_revision: true }}, min_severity: info }}", local.url)
         };
-        let text = format!("sinks:\n  stays: {}\n  moves: {}\n", sink(&stays), sink(moved));
+        let text =
+            format!("daemon: {{ account_series: 2 }}\nsinks:\n  stays: {}\n  moves: {}\n", sink(&stays), sink(moved));
         // Whole at once, as a mounted ConfigMap changes.
         std::fs::write(home.path("new.yaml"), text).unwrap();
         std::fs::rename(home.path("new.yaml"), &config).unwrap();
@@ -47,5 +48,8 @@ fn a_sink_that_moves_goes_on_where_it_was_and_the_others_are_left_alone() {
     let (at_new, at_stays) = (keys(&new, rest), keys(&stays, rest));
     assert_eq!(at_new, at_stays, "both go on with what comes after");
     assert!(at_new.iter().all(|key| !expected.contains(key)), "told twice");
+    let page = daemon.get("/metrics").1;
+    let series = page.lines().filter(|line| line.starts_with("tokentrail_account_incidents_total{"));
+    assert_eq!(series.count(), 3, "two accounts, and one for the others");
     assert!(daemon.terminate());
 }
