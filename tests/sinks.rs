@@ -102,6 +102,33 @@ fn slack_gets_blocks_and_a_fallback() {
     assert_eq!(body["blocks"][0]["text"]["type"], "plain_text");
 }
 
+/// <https://docs.slack.dev/reference/methods/chat.postMessage> and `chat.update`: `ok`, `channel` and `ts` in the answer.
+#[test]
+fn a_slack_bot_tried_by_hand_posts_changes_and_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let took = Reply::Status(200, r#"{"ok":true,"channel":"C9","ts":"1700000000.000100"}"#);
+    let local = Local::start(&[took.clone(), took.clone(), took]);
+    let token = secret(&dir, "xoxb-1");
+    let config = dir.path().join("t.yaml");
+    let slack = format!("{{ token: {{ file: '{token}' }}, channel: C1, api: '{}' }}", local.url);
+    std::fs::write(&config, format!("sinks:\n  bot: {{ slack: {slack} }}\n")).unwrap();
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_tokentrail"))
+        .args(["sink", "test", "bot", "--config"])
+        .arg(&config)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{out:?}");
+    let calls: Vec<_> = (0..3).map(|_| local.next()).collect();
+    let methods = calls.iter().map(|call| call.head.split(' ').nth(1).unwrap());
+    let expected = ["/hook/chat.postMessage", "/hook/chat.update", "/hook/chat.postMessage"];
+    assert_eq!(methods.collect::<Vec<_>>(), expected);
+    assert!(calls.iter().all(|call| call.header("authorization") == Some("Bearer xoxb-1")));
+    let [first, change, reply] = [0, 1, 2].map(|i| calls[i].json());
+    assert_eq!((&first["channel"], &change["channel"]), (&"C1".into(), &"C9".into()));
+    assert_eq!((&change["ts"], &reply["thread_ts"]), (&"1700000000.000100".into(), &"1700000000.000100".into()));
+    assert!(change["text"].as_str().unwrap().starts_with("[resolved] TEST"), "{change}");
+}
+
 /// <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>: required are routing_key, event_action and,
 /// for triggers, payload.summary, payload.source and payload.severity; a resolve needs the dedup_key.
 #[test]

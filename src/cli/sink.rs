@@ -30,8 +30,10 @@ async fn told(receiver: &mut Receiver, cluster: &str) -> bool {
     let mut before = None;
     for (what, ended) in [("the sample", false), ("its end", true)] {
         let note = Arc::new(sink::sample(cluster, begun, ended));
-        let parcel = Parcel::Notice { note: note.clone(), before: before.replace(note) };
+        let parcel = Parcel::Notice { note: note.clone(), before: before.take() };
         let (outcome, answer) = receiver.deliver(&parcel, sink::wall_clock()).await;
+        let kept = receiver.take_handle();
+        before = Some(kept.map_or(note.clone(), |handle| Arc::new(note.with_handle(&handle))));
         let said = answer.map(|Answer { status, text, .. }| format!(": {status} {text}")).unwrap_or_default();
         match outcome {
             Outcome::Delivered => println!("{}: took {what}{}", receiver.name, said.trim_end()),

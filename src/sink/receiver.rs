@@ -114,7 +114,8 @@ impl Receiver {
             if outcome != Outcome::Delivered {
                 return (outcome, Some(answer));
             }
-            self.handle = self.destination.handle(&answer).or(self.handle.take());
+            // The first message is the one that is changed later; the others answer it.
+            self.handle = self.handle.take().or_else(|| self.destination.handle(&answer));
             last = Some(answer);
         }
         (Outcome::Delivered, last)

@@ -146,6 +146,10 @@ fn rsyslog_understands_every_message_over_udp_tcp_and_tls() {
             }
         }
     }
+    let other = Authority::new(dir.path(), "other");
+    let stranger = format!("syslog: {{ address: 'localhost:{}' }}, ca_file: '{}'", server.tls, other.file.display());
+    let Outcome::Retry { why, .. } = send(&stranger, &note(1, "open", "high")) else { panic!("a stranger is trusted") };
+    assert!(why.contains("TLS: invalid peer certificate"), "{why}");
     let without = format!("syslog: {{ address: 'localhost:{}' }}, ca_file: '{}'", server.tls, authority.file.display());
     let Outcome::Retry { why, .. } = send(&without, &note(1, "open", "high")) else {
         panic!("no certificate was shown")
