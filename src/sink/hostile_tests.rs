@@ -122,7 +122,8 @@ fn syslog(name: &str, note: &Note, text: &str) -> Result<(), TestCaseError> {
     prop_assert!(text.len() <= longest, "{name}: {}", text.len());
     let parts: Vec<&str> = text.splitn(7, ' ').collect();
     prop_assert!(parts[0].starts_with('<') && parts[0].ends_with(">1") && parts[3] == "tokentrail", "{text}");
-    let (_, body) = text.split_once("] ").unwrap();
+    // Host and message id may hold brackets; structured data is the seventh field.
+    let (_, body) = parts[6].split_once("\"] ").unwrap();
     if name.ends_with("json") {
         let body: Value = serde_json::from_str(body).map_err(|e| TestCaseError::fail(format!("{e}: {body}")))?;
         prop_assert!(body["id"] == note.id.as_str() && body["revision"] == note.revision);
