@@ -32,7 +32,7 @@ pub const BUNDLED: &str = include_str!("../../config/tokentrail.yaml");
 pub struct Config {
     /// What takes effect when the daemon starts.
     pub daemon: Daemon,
-    /// Where notices go, by name; takes effect when the daemon starts.
+    /// Where notices go, by name; takes effect while it runs.
     pub sinks: BTreeMap<String, sink::Settings>,
     /// What takes effect while it runs.
     pub policy: Policy,
@@ -72,6 +72,8 @@ pub struct Daemon {
     pub history_days: u32,
     /// Megabytes (10^6) that the event files of history may take; the oldest go first.
     pub history_megabytes: u64,
+    /// Service accounts with a series of their own in `tokentrail_account_incidents_total`, at most 500; 0 for none.
+    pub account_series: usize,
 }
 
 impl Default for Daemon {
@@ -86,6 +88,7 @@ impl Default for Daemon {
             poll_seconds: 1.0,
             history_days: 90,
             history_megabytes: 10_000,
+            account_series: 0,
         }
     }
 }
@@ -192,9 +195,6 @@ impl Config {
             .collect();
         if self.policy.limits != newer.policy.limits {
             changed.push("limits".to_owned());
-        }
-        if self.sinks != newer.sinks {
-            changed.push("sinks".to_owned());
         }
         let verb = if changed.len() == 1 { "takes" } else { "take" };
         let names = changed.join(", ");

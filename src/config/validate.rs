@@ -5,6 +5,7 @@
 use super::{Config, Daemon, Problem};
 use crate::detect::{Policy, detectors};
 use crate::engine::camera;
+use crate::telemetry::accounts;
 
 /// Longest name of a cluster: it is part of every incident.
 const CLUSTER_NAME: usize = 63;
@@ -50,6 +51,10 @@ fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
     if !LINE_BYTES.contains(&daemon.max_line_bytes) {
         let remedy = "set 65536 (64 KiB) to 268435456 (256 MiB); the default is 16777216";
         say(found, "daemon.max_line_bytes", "the longest line is out of range", remedy);
+    }
+    if daemon.account_series > accounts::MOST {
+        let remedy = "set 0 to 500; each is a series in Prometheus";
+        say(found, "daemon.account_series", "there are too many", remedy);
     }
     if !POLL_SECONDS.contains(&daemon.poll_seconds) {
         let remedy = "set 0.05 to 3600 seconds; the default is 1";

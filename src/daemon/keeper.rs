@@ -187,12 +187,29 @@ impl Keeper {
     ///
     /// # Errors
     /// The state cannot be read or written, or no thread can be started.
-    pub fn start_sinks(&mut self, sinks: &BTreeMap<String, Settings>) -> Result<()> {
+    pub fn start_sinks(&mut self, sinks: &BTreeMap<String, Settings>, cluster: &str) -> Result<()> {
         let (deliveries, seq) = {
             let recovered = self.store.load()?;
-            (Deliveries::start(sinks, &recovered)?, recovered.seq)
+            (Deliveries::start(sinks, cluster, &recovered)?, recovered.seq)
         };
         self.sinks = Some(deliveries);
+        self.write(&Batch::default(), None, seq, &Change::default())
+    }
+
+    /// Goes over to other settings of the sinks: those that are as they were run on.
+    ///
+    /// # Errors
+    /// As [`Keeper::start_sinks`].
+    pub fn change_sinks(&mut self, sinks: &BTreeMap<String, Settings>, cluster: &str) -> Result<()> {
+        let seq = self.store.load()?.seq;
+        let Some(running) = &mut self.sinks else { return Ok(()) };
+        running.stop_changed(sinks, cluster);
+        self.write(&Batch::default(), None, seq, &Change::default())?;
+        let recovered = self.store.load()?;
+        if let Some(running) = &mut self.sinks {
+            running.start_others(sinks, cluster, &recovered)?;
+        }
+        drop(recovered);
         self.write(&Batch::default(), None, seq, &Change::default())
     }
 

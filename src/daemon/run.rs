@@ -42,17 +42,22 @@ pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch:
     let mut reloader = reloader;
     let mut session = Session::open(config, config.policy.clone())?;
     watch.opened();
-    watch.sinks_named(crate::sink::receivers(&config.sinks).iter().map(|r| r.name.as_str()));
+    watch.sinks_named(&names(config));
     loop {
         let Err(error) = session.follow(&mut waker, &mut reloader, watch, tell) else { return Ok(()) };
-        let policy = session.pump.engine.policy().clone();
+        let (policy, sinks) = (session.pump.engine.policy().clone(), session.config.sinks.clone());
         // The state is unlocked before it is opened again.
         drop(session);
-        match reopen(error, config, &policy, &mut waker, watch)? {
+        match reopen(error, &Config { sinks, ..config.clone() }, &policy, &mut waker, watch)? {
             Some(opened) => session = opened,
             None => return Ok(()),
         }
     }
+}
+
+/// Of the receivers of all sinks.
+fn names(config: &Config) -> Vec<String> {
+    crate::sink::receivers(&config.sinks, &config.policy.cluster).into_iter().map(|r| r.name).collect()
 }
 
 /// Waits for room on the disk, then opens the state as after a crash. `None` if it is time to stop.
@@ -117,7 +122,7 @@ impl Session {
             &mut pump,
             daemon.retention(),
         )?;
-        keeper.start_sinks(&config.sinks)?;
+        keeper.start_sinks(&config.sinks, &policy.cluster)?;
         let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
         let start = match daemon.start {
             Begin::Oldest => Start::Oldest,
@@ -154,7 +159,7 @@ impl Session {
             self.read(now);
             self.tick(now);
             if now >= reload_at {
-                self.reload(reloader.as_mut(), watch);
+                self.reload(reloader.as_mut(), watch)?;
                 reload_at = now + RELOAD_EVERY;
             }
             let due = now.duration_since(self.committed) >= COMMIT_EVERY || !self.caught_up;
@@ -197,20 +202,25 @@ impl Session {
         self.pump.tell(StoredInput::Tick(self.pump.engine.now() + passed - TICK_MARGIN));
     }
 
-    fn reload(&mut self, reloader: Option<&mut Reloader>, watch: &Watch) {
+    fn reload(&mut self, reloader: Option<&mut Reloader>, watch: &Watch) -> Result<()> {
         match reloader.and_then(Reloader::check) {
             None => {}
             Some(Ok(config)) => {
-                tracing::info!("the configuration changed: its policy is in force");
+                tracing::info!("the configuration changed: its policy and its sinks are in force");
                 if let Some(warning) = self.config.restart_warning(&config) {
                     tracing::warn!("{warning}");
                 }
-                self.config = config.clone();
+                let old = std::mem::replace(&mut self.config, config.clone());
+                if old.sinks != config.sinks || old.policy.cluster != config.policy.cluster {
+                    self.keeper.change_sinks(&config.sinks, &config.policy.cluster)?;
+                    watch.sinks_named(&names(&config));
+                }
                 self.pump.tell(StoredInput::Policy(Box::new(config.policy)));
                 watch.reloaded(None);
             }
             Some(Err(error)) => watch.reloaded(Some(error.to_string())),
         }
+        Ok(())
     }
 
     fn commit(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::event::decode::Malformed;
 use crate::incident::{Incident, Reason, Revision, Status};
 use crate::sink::Tally;
-use crate::telemetry::{Health, Metrics};
+use crate::telemetry::{Accounts, Health, Metrics};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -26,6 +26,7 @@ pub struct Watch {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     counted: Mutex<Option<Instant>>,
+    accounts: Accounts,
 }
 
 /// The checks of readiness that a daemon has.
@@ -37,10 +38,11 @@ pub fn health(now: Instant) -> Health {
 }
 
 impl Watch {
+    /// With series for so many service accounts.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>, health: Arc<Health>) -> Watch {
+    pub fn new(metrics: Arc<Metrics>, health: Arc<Health>, account_series: usize) -> Watch {
         metrics.config_loaded(wall_clock());
-        Watch { metrics, health, counted: Mutex::new(None) }
+        Watch { metrics, health, counted: Mutex::new(None), accounts: Accounts::new(account_series) }
     }
 
     /// Once a turn of the loop.
@@ -93,6 +95,10 @@ impl Watch {
 
     fn revision(&self, Revision { incident, notice }: &Revision) {
         let Incident { severity, kind, .. } = *incident;
+        let account = incident.principal.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+        if let (Some((namespace, name)), 1) = (account, incident.revision) {
+            self.metrics.count_account(&self.accounts, namespace, name);
+        }
         match (incident.revision, incident.status, notice.reason) {
             (1, ..) => self.metrics.count_opened(severity, kind),
             (_, Status::Resolved, _) => self.metrics.count_resolved(severity, kind),
@@ -113,8 +119,8 @@ impl Watch {
     }
 
     /// The sinks that there are: their series begin at 0.
-    pub fn sinks_named<'a>(&self, names: impl Iterator<Item = &'a str>) {
-        names.for_each(|name| self.metrics.count_sink(name, [0; 4], 0));
+    pub fn sinks_named(&self, names: &[String]) {
+        names.iter().for_each(|name| self.metrics.count_sink(name, [0; 4], 0));
     }
 
     /// What came of deliveries, and how many notices wait for each sink.

@@ -5,12 +5,14 @@
 use super::note::Note;
 use super::queue::{Outcome, Parcel, Queue, Step, Tally};
 use super::receiver::Receiver;
+use super::settings::Settings;
 use crate::base::{Digest, Time};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant as Deadline, sleep_until};
 
 /// Committed rows, in order. What waits is bounded by the queue, which takes them even while it sends.
@@ -30,7 +32,11 @@ pub struct Progress {
 /// The daemon's end of a worker.
 pub struct Link {
     pub name: String,
-    rows: UnboundedSender<Rows>,
+    settings: Settings,
+    cluster: String,
+    /// `None` once it is stopped.
+    rows: Option<UnboundedSender<Rows>>,
+    task: JoinHandle<()>,
     progress: Arc<Mutex<Progress>>,
     /// As of the last [`Link::take`].
     taken: u64,
@@ -44,16 +50,30 @@ impl Link {
         let progress = Arc::new(Mutex::new(Progress { next_row, ..Progress::default() }));
         let settings = &receiver.settings;
         let queue = Queue::new(settings.route(), settings.keep(), receiver.refresh(), next_row, told);
-        let name = receiver.name.clone();
+        let (name, cluster) = (receiver.name.clone(), receiver.cluster.clone());
+        let settings = settings.clone();
         let worker = Worker { receiver, queue, progress: progress.clone() };
-        tokio::spawn(worker.run(inbox));
-        Link { name, rows, progress, taken: next_row }
+        let task = tokio::spawn(worker.run(inbox));
+        Link { name, settings, cluster, rows: Some(rows), task, progress, taken: next_row }
+    }
+
+    /// Whether it does what a receiver would do that is made anew.
+    #[must_use]
+    pub fn is_for(&self, receiver: &Receiver) -> bool {
+        (&self.name, &self.settings, &self.cluster) == (&receiver.name, &receiver.settings, &receiver.cluster)
+    }
+
+    /// Ends it; what it came to is there for [`Link::take`]. What is on its way is not waited for.
+    pub async fn stop(&mut self) {
+        self.rows = None;
+        // A worker that failed has said so already.
+        let _ = (&mut self.task).await;
     }
 
     /// Hands committed rows over.
     pub fn feed(&self, rows: Rows) {
-        // The worker ends with the runtime alone, and then nobody feeds any more.
-        let _ = self.rows.send(rows);
+        // The worker ends with the runtime or when it is stopped, and then nobody feeds any more.
+        let _ = self.rows.as_ref().map(|to| to.send(rows));
     }
 
     /// Whether there is something to commit.
@@ -112,6 +132,7 @@ impl Worker {
             }
         };
         self.say(&outcome, &parcel);
+        self.queue.kept_at(self.receiver.take_handle());
         self.queue.answered(&outcome, Instant::now(), lot());
         Some(())
     }
