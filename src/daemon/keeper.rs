@@ -3,14 +3,17 @@
 //! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch holds.
 
 use super::deliveries::Deliveries;
+use super::commands;
 use super::pump::{Batch, Pump};
-use crate::engine::{Engine, Record, Room};
-use crate::incident::to_json;
+use crate::base::Digest;
+use crate::engine::{Answer, Command, Engine, Record, Room};
+use crate::incident::{Acknowledgement, Notice, Reason, acknowledged, to_json};
 use crate::sink::{Cursor, Delivery, IncidentsFile, Row, Settings, Tally};
 use crate::source::Positions;
 use crate::store::history::Change;
 use crate::store::{self, Commit, History, Retention, Store};
 use anyhow::{Context, Result};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -62,7 +65,7 @@ impl Keeper {
 
     fn recover(&mut self, engine: &mut Engine) -> Result<Vec<Positions>> {
         let recovered = self.store.load()?;
-        for room in [Room::Core, Room::Account, Room::Address, Room::Incident] {
+        for room in Room::ALL {
             for row in recovered.records(room as u8)? {
                 let row = row?;
                 let readable = engine.restore(room as u8, row.key(), row.value());
@@ -111,6 +114,7 @@ impl Keeper {
         pump.engine.drain_records(&mut records);
         self.write(&batch, &records, pump.engine.seq(), &change)?;
         self.history.committed(change)?;
+        commands::done(&batch.commands);
         self.roll(pump, false)?;
         self.deliver(pump.engine.seq())?;
         Ok(batch)
@@ -161,11 +165,14 @@ impl Keeper {
     }
 
     fn write(&mut self, batch: &Batch, records: &[Record], seq: u64, history: &Change) -> Result<()> {
-        let lines: Vec<String> = batch.out.revisions.iter().map(|r| to_json(&r.incident, Some(r.notice))).collect();
-        let incidents: Vec<_> =
-            batch.out.revisions.iter().zip(&lines).map(|(r, l)| (r.incident.id, l.as_bytes())).collect();
+        let mut told: Vec<(Digest, String)> =
+            batch.out.revisions.iter().map(|r| (r.incident.id, to_json(&r.incident, Some(r.notice)))).collect();
+        for answer in &batch.out.answers {
+            told.extend(self.of_the_past(answer, &told)?);
+        }
+        let incidents: Vec<_> = told.iter().map(|(id, line)| (*id, line.as_bytes())).collect();
         let is_heard = self.file.is_some() || self.sinks.as_ref().is_some_and(|s| !s.is_empty());
-        let notices: Vec<&[u8]> = if is_heard { lines.iter().map(String::as_bytes).collect() } else { Vec::new() };
+        let notices: Vec<&[u8]> = if is_heard { told.iter().map(|(_, line)| line.as_bytes()).collect() } else { Vec::new() };
         let moved = self.sinks.as_mut().map(Deliveries::take).unwrap_or_default();
         let memories: Vec<_> = moved.iter().map(|sink| sink.memories()).collect();
         let sinks: Vec<_> = moved.iter().zip(&memories).map(|(sink, told)| sink.as_commit(told)).collect();
@@ -228,6 +235,26 @@ impl Keeper {
             self.waiting.extend(rows);
         }
         Ok(())
+    }
+
+    /// The last revision of an incident that was over when it was acknowledged: as it was told, and who said so.
+    fn of_the_past(&self, answer: &Answer, told: &[(Digest, String)]) -> Result<Option<(Digest, String)>> {
+        let Command::Ack(ack) = &answer.command;
+        let (Ok(kept), false) = (&answer.outcome, answer.live) else { return Ok(None) };
+        let stored = match told.iter().rev().find(|(id, _)| *id == ack.incident) {
+            Some((_, line)) => Some(line.clone().into_bytes()),
+            None => self.store.load()?.incident(ack.incident)?,
+        };
+        let Some(mut object) = stored.and_then(|line| serde_json::from_slice::<Map<String, Value>>(&line).ok()) else {
+            return Ok(None);
+        };
+        let revision = object.get("revision").and_then(Value::as_u64).unwrap_or(0) + 1;
+        let said = Acknowledgement { owner: kept.owner.clone(), reason: kept.reason.clone(), at: kept.at };
+        object.insert("revision".to_owned(), revision.into());
+        object.insert("acknowledged".to_owned(), acknowledged(&said));
+        let notice = Notice { tell: false, reason: Reason::Acknowledged };
+        object.insert("notice".to_owned(), serde_json::to_value(notice)?);
+        Ok(Some((ack.incident, Value::Object(object).to_string())))
     }
 
     fn deliver(&mut self, seq: u64) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::event::origin;
 use crate::source::{GapKind, Item};
 use crate::store::Advance;
 use crate::store::history::{Place, Rows};
+use std::path::PathBuf;
 
 /// A malformed line, or item of a list.
 pub struct Aside {
@@ -45,6 +46,8 @@ pub struct Batch {
     pub bytes: u64,
     pub events: u64,
     pub malformed: [u64; Malformed::ALL.len()],
+    /// Files of commands that were taken: they go after the commit.
+    pub commands: Vec<PathBuf>,
     /// The events, for those who keep a history.
     pub rows: Option<Rows>,
 }
@@ -52,7 +55,7 @@ pub struct Batch {
 impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.advances.is_empty() && self.holes.is_empty() && self.out.revisions.is_empty()
+        self.advances.is_empty() && self.holes.is_empty() && self.out.revisions.is_empty() && self.commands.is_empty()
     }
 
     fn advance(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64) {

@@ -1,5 +1,6 @@
 //! Everything that can change the engine: one closed list.
 
+use super::word::Command;
 use crate::base::{Digest, Time};
 use crate::detect::Policy;
 use crate::event::AuditEvent;
@@ -16,6 +17,8 @@ pub enum Input<'a> {
     Gap { source: SourceIndex, gap: Gap<'a> },
     /// The operator changed the settings.
     Policy(Box<Policy>),
+    /// The operator says something about an incident.
+    Command(Box<Command>),
 }
 
 /// A hole in what was seen, as a fact of the stream.

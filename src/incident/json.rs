@@ -2,7 +2,7 @@
 //!
 //! Refuses paths and positions: the same lines read elsewhere are the same incident.
 
-use super::{Incident, Kind, Notice, Status};
+use super::{Acknowledgement, Incident, Notice, Status};
 use crate::base::Time;
 use crate::base::text;
 use serde_json::{Map, Value, json};
@@ -17,10 +17,7 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     put("revision", json!(incident.revision));
     put(
         "kind",
-        json!(match incident.kind {
-            Kind::Threat => "threat",
-            Kind::Visibility => "visibility",
-        }),
+        json!(incident.kind.label()),
     );
     put("status", json!(status(incident.status)));
     put("severity", json!(incident.severity.label()));
@@ -44,10 +41,17 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     put("baseline", baseline(incident));
     put("respond", super::respond::steps(incident).into_iter().map(Value::from).collect());
     put("continues", json!(incident.continues.map(|id| id.to_string())));
+    put("acknowledged", incident.acknowledged.as_ref().map_or(Value::Null, acknowledged));
     if let Some(notice) = notice {
         put("notice", json!(notice));
     }
     Value::Object(out).to_string()
+}
+
+/// Who called an incident normal, when and why.
+#[must_use]
+pub fn acknowledged(said: &Acknowledgement) -> Value {
+    json!({ "owner": text::name(&said.owner), "reason": text::name(&said.reason), "at": said.at.to_string() })
 }
 
 fn status(status: Status) -> &'static str {
