@@ -56,8 +56,7 @@ impl Reloader {
     /// An error means that what is in force stays so. It is returned once, until the file changes again.
     pub fn check(&mut self) -> Option<Result<Config, ConfigError>> {
         let read = read(&self.path);
-        let look: Look =
-            read.as_ref().map(|text| digest(text, &self.rules, &self.path)).map_err(std::io::Error::kind);
+        let look: Look = read.as_ref().map(|text| digest(text, &self.rules, &self.path)).map_err(std::io::Error::kind);
         if look == self.last {
             return None;
         }

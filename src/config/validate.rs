@@ -27,7 +27,13 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
 }
 
 fn say(found: &mut Vec<Problem>, field: &str, what: &str, remedy: &str) {
-    found.push(Problem { file: None, field: field.to_owned(), what: what.to_owned(), remedy: remedy.to_owned(), place: None });
+    found.push(Problem {
+        file: None,
+        field: field.to_owned(),
+        what: what.to_owned(),
+        remedy: remedy.to_owned(),
+        place: None,
+    });
 }
 
 fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {

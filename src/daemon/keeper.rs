@@ -2,8 +2,8 @@
 //!
 //! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch holds.
 
-use super::deliveries::Deliveries;
 use super::commands;
+use super::deliveries::Deliveries;
 use super::pump::{Batch, Pump};
 use crate::base::Digest;
 use crate::engine::{Answer, Command, Engine, Record, Room};
@@ -172,7 +172,8 @@ impl Keeper {
         }
         let incidents: Vec<_> = told.iter().map(|(id, line)| (*id, line.as_bytes())).collect();
         let is_heard = self.file.is_some() || self.sinks.as_ref().is_some_and(|s| !s.is_empty());
-        let notices: Vec<&[u8]> = if is_heard { told.iter().map(|(_, line)| line.as_bytes()).collect() } else { Vec::new() };
+        let notices: Vec<&[u8]> =
+            if is_heard { told.iter().map(|(_, line)| line.as_bytes()).collect() } else { Vec::new() };
         let moved = self.sinks.as_mut().map(Deliveries::take).unwrap_or_default();
         let memories: Vec<_> = moved.iter().map(|sink| sink.memories()).collect();
         let sinks: Vec<_> = moved.iter().zip(&memories).map(|(sink, told)| sink.as_commit(told)).collect();

@@ -1,7 +1,7 @@
 //! One detector, one judgement, with its evidence.
 
-use serde::{Deserialize, Serialize};
 use super::rule::Rule;
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::fmt;
 use std::sync::Arc;

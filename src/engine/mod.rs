@@ -24,9 +24,9 @@ use crate::detect::{Finding, Policy};
 use crate::event::AuditEvent;
 use crate::incident::{Acknowledgement, Arrival, Correlator, Revision};
 use camera::{Blind, Camera};
-use smol_str::SmolStr;
 use clock::Clock;
 use observe::Scratch;
+use smol_str::SmolStr;
 
 /// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands out.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 //!
 //! Refuses to learn before it has judged, and to learn from the evidence of theft.
 
-use super::word::signature;
 use super::remark::{marks_of, probe_of, remembered_issuer};
+use super::word::signature;
 use super::{Engine, Output};
 use crate::base::Time;
 use crate::baseline::account::Words;

@@ -15,10 +15,7 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
     put("id", json!(incident.id.to_string()));
     put("revision", json!(incident.revision));
-    put(
-        "kind",
-        json!(incident.kind.label()),
-    );
+    put("kind", json!(incident.kind.label()));
     put("status", json!(status(incident.status)));
     put("severity", json!(incident.severity.label()));
     put("score", json!(incident.score()));

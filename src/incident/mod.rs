@@ -180,7 +180,8 @@ impl Incident {
     }
 
     fn tell(&mut self, finding: &Finding, severity: Severity, at: Time) {
-        let same = |t: &&mut Told| t.detector == finding.detector.id() && t.title == finding.title && t.severity >= severity;
+        let same =
+            |t: &&mut Told| t.detector == finding.detector.id() && t.title == finding.title && t.severity >= severity;
         if let Some(told) = self.findings.iter_mut().find(same) {
             told.count = told.count.saturating_add(1);
             told.last_seen = told.last_seen.max(at);

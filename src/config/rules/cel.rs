@@ -214,9 +214,7 @@ impl Checker<'_> {
     fn call(&mut self, from: &IdedExpr, call: &CallExpr) -> Typed {
         let args: Vec<&IdedExpr> = call.target.as_deref().into_iter().chain(&call.args).collect();
         match (call.func_name.as_str(), args.as_slice()) {
-            (op::LOGICAL_AND, parts) => {
-                Ok((Expr::And(self.junction(op::LOGICAL_AND, "&&", parts)?), Type::Bool))
-            }
+            (op::LOGICAL_AND, parts) => Ok((Expr::And(self.junction(op::LOGICAL_AND, "&&", parts)?), Type::Bool)),
             (op::LOGICAL_OR, parts) => Ok((Expr::Or(self.junction(op::LOGICAL_OR, "||", parts)?), Type::Bool)),
             (op::LOGICAL_NOT, [of]) => Ok((Expr::Not(Box::new(self.of(of, Type::Bool, "!")?)), Type::Bool)),
             (op::CONDITIONAL, [condition, then, otherwise]) => {

@@ -197,7 +197,9 @@ fn filled(written: &Spanned<String>, name: &str) -> Result<String, Wrong> {
 
 fn limited<'a, T>(list: &'a [Spanned<T>], name: &str) -> Result<&'a [Spanned<T>], Wrong> {
     match list.get(LIST_MAX) {
-        Some(beyond) => Err(wrong(beyond, format!("{name} has more than {LIST_MAX} entries"), "keep the important ones")),
+        Some(beyond) => {
+            Err(wrong(beyond, format!("{name} has more than {LIST_MAX} entries"), "keep the important ones"))
+        }
         None => Ok(list),
     }
 }

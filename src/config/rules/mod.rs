@@ -197,7 +197,8 @@ fn check_names(loaded: &mut Loaded) {
     }
     let rules: Vec<&str> = loaded.rules.rules.iter().map(|r| r.id.as_str()).collect();
     for exemption in &loaded.rules.exemptions {
-        let unknown = exemption.detectors.iter().find(|d| !built_in.contains(&d.as_str()) && !rules.contains(&d.as_str()));
+        let unknown =
+            exemption.detectors.iter().find(|d| !built_in.contains(&d.as_str()) && !rules.contains(&d.as_str()));
         let (Some(name), Some(checked)) =
             (unknown, loaded.checked.iter_mut().find(|c| c.kind == "exemption" && c.id == exemption.id))
         else {

@@ -65,13 +65,8 @@ pub(super) fn load(path: &Path, text: &str, loaded: &mut Loaded) {
             return;
         }
     };
-    let checked = |place, verdict| Checked {
-        file: path.to_owned(),
-        place,
-        kind: "sigma rule",
-        id: written.id.clone(),
-        verdict,
-    };
+    let checked =
+        |place, verdict| Checked { file: path.to_owned(), place, kind: "sigma rule", id: written.id.clone(), verdict };
     let mut notes = Vec::new();
     match rule(&written, &mut notes) {
         Ok(rule) => {

@@ -29,8 +29,9 @@ pub fn never(expr: &Expr) -> Option<String> {
         },
         Expr::SameFolded(of, text) => match &**of {
             // Names in Kubernetes are lower case, and the comparison does not mind.
-            Expr::Field(field) => impossible(*field, &Expr::Text(text.to_ascii_lowercase().into()))
-                .filter(|_| !folds_into(*field, text)),
+            Expr::Field(field) => {
+                impossible(*field, &Expr::Text(text.to_ascii_lowercase().into())).filter(|_| !folds_into(*field, text))
+            }
             _ => None,
         },
         Expr::Matches(of, pattern) => match &**of {
@@ -69,9 +70,8 @@ fn impossible(field: Field, value: &Expr) -> Option<String> {
 fn unmatched(field: Field, pattern: &Pattern) -> Option<String> {
     let info = field.info();
     let Domain::OneOf(values) = info.domain else { return None };
-    (!values.iter().any(|v| pattern.is_match(v))).then(|| {
-        format!("no value of {} matches {:?}; it is one of {}", info.name, pattern.text(), listed(values))
-    })
+    (!values.iter().any(|v| pattern.is_match(v)))
+        .then(|| format!("no value of {} matches {:?}; it is one of {}", info.name, pattern.text(), listed(values)))
 }
 
 fn listed(values: &[&str]) -> String {

@@ -15,7 +15,10 @@ pub fn markdown() -> String {
          What conditions may use; [docs/rules.md](../rules.md) says how. A field is always there: what an event does\n\
          not say is empty, zero or false.\n",
     );
-    let _ = writeln!(out, "\nA condition takes at most {COST_MAX} steps at one event; one that would take more has no answer there, and is counted.");
+    let _ = writeln!(
+        out,
+        "\nA condition takes at most {COST_MAX} steps at one event; one that would take more has no answer there, and is counted."
+    );
     section(&mut out, "Rules and exemptions", Scope::Event);
     section(&mut out, "Silences", Scope::Incident);
     out.push_str(
