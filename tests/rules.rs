@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokentrail::config::rules::{Checked, Loaded, Verdict, load};
 use tokentrail::detect::{Policy, Severity};
 use tokentrail::engine::{Ack, Command, Engine, Input, Output, Refusal};
-use tokentrail::incident::{Reason, Status};
+use tokentrail::incident::{Kind, Reason, Status};
 
 fn loaded(name: &str, text: &str) -> Loaded {
     let dir = tempfile::tempdir().unwrap();
@@ -165,7 +165,10 @@ fn a_silence_keeps_incidents_and_tells_nobody_until_it_ends() {
     let lines: Vec<String> = habit().into_iter().chain([evil(7 * DAY)]).collect();
     let silent = run(&policy(&text("2026-02-01")), lines.iter().map(String::as_str));
     assert_eq!(alarms(&silent).len(), 1, "it is recorded");
-    assert!(silent.revisions.iter().all(|r| !r.notice.tell), "and nobody is told");
+    assert!(
+        silent.revisions.iter().filter(|r| r.incident.kind == Kind::Threat).all(|r| !r.notice.tell),
+        "and nobody is told"
+    );
     assert!(silent.revisions.iter().any(|r| r.notice.reason == Reason::Silenced));
     let over = run(&policy(&text("2026-01-07")), lines.iter().map(String::as_str));
     assert!(over.revisions.iter().any(|r| r.notice.tell && r.notice.reason == Reason::Opened));
@@ -181,7 +184,7 @@ fn after_an_acknowledgement_the_same_raises_nothing_and_something_else_does() {
     let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
     habit().iter().for_each(|line| feed(&mut engine, 0, line, &mut out));
     feed(&mut engine, 0, &evil(7 * DAY), &mut out);
-    let id = last(&out).into_values().find(|i| i.severity >= Severity::Medium).unwrap().id;
+    let id = last(&out).into_values().find(|i| i.kind == Kind::Threat && i.severity >= Severity::Medium).unwrap().id;
     ack(&mut engine, id, &mut out);
     let ended = out.revisions.last().unwrap();
     assert_eq!((ended.incident.status, ended.notice.reason), (Status::Resolved, Reason::Acknowledged));
