@@ -165,11 +165,7 @@ impl Keeper {
     }
 
     fn write(&mut self, batch: &Batch, records: &[Record], seq: u64, history: &Change) -> Result<()> {
-        let mut told: Vec<(Digest, String)> =
-            batch.out.revisions.iter().map(|r| (r.incident.id, to_json(&r.incident, Some(r.notice)))).collect();
-        for answer in &batch.out.answers {
-            told.extend(self.of_the_past(answer, &told)?);
-        }
+        let told = self.told(batch)?;
         let incidents: Vec<_> = told.iter().map(|(id, line)| (*id, line.as_bytes())).collect();
         let is_heard = self.file.is_some() || self.sinks.as_ref().is_some_and(|s| !s.is_empty());
         let notices: Vec<&[u8]> =
@@ -236,6 +232,16 @@ impl Keeper {
             self.waiting.extend(rows);
         }
         Ok(())
+    }
+
+    /// Every revision of a batch, as it is stored and sent.
+    fn told(&self, batch: &Batch) -> Result<Vec<(Digest, String)>> {
+        let revisions = batch.out.revisions.iter();
+        let mut told: Vec<_> = revisions.map(|r| (r.incident.id, to_json(&r.incident, Some(r.notice)))).collect();
+        for answer in &batch.out.answers {
+            told.extend(self.of_the_past(answer, &told)?);
+        }
+        Ok(told)
     }
 
     /// The last revision of an incident that was over when it was acknowledged: as it was told, and who said so.

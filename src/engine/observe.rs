@@ -86,7 +86,13 @@ impl Engine {
         scratch.findings.clear();
         scratch.acts.clear();
         scratch.accepted.clear();
-        let seen = self.look(event, &mut scratch);
+        let mut seen = self.look(event, &mut scratch);
+        let account = if scratch.findings.is_empty() { None } else { self.population.get(event.username) };
+        if let Some(account) = account.filter(|a| !a.accepted.is_empty()) {
+            let horizon = self.policy.learning.horizon(event.time);
+            seen.exempted += scratch.drop_accepted(event, account, horizon);
+            seen.stolen = scratch.findings.iter().any(is_theft);
+        }
         out.exempted += seen.exempted;
         for trouble in scratch.troubles.drain(..) {
             match out.troubles.iter_mut().find(|(t, _)| *t == trouble) {
@@ -155,15 +161,8 @@ impl Engine {
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
-        if view.marks != Marks::default() {
-            detect::judge(&view, findings);
-        }
-        let mut exempted = 0;
-        if !self.policy.rules.is_empty() {
-            rule::judge(&view, findings, troubles);
-            exempted = rule::exempt(&self.policy.rules, &view, findings, troubles);
-        }
-        let mut observed = Observed {
+        let exempted = judge_all(&view, findings, troubles);
+        Observed {
             origin,
             maturity: view.maturity,
             misplaced: view.is_misplaced(),
@@ -174,12 +173,7 @@ impl Engine {
             probe: view.probe,
             acts: view.acts,
             exempted,
-        };
-        if !account.accepted.is_empty() && !scratch.findings.is_empty() {
-            observed.exempted += scratch.drop_accepted(event, account, horizon);
-            observed.stolen = scratch.findings.iter().any(is_theft);
         }
-        observed
     }
 
     /// Whether the pod or node at an address is known for what a request without a user asked for: a
@@ -249,6 +243,19 @@ impl Engine {
         self.learn_issue(event);
         self.learn_maker(event, seen.maturity.mature);
     }
+}
+
+/// Our detectors, then the operator's rules; returns how many findings are exempted.
+fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) -> u64 {
+    if view.marks != Marks::default() {
+        detect::judge(view, findings);
+    }
+    let rules = &view.policy.rules;
+    if rules.is_empty() {
+        return 0;
+    }
+    rule::judge(view, findings, troubles);
+    rule::exempt(rules, view, findings, troubles)
 }
 
 /// The origin of the event is the evidence.

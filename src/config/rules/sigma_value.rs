@@ -70,7 +70,7 @@ struct Modifiers {
     cased: bool,
 }
 
-fn modifiers<'k>(key: &'k str) -> Result<(&'k str, Modifiers), Wrong> {
+fn modifiers(key: &str) -> Result<(&str, Modifiers), Wrong> {
     let mut parts = key.split('|');
     let name = parts.next().unwrap_or_default();
     let mut found = Modifiers { how: How::Equals, all: false, cased: false };
