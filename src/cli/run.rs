@@ -28,6 +28,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     daemon.incidents = args.incidents.or(daemon.incidents.take());
     daemon.listen = args.listen.unwrap_or(daemon.listen);
     daemon.start = args.from.unwrap_or(daemon.start);
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     start(&config, Some(reloader))?;
     Ok(ExitCode::SUCCESS)
 }

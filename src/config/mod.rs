@@ -6,6 +6,7 @@ mod error;
 mod place;
 pub mod reference;
 mod reload;
+pub mod rules;
 mod validate;
 
 pub use error::{ConfigError, Problem};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Read when no file is named and it exists.
 pub const DEFAULT_PATH: &str = "/etc/tokentrail/tokentrail.yaml";
@@ -34,8 +36,12 @@ pub struct Config {
     pub daemon: Daemon,
     /// Where notices go, by name; takes effect while it runs.
     pub sinks: BTreeMap<String, sink::Settings>,
+    /// Files and directories of rules, exemptions and silences; relative paths begin at the settings file.
+    pub rules: Vec<PathBuf>,
     /// What takes effect while it runs.
     pub policy: Policy,
+    /// Rules that match less than they say, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// Where a log that was never read begins.
@@ -122,6 +128,8 @@ struct File {
     visibility: Visibility,
     /// Per detector, by its id.
     detectors: BTreeMap<String, DetectorPolicy>,
+    /// Files and directories of rules, exemptions and silences; relative paths begin at this file.
+    rules: Vec<PathBuf>,
     /// Where notices about incidents go, by names of yours; docs/sinks.md has a section for each kind.
     sinks: BTreeMap<String, sink::Settings>,
 }
@@ -139,6 +147,7 @@ impl From<File> for Config {
             incidents,
             visibility,
             detectors,
+            rules,
             sinks,
         } = file;
         let policy = Policy {
@@ -151,8 +160,9 @@ impl From<File> for Config {
             incidents,
             visibility,
             detectors,
+            rules: Arc::default(),
         };
-        Config { daemon, sinks, policy }
+        Config { daemon, sinks, rules, policy, warnings: Vec::new() }
     }
 }
 
@@ -165,7 +175,7 @@ impl Config {
         Reloader::open(path).map(|(config, _)| config)
     }
 
-    /// Reads settings out of `text`; `file` is only named in errors.
+    /// Reads settings out of `text`; `file` is named in errors, and relative paths of rules begin beside it.
     ///
     /// # Errors
     /// As [`Config::load`], but for reading.
@@ -176,7 +186,15 @@ impl Config {
         } else {
             serde_saphyr::from_str_with_options(text, options).map_err(|e| ConfigError::yaml(file, text, &e))?
         };
-        let config = Config::from(parsed);
+        let mut config = Config::from(parsed);
+        if !config.rules.is_empty() {
+            let loaded = rules::load(&config.rules, config_dir(file));
+            if let Some(error) = loaded.error() {
+                return Err(error);
+            }
+            config.warnings = loaded.warnings();
+            config.policy.rules = Arc::new(loaded.rules);
+        }
         let problems = validate::problems(&config);
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::settings(file, text, problems)) }
     }
@@ -202,6 +220,10 @@ impl Config {
             format!("{names} changed in the configuration and {verb} effect only when tokentrail is restarted")
         })
     }
+}
+
+fn config_dir(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
 }
 
 #[cfg(test)]

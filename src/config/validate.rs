@@ -28,7 +28,13 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
 }
 
 fn say(found: &mut Vec<Problem>, field: &str, what: &str, remedy: &str) {
-    found.push(Problem { field: field.to_owned(), what: what.to_owned(), remedy: remedy.to_owned(), place: None });
+    found.push(Problem {
+        file: None,
+        field: field.to_owned(),
+        what: what.to_owned(),
+        remedy: remedy.to_owned(),
+        place: None,
+    });
 }
 
 fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
@@ -64,6 +70,8 @@ fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
 
 fn sinks(config: &Config, found: &mut Vec<Problem>) {
     let known: Vec<&str> = detectors::ALL.iter().map(|d| d.meta.id).chain(VISIBILITY).collect();
+    let rules = &config.policy.rules.rules;
+    let is_known = |id: &String| known.contains(&id.as_str()) || rules.iter().any(|r| r.id == *id);
     for (name, settings) in &config.sinks {
         let field = format!("sinks.{name}");
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -73,7 +81,7 @@ fn sinks(config: &Config, found: &mut Vec<Problem>) {
         for (below, what, remedy) in settings.wrong() {
             say(found, format!("{field}.{below}").trim_end_matches('.'), what, remedy);
         }
-        if settings.detectors.iter().any(|id| !known.contains(&id.as_str())) {
+        if !settings.detectors.iter().all(is_known) {
             let remedy = format!("use {}", known.join(", "));
             say(found, &format!("{field}.detectors"), "there is no such detector", &remedy);
         }

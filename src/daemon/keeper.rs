@@ -2,17 +2,19 @@
 //!
 //! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch holds.
 
+use super::commands;
 use super::deliveries::Deliveries;
 use super::pump::{Aside, Batch, Hole, Pump};
 use super::rewind;
-use crate::base::{Span, Time};
-use crate::engine::{Engine, Input, Output, Room, StoredInput, VERSION};
-use crate::incident::to_json;
+use crate::base::{Digest, Span, Time};
+use crate::engine::{Answer, Command, Engine, Input, Output, Room, StoredInput, VERSION};
+use crate::incident::{Acknowledgement, Notice, Reason, acknowledged, to_json};
 use crate::sink::{Cursor, Delivery, IncidentsFile, Row, Settings, Tally};
 use crate::source::Positions;
 use crate::store::history::{Change, Moment};
 use crate::store::{self, Commit, History, POLICY_ROOM, Retention, Store};
 use anyhow::{Context, Result};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -24,8 +26,10 @@ const CHECKPOINT_INPUTS: u64 = 16_384;
 /// By the events' own time.
 const CHECKPOINT_SPAN: Span = Span::seconds(60);
 /// What a snapshot holds: enough to go on judging.
-pub(super) const SNAPSHOT_ROOMS: [u8; 5] =
-    [Room::Core as u8, Room::Account as u8, Room::Address as u8, Room::Incident as u8, POLICY_ROOM];
+pub(super) const SNAPSHOT_ROOMS: [u8; 7] = {
+    let [a, b, c, d, e, f] = Room::ALL;
+    [a as u8, b as u8, c as u8, d as u8, e as u8, f as u8, POLICY_ROOM]
+};
 /// Rows handed to the incidents file at once.
 const ROWS_AT_ONCE: usize = 4096;
 
@@ -135,6 +139,7 @@ impl Keeper {
         self.history.committed(change)?;
         // Empty by now; the next batch fills the same room.
         pump.batch.rows = batch.rows.take();
+        commands::done(&batch.commands);
         self.roll(pump, false)?;
         self.deliver(seq)?;
         Ok(batch)
@@ -232,11 +237,11 @@ impl Keeper {
 
     /// One transaction. With an engine it is a checkpoint too.
     fn write(&mut self, batch: &Batch, engine: Option<&mut Engine>, seq: u64, history: &Change) -> Result<()> {
-        let lines: Vec<String> = batch.out.revisions.iter().map(|r| to_json(&r.incident, Some(r.notice))).collect();
-        let incidents: Vec<_> =
-            batch.out.revisions.iter().zip(&lines).map(|(r, l)| (r.incident.id, l.as_bytes())).collect();
+        let told = self.told(batch)?;
+        let incidents: Vec<_> = told.iter().map(|(id, line)| (*id, line.as_bytes())).collect();
         let is_heard = self.file.is_some() || self.sinks.as_ref().is_some_and(|s| !s.is_empty());
-        let notices: Vec<&[u8]> = if is_heard { lines.iter().map(String::as_bytes).collect() } else { Vec::new() };
+        let notices: Vec<&[u8]> =
+            if is_heard { told.iter().map(|(_, line)| line.as_bytes()).collect() } else { Vec::new() };
         let moved = self.sinks.as_mut().map(Deliveries::take).unwrap_or_default();
         let memories: Vec<_> = moved.iter().map(|sink| sink.memories()).collect();
         let sinks: Vec<_> = moved.iter().zip(&memories).map(|(sink, told)| sink.as_commit(told)).collect();
@@ -285,6 +290,36 @@ impl Keeper {
             self.waiting.extend(rows);
         }
         Ok(())
+    }
+
+    /// Every revision of a batch, as it is stored and sent.
+    fn told(&self, batch: &Batch) -> Result<Vec<(Digest, String)>> {
+        let revisions = batch.out.revisions.iter();
+        let mut told: Vec<_> = revisions.map(|r| (r.incident.id, to_json(&r.incident, Some(r.notice)))).collect();
+        for answer in &batch.out.answers {
+            told.extend(self.of_the_past(answer, &told)?);
+        }
+        Ok(told)
+    }
+
+    /// The last revision of an incident that was over when it was acknowledged: as it was told, and who said so.
+    fn of_the_past(&self, answer: &Answer, told: &[(Digest, String)]) -> Result<Option<(Digest, String)>> {
+        let Command::Ack(ack) = &answer.command;
+        let (Ok(kept), false) = (&answer.outcome, answer.live) else { return Ok(None) };
+        let stored = match told.iter().rev().find(|(id, _)| *id == ack.incident) {
+            Some((_, line)) => Some(line.clone().into_bytes()),
+            None => self.store.load()?.incident(ack.incident)?,
+        };
+        let Some(mut object) = stored.and_then(|line| serde_json::from_slice::<Map<String, Value>>(&line).ok()) else {
+            return Ok(None);
+        };
+        let revision = object.get("revision").and_then(Value::as_u64).unwrap_or(0) + 1;
+        let said = Acknowledgement { owner: kept.owner.clone(), reason: kept.reason.clone(), at: kept.at };
+        object.insert("revision".to_owned(), revision.into());
+        object.insert("acknowledged".to_owned(), acknowledged(&said));
+        let notice = Notice { tell: false, reason: Reason::Acknowledged };
+        object.insert("notice".to_owned(), serde_json::to_value(notice)?);
+        Ok(Some((ack.incident, Value::Object(object).to_string())))
     }
 
     fn deliver(&mut self, seq: u64) -> Result<()> {

@@ -4,7 +4,7 @@
 //! other failed write ends the process.
 
 use super::watch::Watch;
-use super::{Keeper, Pump};
+use super::{Keeper, Pump, commands};
 use crate::base::{Span, Time};
 use crate::config::{Begin, Config, Reloader};
 use crate::detect::Policy;
@@ -160,6 +160,7 @@ impl Session {
             self.tick(now);
             if now >= reload_at {
                 self.reload(reloader.as_mut(), watch)?;
+                commands::take(&self.config.daemon.state, &mut self.pump);
                 reload_at = now + RELOAD_EVERY;
             }
             let due = now.duration_since(self.committed) >= COMMIT_EVERY || !self.caught_up;
@@ -207,9 +208,8 @@ impl Session {
             None => {}
             Some(Ok(config)) => {
                 tracing::info!("the configuration changed: its policy and its sinks are in force");
-                if let Some(warning) = self.config.restart_warning(&config) {
-                    tracing::warn!("{warning}");
-                }
+                let restart = self.config.restart_warning(&config);
+                restart.iter().chain(&config.warnings).for_each(|warning| tracing::warn!("{warning}"));
                 let old = std::mem::replace(&mut self.config, config.clone());
                 if old.sinks != config.sinks || old.policy.cluster != config.policy.cluster {
                     self.keeper.change_sinks(&config.sinks, &config.policy.cluster)?;

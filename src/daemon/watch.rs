@@ -4,7 +4,7 @@
 
 use super::Batch;
 use super::pump::Hole;
-use crate::engine::Engine;
+use crate::engine::{Answer, Command, Engine, Refusal};
 use crate::event::decode::Malformed;
 use crate::incident::{Incident, Reason, Revision, Status};
 use crate::sink::Tally;
@@ -87,6 +87,12 @@ impl Watch {
         if batch.out.silent.0 > 0 {
             metrics.count_gap("silent", batch.out.silent.0 as f64 / 1e6);
         }
+        metrics.exempted.inc_by(batch.out.exempted);
+        for (trouble, times) in &batch.out.troubles {
+            metrics.rule_errors.inc_by(*times);
+            tracing::warn!("rule {} had no answer at {times} events: {}", trouble.id, trouble.fault.words());
+        }
+        batch.out.answers.iter().for_each(answer);
         for (detector, severity) in &batch.out.findings {
             metrics.count_finding(detector, *severity);
         }
@@ -147,6 +153,19 @@ impl Watch {
         if let Some(problem) = problem {
             tracing::error!("{problem}; the last good configuration stays in force");
         }
+    }
+}
+
+/// What became of a command.
+fn answer(answer: &Answer) {
+    let Command::Ack(ack) = &answer.command;
+    let incident = ack.incident;
+    match &answer.outcome {
+        Ok(kept) => tracing::info!("incident {incident} is acknowledged: {} words were taught", kept.taught),
+        Err(Refusal::Repeated) => tracing::info!("incident {incident} was acknowledged before"),
+        Err(Refusal::NothingToLearn) => tracing::error!(
+            "incident {incident} cannot be acknowledged: it is not known, too old, or names nothing that a baseline learns"
+        ),
     }
 }
 

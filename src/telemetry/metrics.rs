@@ -93,6 +93,12 @@ metrics! {
     findings: IntCounterVec = "tokentrail_findings_total" [DETECTOR, SEVERITY],
         "Findings of detectors, before they are joined to incidents.",
         "One detector far ahead of the others: see Tuning on its page in docs/detectors.";
+    exempted: IntCounter = "tokentrail_findings_exempted_total" [],
+        "Findings that an exemption or an acknowledgement covered.",
+        "Grows fast: an exemption covers more than it should; see docs/rules.md.";
+    rule_errors: IntCounter = "tokentrail_rule_errors_total" [],
+        "Times that a rule or exemption had no answer at an event; other rules are not touched.",
+        "Grows: the log of the daemon names the rule and the fault.";
     incidents_opened: IntCounterVec = "tokentrail_incidents_opened_total" [SEVERITY, KIND],
         "Incidents opened, by their first severity.",
         "Look at the incidents.";
