@@ -2,6 +2,7 @@
 //!
 //! Refuses to wait for a sink, and to keep a row for one that is no longer configured.
 
+use super::Ground;
 use crate::base::Digest;
 use crate::sink::{self, Link, Note, Progress, Row, Settings, Tally};
 use crate::store::{Recovered, SinkMove, SinkRow, StoreError};
@@ -30,7 +31,11 @@ pub(super) struct Moved {
 
 impl Deliveries {
     /// Starts every sink where it was committed last; a new one begins with what comes now.
-    pub(super) fn start(sinks: &BTreeMap<String, Settings>, state: &Recovered<'_>) -> Result<Deliveries> {
+    pub(super) fn start(
+        sinks: &BTreeMap<String, Settings>,
+        ground: &dyn Ground,
+        state: &Recovered<'_>,
+    ) -> Result<Deliveries> {
         let receivers = sink::receivers(sinks);
         let wanted: BTreeSet<&str> = receivers.iter().map(|r| r.name.as_str()).collect();
         let gone = state.sinks.iter().filter(|row| !wanted.contains(row.name.as_str()));
@@ -47,7 +52,7 @@ impl Deliveries {
             let known = state.sinks.iter().find(|row| row.name == receiver.name);
             let next_row = known.map_or(state.next_outbox_row, |row| row.next_row);
             begin.push((receiver.name.clone(), Some(next_row)));
-            let link = Link::start(receiver, next_row, known.map(told).unwrap_or_default());
+            let link = ground.link(receiver, next_row, known.map(told).unwrap_or_default());
             backlog(&link, next_row, state)?;
             links.push(link);
         }

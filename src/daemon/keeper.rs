@@ -2,6 +2,7 @@
 //!
 //! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch holds.
 
+use super::Ground;
 use super::deliveries::Deliveries;
 use super::pump::{Aside, Batch, Hole, Pump};
 use crate::engine::{Engine, Record, Room, StoredInput, VERSION};
@@ -45,7 +46,21 @@ impl Keeper {
         pump: &mut Pump,
         retention: Retention,
     ) -> Result<(Keeper, Vec<Positions>)> {
-        let store = Store::open(dir)?;
+        Keeper::on(Store::open(dir)?, dir, incidents, logs, pump, retention)
+    }
+
+    /// As [`Keeper::open`], on a store that is open: that of `dir`.
+    ///
+    /// # Errors
+    /// As [`Keeper::open`].
+    pub fn on(
+        store: Store,
+        dir: &Path,
+        incidents: Option<&Path>,
+        logs: &[PathBuf],
+        pump: &mut Pump,
+        retention: Retention,
+    ) -> Result<(Keeper, Vec<Positions>)> {
         let history = History::open(dir, store.load()?.segments, retention)?;
         let mut keeper = Keeper {
             store,
@@ -157,10 +172,10 @@ impl Keeper {
     ///
     /// # Errors
     /// The state cannot be read or written, or no thread can be started.
-    pub fn start_sinks(&mut self, sinks: &BTreeMap<String, Settings>) -> Result<()> {
+    pub fn start_sinks(&mut self, sinks: &BTreeMap<String, Settings>, ground: &dyn Ground) -> Result<()> {
         let (deliveries, seq) = {
             let recovered = self.store.load()?;
-            (Deliveries::start(sinks, &recovered)?, recovered.seq)
+            (Deliveries::start(sinks, ground, &recovered)?, recovered.seq)
         };
         self.sinks = Some(deliveries);
         self.write(&Batch::default(), &[], seq, &Change::default())

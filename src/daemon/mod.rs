@@ -3,6 +3,7 @@
 //! Refuses to decide anything: what an event means is the engine's, what survives is the store's.
 
 mod deliveries;
+mod ground;
 mod keeper;
 mod pump;
 pub mod replay;
@@ -10,6 +11,7 @@ pub mod rewind;
 pub mod run;
 mod watch;
 
+pub use ground::{Ground, Machine};
 pub use keeper::Keeper;
 pub use pump::{Batch, Pump};
 pub use watch::{Watch, health};

@@ -15,6 +15,8 @@ use tokio::time::{Instant as Deadline, sleep_until};
 
 /// Committed rows, in order. What waits is bounded by the queue, which takes them even while it sends.
 pub type Rows = Vec<(u64, Arc<Note>)>;
+/// Where a worker gets them.
+pub type Inbox = UnboundedReceiver<Rows>;
 
 /// What a receiver has to have committed.
 #[derive(Clone, Default, Debug)]
@@ -40,14 +42,21 @@ impl Link {
     /// Starts a worker on the runtime that is entered. It ends with the runtime, or when its link is dropped.
     #[must_use]
     pub fn start(receiver: Receiver, next_row: u64, told: Vec<Arc<Note>>) -> Link {
+        let (link, desk, inbox) = Link::open(&receiver, next_row, told);
+        tokio::spawn(Worker { receiver, desk }.run(inbox));
+        link
+    }
+
+    /// A link whose other end the caller serves.
+    #[must_use]
+    pub fn open(receiver: &Receiver, next_row: u64, told: Vec<Arc<Note>>) -> (Link, Desk, Inbox) {
         let (rows, inbox) = unbounded_channel();
         let progress = Arc::new(Mutex::new(Progress { next_row, ..Progress::default() }));
         let settings = &receiver.settings;
         let queue = Queue::new(settings.route(), settings.keep(), receiver.refresh(), next_row, told);
         let name = receiver.name.clone();
-        let worker = Worker { receiver, queue, progress: progress.clone() };
-        tokio::spawn(worker.run(inbox));
-        Link { name, rows, progress, taken: next_row }
+        let desk = Desk { name: name.clone(), queue, progress: progress.clone() };
+        (Link { name, rows, progress, taken: next_row }, desk, inbox)
     }
 
     /// Hands committed rows over.
@@ -72,18 +81,56 @@ impl Link {
     }
 }
 
-struct Worker {
-    receiver: Receiver,
+/// What a worker knows: what is next, and how far it is. It neither sends nor looks at a clock.
+pub struct Desk {
+    name: String,
     queue: Queue,
     progress: Arc<Mutex<Progress>>,
 }
 
+impl Desk {
+    /// Takes committed rows.
+    pub fn take(&mut self, rows: Rows, now: Instant) {
+        for (row, note) in rows {
+            self.queue.push(row, note, now);
+        }
+    }
+
+    /// What to do now, as [`Queue::next`]; how far it is can be [taken](Link::take) then.
+    pub fn next(&mut self, now: Instant) -> Step {
+        let step = self.queue.next(now);
+        self.publish();
+        step
+    }
+
+    /// How the parcel on its way fared, as [`Queue::answered`].
+    pub fn answered(&mut self, outcome: &Outcome, now: Instant, lot: u64) {
+        self.queue.answered(outcome, now, lot);
+    }
+
+    fn publish(&mut self) {
+        let (tally, told) = (self.queue.take_tally(), self.queue.take_changed());
+        if tally.dropped > 0 {
+            let (name, dropped) = (&self.name, tally.dropped);
+            tracing::error!("sink {name}: dropped {dropped} notices over its limits of age, number or bytes");
+        }
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.next_row = self.queue.next_row();
+        progress.depth = self.queue.depth();
+        progress.told.extend(told);
+        progress.tally = progress.tally.plus(tally);
+    }
+}
+
+struct Worker {
+    receiver: Receiver,
+    desk: Desk,
+}
+
 impl Worker {
-    async fn run(mut self, mut inbox: UnboundedReceiver<Rows>) {
+    async fn run(mut self, mut inbox: Inbox) {
         loop {
-            let step = self.queue.next(Instant::now());
-            self.publish();
-            let rows = match step {
+            let rows = match self.desk.next(Instant::now()) {
                 Step::Send(parcel) => match self.send(parcel, &mut inbox).await {
                     Some(()) => continue,
                     None => return,
@@ -95,24 +142,24 @@ impl Worker {
                 Step::Idle => inbox.recv().await,
             };
             let Some(rows) = rows else { return };
-            take(&mut self.queue, rows);
+            self.desk.take(rows, Instant::now());
         }
     }
 
     /// Sends, and takes rows meanwhile; `None` when the daemon is gone.
-    async fn send(&mut self, parcel: Parcel, inbox: &mut UnboundedReceiver<Rows>) -> Option<()> {
+    async fn send(&mut self, parcel: Parcel, inbox: &mut Inbox) -> Option<()> {
         let (outcome, _) = {
             let sending = self.receiver.deliver(&parcel, wall_clock());
             tokio::pin!(sending);
             loop {
                 tokio::select! {
                     done = &mut sending => break done,
-                    rows = inbox.recv() => take(&mut self.queue, rows?),
+                    rows = inbox.recv() => self.desk.take(rows?, Instant::now()),
                 }
             }
         };
         self.say(&outcome, &parcel);
-        self.queue.answered(&outcome, Instant::now(), lot());
+        self.desk.answered(&outcome, Instant::now(), lot());
         Some(())
     }
 
@@ -127,26 +174,6 @@ impl Worker {
             Outcome::Retry { why, .. } => tracing::warn!("sink {name}: cannot deliver {what}: {why}; will try again"),
             Outcome::Refused { why } => tracing::error!("sink {name}: {what} is refused and not sent again: {why}"),
         }
-    }
-
-    fn publish(&mut self) {
-        let (tally, told) = (self.queue.take_tally(), self.queue.take_changed());
-        if tally.dropped > 0 {
-            let (name, dropped) = (&self.receiver.name, tally.dropped);
-            tracing::error!("sink {name}: dropped {dropped} notices over its limits of age, number or bytes");
-        }
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.next_row = self.queue.next_row();
-        progress.depth = self.queue.depth();
-        progress.told.extend(told);
-        progress.tally = progress.tally.plus(tally);
-    }
-}
-
-fn take(queue: &mut Queue, rows: Rows) {
-    let now = Instant::now();
-    for (row, note) in rows {
-        queue.push(row, note, now);
     }
 }
 
