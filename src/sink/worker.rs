@@ -96,16 +96,22 @@ impl Desk {
         }
     }
 
-    /// What to do now, as [`Queue::next`]; how far it is can be [taken](Link::take) then.
+    /// What to do now, as `queue.rs` says; how far it is can be [taken](Link::take) then.
     pub fn next(&mut self, now: Instant) -> Step {
         let step = self.queue.next(now);
         self.publish();
         step
     }
 
-    /// How the parcel on its way fared, as [`Queue::answered`].
+    /// How the parcel on its way fared. `lot` is any random number.
     pub fn answered(&mut self, outcome: &Outcome, now: Instant, lot: u64) {
         self.queue.answered(outcome, now, lot);
+    }
+
+    /// Notices that wait.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.queue.depth()
     }
 
     fn publish(&mut self) {
