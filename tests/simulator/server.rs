@@ -117,22 +117,17 @@ impl Server {
     /// The server dies in the middle of a line, and goes on in the same file, or after the NUL bytes that a host's
     /// crash leaves.
     pub fn restart(&mut self, chance: &mut Chance) {
-        if self.rest.take().is_none() {
-            return;
-        }
+        let Some(rest) = self.rest.take() else { return };
         let torn = self.written.pop().map(|line| line.text).unwrap_or_default();
         if chance.percent(50) {
             self.append(&[0; 700]);
             self.scars += 2;
             return;
         }
-        let len = fs::metadata(self.log()).map_or(0, |meta| meta.len()) as usize;
-        let bytes = fs::read(self.log()).unwrap();
-        let from = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
-        assert!(torn.as_bytes().starts_with(&bytes[from..len]));
-        let joined = format!("{}{}", String::from_utf8_lossy(&bytes[from..]), self.request(chance));
-        self.append(format!("{}\n", &joined[len - from..]).as_bytes());
-        self.written.push(Line { what: What::Malformed, text: joined, file: self.files, at_risk: false });
+        let next = self.request(chance);
+        self.append(format!("{next}\n").as_bytes());
+        let text = format!("{}{next}", &torn[..torn.len() - rest.len()]);
+        self.written.push(Line { what: What::Malformed, text, file: self.files, at_risk: false });
     }
 
     /// By rename, as kube-apiserver does.
