@@ -30,6 +30,10 @@ docs:
 bench:
     cargo bench
 
+# What history costs over a log of yours, and what questions take over so many events: `just bench-history LOG 10000000`.
+bench-history log rows="0":
+    cargo bench --bench history -- {{log}} {{rows}}
+
 # Damage real lines for some seconds and compare both decoders.
 fuzz seconds="30" seed="1":
     cargo test --release --test fuzz_decode -- {{seconds}} {{seed}}

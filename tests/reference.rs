@@ -7,6 +7,7 @@ use tokentrail::detect::{detectors, reference};
 fn pages() -> Vec<(String, String)> {
     let mut pages = reference::pages();
     pages.push(("docs/reference/config.md".to_owned(), tokentrail::config::reference::markdown()));
+    pages.push(("docs/reference/rules.md".to_owned(), tokentrail::detect::rule::reference::markdown()));
     pages.push(("docs/reference/cli.md".to_owned(), tokentrail::cli::reference::markdown()));
     pages.push(("docs/reference/api.md".to_owned(), tokentrail::api::reference()));
     pages.push(("docs/reference/metrics.md".to_owned(), tokentrail::telemetry::reference::markdown()));

@@ -4,11 +4,19 @@
 
 #[path = "sinks/alertmanager.rs"]
 mod alertmanager;
+#[path = "sinks/bodies.rs"]
+mod bodies;
 #[path = "daemon/harness.rs"]
 #[allow(dead_code)]
 mod harness;
 #[path = "sinks/local.rs"]
 mod local;
+#[path = "sinks/reload.rs"]
+mod reload;
+#[path = "sinks/syslog.rs"]
+mod syslog;
+#[path = "sinks/tls.rs"]
+mod tls;
 
 use harness::{Daemon, Home, incidents_of, sample};
 use hmac::{Hmac, Mac};
@@ -16,7 +24,7 @@ use local::{Local, Reply};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokentrail::base::Time;
 use tokentrail::sink::{self, Answer, Link, Note, Outcome, Parcel, Receiver, Settings, receivers_of};
@@ -37,16 +45,19 @@ fn note(revision: u32, status: &str, severity: &str) -> Arc<Note> {
     Arc::new(Note::read(row.to_string().as_bytes()).unwrap())
 }
 
+/// A connection belongs to the runtime that made it, so there is one for all.
 fn deliver(receiver: &mut Receiver, parcel: &Parcel) -> (Outcome, Option<Answer>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // A connection belongs to the runtime that made it.
-    let mut fresh = receiver.clone();
-    runtime.block_on(fresh.deliver(parcel, sink::wall_clock()))
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    let made = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    RUNTIME.get_or_init(made).block_on(receiver.deliver(parcel, sink::wall_clock()))
+}
+
+fn receiver(text: &str) -> Receiver {
+    receivers_of("s", &settings(text), "c1").remove(0)
 }
 
 fn send(text: &str, note: &Arc<Note>) -> Outcome {
-    let mut receiver = receivers_of("s", &settings(text)).remove(0);
-    deliver(&mut receiver, &Parcel::Notice { note: note.clone(), before: None }).0
+    deliver(&mut receiver(text), &Parcel::Notice { note: note.clone(), before: None }).0
 }
 
 fn secret(dir: &tempfile::TempDir, text: &str) -> String {
@@ -89,6 +100,33 @@ fn slack_gets_blocks_and_a_fallback() {
     assert!(body["text"].as_str().unwrap().starts_with("[high] TEST from tokentrail"), "{body}");
     assert_eq!(body["blocks"][0]["type"], "header");
     assert_eq!(body["blocks"][0]["text"]["type"], "plain_text");
+}
+
+/// <https://docs.slack.dev/reference/methods/chat.postMessage> and `chat.update`: `ok`, `channel` and `ts` in the answer.
+#[test]
+fn a_slack_bot_tried_by_hand_posts_changes_and_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let took = Reply::Status(200, r#"{"ok":true,"channel":"C9","ts":"1700000000.000100"}"#);
+    let local = Local::start(&[took.clone(), took.clone(), took]);
+    let token = secret(&dir, "xoxb-1");
+    let config = dir.path().join("t.yaml");
+    let slack = format!("{{ token: {{ file: '{token}' }}, channel: C1, api: '{}' }}", local.url);
+    std::fs::write(&config, format!("sinks:\n  bot: {{ slack: {slack} }}\n")).unwrap();
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_tokentrail"))
+        .args(["sink", "test", "bot", "--config"])
+        .arg(&config)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{out:?}");
+    let calls: Vec<_> = (0..3).map(|_| local.next()).collect();
+    let methods = calls.iter().map(|call| call.head.split(' ').nth(1).unwrap());
+    let expected = ["/hook/chat.postMessage", "/hook/chat.update", "/hook/chat.postMessage"];
+    assert_eq!(methods.collect::<Vec<_>>(), expected);
+    assert!(calls.iter().all(|call| call.header("authorization") == Some("Bearer xoxb-1")));
+    let [first, change, reply] = [0, 1, 2].map(|i| calls[i].json());
+    assert_eq!((&first["channel"], &change["channel"]), (&"C1".into(), &"C9".into()));
+    assert_eq!((&change["ts"], &reply["thread_ts"]), (&"1700000000.000100".into(), &"1700000000.000100".into()));
+    assert!(change["text"].as_str().unwrap().starts_with("[resolved] TEST"), "{change}");
 }
 
 /// <https://developer.pagerduty.com/docs/events-api-v2/trigger-events/>: required are routing_key, event_action and,
@@ -143,7 +181,7 @@ fn a_receiver_that_is_silent_holds_up_nobody_else() {
     let _entered = runtime.enter();
     let start = |local: &Local| {
         let settings = settings(&format!("webhook: {{ url: '{}', every_revision: true }}", local.url));
-        Link::start(receivers_of("s", &settings).remove(0), 0, Vec::new())
+        Link::start(receivers_of("s", &settings, "c1").remove(0), 0, Vec::new())
     };
     let (stuck, well) = (start(&silent), start(&good));
     let rows: sink::Rows = (0..50).map(|row| (row, note(row as u32 + 1, "updated", "medium"))).collect();

@@ -98,6 +98,22 @@ impl Remembered {
         }
     }
 
+    /// Takes `what` for known on at least `days` days: somebody who may say so said so. When all others are habit, the
+    /// weakest of them gives way.
+    pub fn teach(&mut self, what: &str, at: Time, horizon: Time, limit: usize, days: u16) {
+        let what = cut(what);
+        if self.position(what).is_err() && self.entries.len() >= limit.max(1) && self.weakest(horizon).is_none() {
+            let strengths = self.entries.iter().enumerate();
+            if let Some((weak, _)) = strengths.min_by_key(|(_, e)| e.seen.strength()) {
+                self.entries.remove(weak);
+            }
+        }
+        self.note(what, at, horizon, limit);
+        if let Ok(i) = self.position(what) {
+            self.entries[i].seen.days = self.entries[i].seen.days.max(days);
+        }
+    }
+
     fn insert(&mut self, i: usize, what: &str, at: Time) {
         // Grow by eighths, not doubles: a hundred thousand accounts pay for every empty place.
         if self.entries.len() == self.entries.capacity() {
@@ -179,6 +195,18 @@ mod tests {
         }
         memory.note("c", day(3), EVER, 2);
         assert_eq!((memory.get("c", EVER), memory.refused), (None, 1));
+    }
+
+    #[test]
+    fn what_is_taught_is_habit_even_where_all_is() {
+        let mut memory = Remembered::default();
+        for d in 1..4 {
+            memory.note("a", day(d), EVER, 2);
+            memory.note("b", day(d + 1), EVER, 2);
+        }
+        memory.teach("c", day(5), EVER, 2, 5);
+        assert_eq!(memory.get("c", EVER).map(|s| s.days), Some(5));
+        assert_eq!((memory.get("a", EVER), memory.len()), (None, 2));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::event::{AuditEvent, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// Most issuers of unbound tokens, and most targets of sensitive operations, remembered of one account.
-const ISSUERS_LIMIT: usize = 16;
-const TARGETS_LIMIT: usize = 128;
+pub(super) const ISSUERS_LIMIT: usize = 16;
+pub(super) const TARGETS_LIMIT: usize = 128;
 
 /// The account of the same name that was here before: another uid is another account.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub struct Account {
     pub targets: Remembered,
     /// Who issued the unbound tokens that were used, and which kinds of credential were.
     pub issuers: Remembered,
+    /// Findings that an operator called normal.
+    pub accepted: Remembered,
     pub credentials: Credentials,
     pub probes: Probes,
     pub rate: Rate,

@@ -7,6 +7,7 @@ pub mod account;
 pub mod address;
 pub mod addresses;
 pub mod features;
+pub mod lesson;
 pub mod makers;
 mod maturity;
 pub mod population;

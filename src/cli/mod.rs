@@ -2,6 +2,7 @@
 //!
 //! Refuses to hold logic: each command calls one thing and prints what comes back.
 
+mod ack;
 mod ask;
 mod demo;
 mod export;
@@ -9,6 +10,7 @@ mod query;
 pub mod reference;
 mod replay;
 mod rewind;
+mod rules;
 mod run;
 mod sink;
 
@@ -65,9 +67,49 @@ enum Command {
     Backtest(BacktestArgs),
     /// Judge history again and compare with the state; exit 1 at the first difference, which is named
     Verify(VerifyArgs),
+    /// Call an incident normal: its behaviour is habit from then on, and the incident ends
+    Ack(AckArgs),
+    /// Check rules, exemptions, silences and Sigma rules
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Try the places that notices go to
     #[command(subcommand)]
     Sink(SinkCommand),
+}
+
+#[derive(clap::Args)]
+struct AckArgs {
+    /// Its id, or at least the first 8 characters of it
+    #[arg(value_name = "INCIDENT")]
+    incident: String,
+    /// Why this is normal; kept with the incident
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Who answers for it; kept with the incident
+    #[arg(long, value_name = "NAME")]
+    owner: String,
+    /// The state directory of the daemon, or of a replay
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
+    state: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum RulesCommand {
+    /// Say of each rule whether it is right, and whether it can ever match; exit 1 if one is wrong
+    Check(RulesCheckArgs),
+}
+
+#[derive(clap::Args)]
+struct RulesCheckArgs {
+    /// Rule files, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// A line for people, or a JSON object a line
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Output,
+    /// Exit with 1 if a rule can never match, too
+    #[arg(long)]
+    strict: bool,
 }
 
 #[derive(Subcommand)]
@@ -245,6 +287,8 @@ pub fn main() -> ExitCode {
         Command::Backtest(args) => rewind::backtest(&args).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => rewind::verify(&args),
         Command::Export(args) => export::export(&args).map(|()| ExitCode::SUCCESS),
+        Command::Ack(args) => ack::ack(&args),
+        Command::Rules(RulesCommand::Check(args)) => rules::check(&args),
         Command::Ask(args) => ask::ask(args).map(|()| ExitCode::SUCCESS),
         Command::Sink(SinkCommand::Test(args)) => sink::test(&args),
     };

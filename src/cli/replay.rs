@@ -17,6 +17,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<ExitCode> {
     let config = Config::load(args.config.as_deref())?;
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let begun = Instant::now();
     let mut printer = Printer::new(args, begun);
     let summary = replay::replay(&args.files, args.state.as_deref(), &config, &mut printer)?;

@@ -28,6 +28,7 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     daemon.incidents = args.incidents.or(daemon.incidents.take());
     daemon.listen = args.listen.unwrap_or(daemon.listen);
     daemon.start = args.from.unwrap_or(daemon.start);
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     start(&config, Some(reloader))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -43,7 +44,7 @@ pub(super) fn start(config: &Config, reloader: Option<Reloader>) -> Result<()> {
     let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(daemon::health(Instant::now())));
     let waker = Waker::new(&config.daemon.audit_logs);
     let server = serve(listener, metrics.clone(), health.clone(), waker.handle())?;
-    let watch = Watch::new(metrics, health);
+    let watch = Watch::new(metrics, health, config.daemon.account_series);
     let style = style(std::io::stdout().is_terminal());
     let told = daemon::run::run(config, reloader, waker, &watch, &mut |revision: &Revision| {
         let mut out = std::io::stdout().lock();

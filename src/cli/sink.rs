@@ -18,7 +18,7 @@ pub(super) fn test(args: &SinkTestArgs) -> Result<ExitCode> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut failed = false;
-    for mut receiver in sink::receivers_of(&args.name, settings) {
+    for mut receiver in sink::receivers_of(&args.name, settings, &config.policy.cluster) {
         failed |= !runtime.block_on(told(&mut receiver, &config.policy.cluster));
     }
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
@@ -30,11 +30,13 @@ async fn told(receiver: &mut Receiver, cluster: &str) -> bool {
     let mut before = None;
     for (what, ended) in [("the sample", false), ("its end", true)] {
         let note = Arc::new(sink::sample(cluster, begun, ended));
-        let parcel = Parcel::Notice { note: note.clone(), before: before.replace(note) };
+        let parcel = Parcel::Notice { note: note.clone(), before: before.take() };
         let (outcome, answer) = receiver.deliver(&parcel, sink::wall_clock()).await;
-        let said = answer.map(|Answer { status, text }| format!("{status} {text}")).unwrap_or_default();
+        let kept = receiver.take_handle();
+        before = Some(kept.map_or(note.clone(), |handle| Arc::new(note.with_handle(&handle))));
+        let said = answer.map(|Answer { status, text, .. }| format!(": {status} {text}")).unwrap_or_default();
         match outcome {
-            Outcome::Delivered => println!("{}: took {what}: {}", receiver.name, said.trim()),
+            Outcome::Delivered => println!("{}: took {what}{}", receiver.name, said.trim_end()),
             Outcome::Retry { why, .. } => {
                 println!("{}: did not take {what}, the daemon would try again: {why}", receiver.name);
                 return false;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 /// One thing that is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
+    /// Where it is another file than the settings: a rule file.
+    pub file: Option<PathBuf>,
     /// Path of the setting, such as `incidents.quiet_seconds`; empty where the whole file is meant.
     pub field: String,
     /// What is wrong, without a full stop.
@@ -28,7 +30,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn file(file: &Path, what: String, remedy: &str) -> ConfigError {
-        let problem = Problem { field: String::new(), what, remedy: remedy.to_owned(), place: None };
+        let problem = Problem { file: None, field: String::new(), what, remedy: remedy.to_owned(), place: None };
         ConfigError { file: file.to_owned(), problems: vec![problem] }
     }
 
@@ -39,13 +41,13 @@ impl ConfigError {
         ConfigError { file: file.to_owned(), problems }
     }
 
-    pub(super) fn yaml(file: &Path, text: &str, error: &serde_saphyr::Error) -> ConfigError {
+    pub(in crate::config) fn yaml(file: &Path, text: &str, error: &serde_saphyr::Error) -> ConfigError {
         let location = error.without_snippet().location();
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let place = location.map(|l| (number(l.line()), number(l.column())));
         let field = place.and_then(|(line, _)| place::at(text, line)).unwrap_or_default();
         let (what, remedy) = worded(&error.without_snippet().to_string());
-        ConfigError { file: file.to_owned(), problems: vec![Problem { field, what, remedy, place }] }
+        ConfigError { file: file.to_owned(), problems: vec![Problem { file: None, field, what, remedy, place }] }
     }
 }
 
@@ -66,6 +68,10 @@ fn worded(message: &str) -> (String, String) {
     }
     if let Some((_, known)) = message.split_once("expected ").filter(|_| unknown) {
         return ("there is no such setting".to_owned(), format!("use {}", known.trim_end_matches('.')));
+    }
+    if let Some((_, name)) = message.split_once("missing field ") {
+        let what = format!("{} is missing", name.trim_matches(['`', '.']));
+        return (what, "write it".to_owned());
     }
     if message.contains("duplicate") {
         return ("the setting stands there twice".to_owned(), "keep one of the two".to_owned());
@@ -93,7 +99,7 @@ impl fmt::Display for ConfigError {
             if i > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{}", self.file.display())?;
+            write!(f, "{}", problem.file.as_ref().unwrap_or(&self.file).display())?;
             if let Some((line, column)) = problem.place {
                 write!(f, ":{line}:{column}")?;
             }

@@ -6,6 +6,7 @@ mod error;
 mod place;
 pub mod reference;
 mod reload;
+pub mod rules;
 mod validate;
 
 pub use error::{ConfigError, Problem};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Read when no file is named and it exists.
 pub const DEFAULT_PATH: &str = "/etc/tokentrail/tokentrail.yaml";
@@ -32,10 +34,14 @@ pub const BUNDLED: &str = include_str!("../../config/tokentrail.yaml");
 pub struct Config {
     /// What takes effect when the daemon starts.
     pub daemon: Daemon,
-    /// Where notices go, by name; takes effect when the daemon starts.
+    /// Where notices go, by name; takes effect while it runs.
     pub sinks: BTreeMap<String, sink::Settings>,
+    /// Files and directories of rules, exemptions and silences; relative paths begin at the settings file.
+    pub rules: Vec<PathBuf>,
     /// What takes effect while it runs.
     pub policy: Policy,
+    /// Rules that match less than they say, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// Where a log that was never read begins.
@@ -72,6 +78,8 @@ pub struct Daemon {
     pub history_days: u32,
     /// Megabytes (10^6) that the event files of history may take; the oldest go first.
     pub history_megabytes: u64,
+    /// Service accounts with a series of their own in `tokentrail_account_incidents_total`, at most 500; 0 for none.
+    pub account_series: usize,
 }
 
 impl Default for Daemon {
@@ -86,6 +94,7 @@ impl Default for Daemon {
             poll_seconds: 1.0,
             history_days: 90,
             history_megabytes: 10_000,
+            account_series: 0,
         }
     }
 }
@@ -119,6 +128,8 @@ struct File {
     visibility: Visibility,
     /// Per detector, by its id.
     detectors: BTreeMap<String, DetectorPolicy>,
+    /// Files and directories of rules, exemptions and silences; relative paths begin at this file.
+    rules: Vec<PathBuf>,
     /// Where notices about incidents go, by names of yours; docs/sinks.md has a section for each kind.
     sinks: BTreeMap<String, sink::Settings>,
 }
@@ -136,6 +147,7 @@ impl From<File> for Config {
             incidents,
             visibility,
             detectors,
+            rules,
             sinks,
         } = file;
         let policy = Policy {
@@ -148,8 +160,9 @@ impl From<File> for Config {
             incidents,
             visibility,
             detectors,
+            rules: Arc::default(),
         };
-        Config { daemon, sinks, policy }
+        Config { daemon, sinks, rules, policy, warnings: Vec::new() }
     }
 }
 
@@ -162,7 +175,7 @@ impl Config {
         Reloader::open(path).map(|(config, _)| config)
     }
 
-    /// Reads settings out of `text`; `file` is only named in errors.
+    /// Reads settings out of `text`; `file` is named in errors, and relative paths of rules begin beside it.
     ///
     /// # Errors
     /// As [`Config::load`], but for reading.
@@ -173,7 +186,15 @@ impl Config {
         } else {
             serde_saphyr::from_str_with_options(text, options).map_err(|e| ConfigError::yaml(file, text, &e))?
         };
-        let config = Config::from(parsed);
+        let mut config = Config::from(parsed);
+        if !config.rules.is_empty() {
+            let loaded = rules::load(&config.rules, config_dir(file));
+            if let Some(error) = loaded.error() {
+                return Err(error);
+            }
+            config.warnings = loaded.warnings();
+            config.policy.rules = Arc::new(loaded.rules);
+        }
         let problems = validate::problems(&config);
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::settings(file, text, problems)) }
     }
@@ -193,15 +214,16 @@ impl Config {
         if self.policy.limits != newer.policy.limits {
             changed.push("limits".to_owned());
         }
-        if self.sinks != newer.sinks {
-            changed.push("sinks".to_owned());
-        }
         let verb = if changed.len() == 1 { "takes" } else { "take" };
         let names = changed.join(", ");
         (!changed.is_empty()).then(|| {
             format!("{names} changed in the configuration and {verb} effect only when tokentrail is restarted")
         })
     }
+}
+
+fn config_dir(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ fn a_secret_of_a_sink_is_named_by_its_place_and_never_quoted() {
         assert!(!error.contains("hunter22"), "{error}");
     }
     let config = parse("sinks:\n  a:\n    slack: { url: { env: SLACK } }\n").unwrap();
-    assert_eq!(config.sinks["a"].slack.as_ref().unwrap().url, sink::Secret::Env("SLACK".to_owned()));
+    assert_eq!(config.sinks["a"].slack.as_ref().unwrap().url, Some(sink::Secret::Env("SLACK".to_owned())));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use super::{Config, Daemon, Problem};
 use crate::detect::{Policy, detectors};
 use crate::engine::camera;
+use crate::telemetry::accounts;
 
 /// Longest name of a cluster: it is part of every incident.
 const CLUSTER_NAME: usize = 63;
@@ -27,7 +28,13 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
 }
 
 fn say(found: &mut Vec<Problem>, field: &str, what: &str, remedy: &str) {
-    found.push(Problem { field: field.to_owned(), what: what.to_owned(), remedy: remedy.to_owned(), place: None });
+    found.push(Problem {
+        file: None,
+        field: field.to_owned(),
+        what: what.to_owned(),
+        remedy: remedy.to_owned(),
+        place: None,
+    });
 }
 
 fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
@@ -51,6 +58,10 @@ fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
         let remedy = "set 65536 (64 KiB) to 268435456 (256 MiB); the default is 16777216";
         say(found, "daemon.max_line_bytes", "the longest line is out of range", remedy);
     }
+    if daemon.account_series > accounts::MOST {
+        let remedy = "set 0 to 500; each is a series in Prometheus";
+        say(found, "daemon.account_series", "there are too many", remedy);
+    }
     if !POLL_SECONDS.contains(&daemon.poll_seconds) {
         let remedy = "set 0.05 to 3600 seconds; the default is 1";
         say(found, "daemon.poll_seconds", "the pause between looks is out of range", remedy);
@@ -59,6 +70,8 @@ fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
 
 fn sinks(config: &Config, found: &mut Vec<Problem>) {
     let known: Vec<&str> = detectors::ALL.iter().map(|d| d.meta.id).chain(VISIBILITY).collect();
+    let rules = &config.policy.rules.rules;
+    let is_known = |id: &String| known.contains(&id.as_str()) || rules.iter().any(|r| r.id == *id);
     for (name, settings) in &config.sinks {
         let field = format!("sinks.{name}");
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -68,7 +81,7 @@ fn sinks(config: &Config, found: &mut Vec<Problem>) {
         for (below, what, remedy) in settings.wrong() {
             say(found, format!("{field}.{below}").trim_end_matches('.'), what, remedy);
         }
-        if settings.detectors.iter().any(|id| !known.contains(&id.as_str())) {
+        if !settings.detectors.iter().all(is_known) {
             let remedy = format!("use {}", known.join(", "));
             say(found, &format!("{field}.detectors"), "there is no such detector", &remedy);
         }

@@ -14,7 +14,10 @@ use std::sync::Arc;
 const ROWS_AT_ONCE: usize = 1024;
 
 pub(super) struct Deliveries {
+    ground: Arc<dyn Ground>,
     links: Vec<Link>,
+    /// Those whose settings changed, until what they came to is committed.
+    stopped: Vec<Link>,
     /// Until their first commit sinks that are gone hold rows back, and new ones have no place.
     begin: Vec<(String, Option<u64>)>,
     /// `None` once it is shut down.
@@ -33,31 +36,60 @@ impl Deliveries {
     /// Starts every sink where it was committed last; a new one begins with what comes now.
     pub(super) fn start(
         sinks: &BTreeMap<String, Settings>,
-        ground: &dyn Ground,
+        cluster: &str,
+        ground: &Arc<dyn Ground>,
         state: &Recovered<'_>,
     ) -> Result<Deliveries> {
-        let receivers = sink::receivers(sinks);
-        let wanted: BTreeSet<&str> = receivers.iter().map(|r| r.name.as_str()).collect();
-        let gone = state.sinks.iter().filter(|row| !wanted.contains(row.name.as_str()));
-        let mut begin: Vec<(String, Option<u64>)> = gone.map(|row| (row.name.clone(), None)).collect();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("sinks")
             .enable_all()
             .build()
             .context("no thread can be started for the sinks")?;
-        let entered = runtime.enter();
-        let mut links = Vec::new();
+        let runtime = Some(runtime);
+        let (links, stopped, begin, counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut all = Deliveries { ground: ground.clone(), links, stopped, begin, runtime, counts };
+        all.start_others(sinks, cluster, state)?;
+        Ok(all)
+    }
+
+    /// Ends the sinks that are gone or have other settings. Commit what [`Deliveries::take`] then brings, and
+    /// [start the others](Deliveries::start_others).
+    pub(super) fn stop_changed(&mut self, sinks: &BTreeMap<String, Settings>, cluster: &str) {
+        let receivers = sink::receivers(sinks, cluster);
+        let (kept, mut changed): (Vec<Link>, Vec<Link>) =
+            std::mem::take(&mut self.links).into_iter().partition(|link| receivers.iter().any(|r| link.is_for(r)));
+        self.links = kept;
+        if let Some(runtime) = &self.runtime {
+            changed.iter_mut().for_each(|link| runtime.block_on(link.stop()));
+        }
+        self.stopped = changed;
+    }
+
+    /// Starts the sinks that do not run, where they were committed last.
+    pub(super) fn start_others(
+        &mut self,
+        sinks: &BTreeMap<String, Settings>,
+        cluster: &str,
+        state: &Recovered<'_>,
+    ) -> Result<()> {
+        let receivers = sink::receivers(sinks, cluster);
+        let wanted: BTreeSet<&str> = receivers.iter().map(|r| r.name.as_str()).collect();
+        let gone = state.sinks.iter().filter(|row| !wanted.contains(row.name.as_str()));
+        self.begin.extend(gone.map(|row| (row.name.clone(), None)));
+        let _entered = self.runtime.as_ref().map(tokio::runtime::Runtime::enter);
         for receiver in receivers {
+            if self.links.iter().any(|link| link.name == receiver.name) {
+                continue;
+            }
             let known = state.sinks.iter().find(|row| row.name == receiver.name);
             let next_row = known.map_or(state.next_outbox_row, |row| row.next_row);
-            begin.push((receiver.name.clone(), Some(next_row)));
-            let link = ground.link(receiver, next_row, known.map(told).unwrap_or_default());
+            self.begin.push((receiver.name.clone(), Some(next_row)));
+            let link = self.ground.link(receiver, next_row, known.map(told).unwrap_or_default());
             backlog(&link, next_row, state)?;
-            links.push(link);
+            self.links.push(link);
         }
-        drop(entered);
-        Ok(Deliveries { links, begin, runtime: Some(runtime), counts: Vec::new() })
+        Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -74,17 +106,21 @@ impl Deliveries {
 
     /// Whether there is something to commit.
     pub(super) fn has_news(&self) -> bool {
-        !self.begin.is_empty() || self.links.iter().any(Link::has_news)
+        !self.begin.is_empty() || !self.stopped.is_empty() || self.links.iter().any(Link::has_news)
     }
 
     /// What is to be committed now.
     pub(super) fn take(&mut self) -> Vec<Moved> {
         let begin = std::mem::take(&mut self.begin).into_iter();
         let mut moved: Vec<Moved> = begin.map(|(name, next_row)| Moved { name, next_row, told: Vec::new() }).collect();
-        for link in &mut self.links {
-            let Progress { next_row, told, tally, depth } = link.take();
-            self.counts.push((link.name.clone(), tally, depth));
-            moved.push(Moved { name: link.name.clone(), next_row: Some(next_row), told: told.into_iter().collect() });
+        let stopped = std::mem::take(&mut self.stopped);
+        // What waited for a sink that is gone waits no more.
+        let stopped = stopped.into_iter().map(|mut link| (link.name.clone(), Progress { depth: 0, ..link.take() }));
+        let running = self.links.iter_mut().map(|link| (link.name.clone(), link.take()));
+        for (name, progress) in stopped.chain(running) {
+            let Progress { next_row, told, tally, depth } = progress;
+            self.counts.push((name.clone(), tally, depth));
+            moved.push(Moved { name, next_row: Some(next_row), told: told.into_iter().collect() });
         }
         moved
     }

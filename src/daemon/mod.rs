@@ -2,6 +2,7 @@
 //!
 //! Refuses to decide anything: what an event means is the engine's, what survives is the store's.
 
+pub mod commands;
 mod deliveries;
 mod ground;
 mod keeper;

@@ -9,6 +9,7 @@ use crate::event::origin;
 use crate::source::{GapKind, Item};
 use crate::store::history::{Place, Rows};
 use crate::store::{self, Advance};
+use std::path::PathBuf;
 
 /// Ticks that wait for something to be committed with.
 const TICKS_AT_ONCE: usize = 64;
@@ -64,6 +65,8 @@ pub struct Batch {
     pub bytes: u64,
     pub events: u64,
     pub malformed: [u64; Malformed::ALL.len()],
+    /// Files of commands that were taken: they go after the commit.
+    pub commands: Vec<PathBuf>,
     /// The events, for those who keep a history.
     pub rows: Option<Rows>,
 }
@@ -75,6 +78,7 @@ impl Batch {
         self.advances.is_empty()
             && self.holes.is_empty()
             && self.out.revisions.is_empty()
+            && self.commands.is_empty()
             && self.inputs.len() < TICKS_AT_ONCE
     }
 

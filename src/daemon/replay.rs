@@ -2,10 +2,11 @@
 //!
 //! Refuses ticks and clocks: only what stands in the lines decides.
 
-use super::{Batch, Keeper, Pump};
+use super::{Batch, Keeper, Pump, commands};
 use crate::base::{Digest, Time};
 use crate::config::Config;
 use crate::detect::Severity;
+use crate::detect::rule::Trouble;
 use crate::engine::Engine;
 use crate::event::decode::{self, Malformed};
 use crate::incident::{Incident, Revision, Status};
@@ -34,6 +35,10 @@ pub struct Summary {
     pub accounts: usize,
     pub mature: usize,
     pub newest: Time,
+    /// Findings that an exemption or an acknowledgement covered.
+    pub exempted: u64,
+    /// Rules without an answer, by id and fault, with how often.
+    pub troubles: Vec<(Trouble, u64)>,
     /// Files whose last line has no end yet, with its bytes: left for `run`.
     pub unfinished: Vec<(PathBuf, u64)>,
 }
@@ -78,6 +83,9 @@ pub fn replay(
         None => (None, Positions::default()),
     };
     let limits = Limits { max_line: config.daemon.max_line_bytes, ..Limits::default() };
+    if let Some(dir) = state {
+        commands::take(dir, &mut pump);
+    }
     let mut archive = Archive::open(paths, positions, limits)?;
     let (mut committed, mut day) = (0, pump.engine.now().day());
     let mut summary = Summary::default();
@@ -103,7 +111,7 @@ pub fn replay(
         }
     }
     if let Some(keeper) = &mut keeper {
-        keeper.roll(&pump, true)?;
+        keeper.finish(&mut pump, true)?;
     }
     stories.end(&mut summary, audience)?;
     summary.unfinished = archive.unfinished().to_vec();
@@ -131,6 +139,13 @@ fn count(summary: &mut Summary, batch: &Batch) {
     summary.events += batch.events;
     summary.judged += batch.out.judged;
     summary.gaps += batch.holes.len() as u64;
+    summary.exempted += batch.out.exempted;
+    for (trouble, times) in &batch.out.troubles {
+        match summary.troubles.iter_mut().find(|(t, _)| t == trouble) {
+            Some((_, sum)) => *sum += times,
+            None => summary.troubles.push((trouble.clone(), *times)),
+        }
+    }
     for (sum, n) in summary.malformed.iter_mut().zip(batch.malformed) {
         *sum += n;
     }

@@ -4,7 +4,7 @@
 //! other failed write ends the process.
 
 use super::watch::Watch;
-use super::{Ground, Keeper, Machine, Pump};
+use super::{Ground, Keeper, Machine, Pump, commands};
 use crate::base::{Span, Time};
 use crate::config::{Begin, Config, Reloader};
 use crate::detect::Policy;
@@ -43,17 +43,22 @@ pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch:
     let mut reloader = reloader;
     let mut session = Session::open(config, config.policy.clone(), Arc::new(Machine))?;
     watch.opened();
-    watch.sinks_named(crate::sink::receivers(&config.sinks).iter().map(|r| r.name.as_str()));
+    watch.sinks_named(&names(config));
     loop {
         let Err(error) = session.follow(&mut waker, &mut reloader, watch, tell) else { return Ok(()) };
-        let policy = session.policy().clone();
+        let (policy, sinks) = (session.policy().clone(), session.config.sinks.clone());
         // The state is unlocked before it is opened again.
         drop(session);
-        match reopen(error, config, &policy, &mut waker, watch)? {
+        match reopen(error, &Config { sinks, ..config.clone() }, &policy, &mut waker, watch)? {
             Some(opened) => session = opened,
             None => return Ok(()),
         }
     }
+}
+
+/// Of the receivers of all sinks.
+fn names(config: &Config) -> Vec<String> {
+    crate::sink::receivers(&config.sinks, &config.policy.cluster).into_iter().map(|r| r.name).collect()
 }
 
 /// Waits for room on the disk, then opens the state as after a crash. `None` if it is time to stop.
@@ -126,7 +131,7 @@ impl Session {
             &mut pump,
             daemon.retention(),
         )?;
-        keeper.start_sinks(&config.sinks, &*ground)?;
+        keeper.start_sinks(&config.sinks, &policy.cluster, &ground)?;
         let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
         let start = match daemon.start {
             Begin::Oldest => Start::Oldest,
@@ -176,7 +181,8 @@ impl Session {
         self.read(now);
         self.tick(now);
         if now >= self.reload_at {
-            self.reload(reloader, watch);
+            self.reload(reloader, watch)?;
+            commands::take(&self.config.daemon.state, &mut self.pump);
             self.reload_at = now + RELOAD_EVERY;
         }
         let due = now.duration_since(self.committed) >= COMMIT_EVERY || !self.caught_up;
@@ -228,20 +234,24 @@ impl Session {
         self.pump.tell(StoredInput::Tick(self.pump.engine.now() + passed - TICK_MARGIN));
     }
 
-    fn reload(&mut self, reloader: Option<&mut Reloader>, watch: &Watch) {
+    fn reload(&mut self, reloader: Option<&mut Reloader>, watch: &Watch) -> Result<()> {
         match reloader.and_then(Reloader::check) {
             None => {}
             Some(Ok(config)) => {
-                tracing::info!("the configuration changed: its policy is in force");
-                if let Some(warning) = self.config.restart_warning(&config) {
-                    tracing::warn!("{warning}");
+                tracing::info!("the configuration changed: its policy and its sinks are in force");
+                let restart = self.config.restart_warning(&config);
+                restart.iter().chain(&config.warnings).for_each(|warning| tracing::warn!("{warning}"));
+                let old = std::mem::replace(&mut self.config, config.clone());
+                if old.sinks != config.sinks || old.policy.cluster != config.policy.cluster {
+                    self.keeper.change_sinks(&config.sinks, &config.policy.cluster)?;
+                    watch.sinks_named(&names(&config));
                 }
-                self.config = config.clone();
                 self.pump.tell(StoredInput::Policy(Box::new(config.policy)));
                 watch.reloaded(None);
             }
             Some(Err(error)) => watch.reloaded(Some(error.to_string())),
         }
+        Ok(())
     }
 
     fn commit(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
@@ -279,6 +289,10 @@ impl Session {
     /// # Errors
     /// As [`Keeper::commit`].
     pub fn stop(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
-        if self.pump.batch.is_empty() && !self.keeper.has_news() { Ok(()) } else { self.commit(watch, tell) }
+        let batch = &self.pump.batch;
+        if !batch.is_empty() || !batch.inputs.is_empty() || self.keeper.has_news() {
+            self.commit(watch, tell)?;
+        }
+        self.keeper.finish(&mut self.pump, false)
     }
 }

@@ -4,11 +4,11 @@
 
 use super::Batch;
 use super::pump::Hole;
-use crate::engine::Engine;
+use crate::engine::{Answer, Command, Engine, Refusal};
 use crate::event::decode::Malformed;
 use crate::incident::{Incident, Reason, Revision, Status};
 use crate::sink::Tally;
-use crate::telemetry::{Health, Metrics};
+use crate::telemetry::{Accounts, Health, Metrics};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -26,6 +26,7 @@ pub struct Watch {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     counted: Mutex<Option<Instant>>,
+    accounts: Accounts,
 }
 
 /// The checks of readiness that a daemon has.
@@ -37,10 +38,11 @@ pub fn health(now: Instant) -> Health {
 }
 
 impl Watch {
+    /// With series for so many service accounts.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>, health: Arc<Health>) -> Watch {
+    pub fn new(metrics: Arc<Metrics>, health: Arc<Health>, account_series: usize) -> Watch {
         metrics.config_loaded(wall_clock());
-        Watch { metrics, health, counted: Mutex::new(None) }
+        Watch { metrics, health, counted: Mutex::new(None), accounts: Accounts::new(account_series) }
     }
 
     /// Once a turn of the loop.
@@ -85,6 +87,12 @@ impl Watch {
         if batch.out.silent.0 > 0 {
             metrics.count_gap("silent", batch.out.silent.0 as f64 / 1e6);
         }
+        metrics.exempted.inc_by(batch.out.exempted);
+        for (trouble, times) in &batch.out.troubles {
+            metrics.rule_errors.inc_by(*times);
+            tracing::warn!("rule {} had no answer at {times} events: {}", trouble.id, trouble.fault.words());
+        }
+        batch.out.answers.iter().for_each(answer);
         for (detector, severity) in &batch.out.findings {
             metrics.count_finding(detector, *severity);
         }
@@ -93,6 +101,10 @@ impl Watch {
 
     fn revision(&self, Revision { incident, notice }: &Revision) {
         let Incident { severity, kind, .. } = *incident;
+        let account = incident.principal.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+        if let (Some((namespace, name)), 1) = (account, incident.revision) {
+            self.metrics.count_account(&self.accounts, namespace, name);
+        }
         match (incident.revision, incident.status, notice.reason) {
             (1, ..) => self.metrics.count_opened(severity, kind),
             (_, Status::Resolved, _) => self.metrics.count_resolved(severity, kind),
@@ -113,8 +125,8 @@ impl Watch {
     }
 
     /// The sinks that there are: their series begin at 0.
-    pub fn sinks_named<'a>(&self, names: impl Iterator<Item = &'a str>) {
-        names.for_each(|name| self.metrics.count_sink(name, [0; 4], 0));
+    pub fn sinks_named(&self, names: &[String]) {
+        names.iter().for_each(|name| self.metrics.count_sink(name, [0; 4], 0));
     }
 
     /// What came of deliveries, and how many notices wait for each sink.
@@ -141,6 +153,19 @@ impl Watch {
         if let Some(problem) = problem {
             tracing::error!("{problem}; the last good configuration stays in force");
         }
+    }
+}
+
+/// What became of a command.
+fn answer(answer: &Answer) {
+    let Command::Ack(ack) = &answer.command;
+    let incident = ack.incident;
+    match &answer.outcome {
+        Ok(kept) => tracing::info!("incident {incident} is acknowledged: {} words were taught", kept.taught),
+        Err(Refusal::Repeated) => tracing::info!("incident {incident} was acknowledged before"),
+        Err(Refusal::NothingToLearn) => tracing::error!(
+            "incident {incident} cannot be acknowledged: it is not known, too old, or names nothing that a baseline learns"
+        ),
     }
 }
 

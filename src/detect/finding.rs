@@ -1,8 +1,10 @@
 //! One detector, one judgement, with its evidence.
 
+use super::rule::Rule;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::fmt;
+use std::sync::Arc;
 
 /// How much a person should care. The order is the order of the words.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -62,15 +64,59 @@ pub enum Tactic {
     Impact,
     /// Not an attacker's: what we could not see.
     Visibility,
+    /// A rule of the operator's that names none: it makes no chain with others.
+    Unnamed,
+}
+
+/// Who found it: a detector of ours, or a rule of the operator's.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Source {
+    BuiltIn(&'static str),
+    Rule(Arc<Rule>),
+}
+
+impl Source {
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Source::BuiltIn(id) => id,
+            Source::Rule(rule) => &rule.id,
+        }
+    }
+
+    /// The id to keep.
+    #[must_use]
+    pub fn name(&self) -> SmolStr {
+        match self {
+            Source::BuiltIn(id) => SmolStr::new_static(id),
+            Source::Rule(rule) => rule.id.clone(),
+        }
+    }
+
+    /// What the operator wrote for the responder; empty for our own, whose pages say it.
+    #[must_use]
+    pub fn respond(&self) -> &[String] {
+        match self {
+            Source::BuiltIn(_) => &[],
+            Source::Rule(rule) => &rule.respond,
+        }
+    }
+}
+
+impl From<&'static str> for Source {
+    fn from(id: &'static str) -> Source {
+        Source::BuiltIn(id)
+    }
 }
 
 /// What a detector returns. The engine adds who, when and which event.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Finding {
-    pub detector: &'static str,
+    pub detector: Source,
     pub title: SmolStr,
     pub severity: Severity,
     pub tactic: Tactic,
+    /// Of a detector of ours; a rule brings its own.
     pub techniques: &'static [&'static str],
     /// One plain sentence: what this account does otherwise.
     pub expected: String,
@@ -91,4 +137,15 @@ pub enum Novelty {
     Agent,
     Origin,
     Credential,
+}
+
+impl Finding {
+    /// ATT&CK technique ids.
+    pub fn techniques(&self) -> impl Iterator<Item = &str> {
+        let own: &[SmolStr] = match &self.detector {
+            Source::BuiltIn(_) => &[],
+            Source::Rule(rule) => &rule.techniques,
+        };
+        self.techniques.iter().copied().chain(own.iter().map(SmolStr::as_str))
+    }
 }

@@ -5,9 +5,10 @@
 pub mod acts;
 pub mod coverage;
 pub mod detectors;
-mod finding;
+pub mod finding;
 pub mod policy;
 pub mod reference;
+pub mod rule;
 pub mod sensitive;
 mod view;
 

@@ -3,10 +3,12 @@
 //! Refuses defaults in code that the documented policy file does not show: a test compares them.
 
 use super::Severity;
+use super::rule::Rules;
 use crate::baseline::{Learning, population::Limits};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All settings of judging and of incidents. Every field has a default.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -23,6 +25,9 @@ pub struct Policy {
     pub visibility: Visibility,
     /// Per detector, by its id.
     pub detectors: BTreeMap<String, DetectorPolicy>,
+    /// What the rule files say, compiled.
+    #[schemars(skip)]
+    pub rules: Arc<Rules>,
 }
 
 /// What the operator knows of addresses.

@@ -215,7 +215,7 @@ pub fn gap(source: SourceIndex, gap: &Gap<'_>, now: Time) -> Blind {
 
 fn finding(detector: &'static str, title: &str, expected: String, observed: String) -> Finding {
     Finding {
-        detector,
+        detector: detector.into(),
         title: title.into(),
         severity: Severity::Medium,
         tactic: Tactic::Visibility,

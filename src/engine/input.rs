@@ -1,5 +1,6 @@
 //! Everything that can change the engine: one closed list.
 
+use super::word::Command;
 use crate::base::{Digest, Time};
 use crate::detect::Policy;
 use crate::event::AuditEvent;
@@ -18,6 +19,8 @@ pub enum Input<'a> {
     Gap { source: SourceIndex, gap: Gap<'a> },
     /// The operator changed the settings.
     Policy(Box<Policy>),
+    /// The operator says something about an incident.
+    Command(Box<Command>),
 }
 
 /// A hole in what was seen, as a fact of the stream.
@@ -38,6 +41,7 @@ pub enum StoredInput {
     Tick(Time),
     Gap { source: SourceIndex, kind: String, detail: String, digest: Digest },
     Policy(Box<Policy>),
+    Command(Box<Command>),
 }
 
 impl StoredInput {
@@ -49,6 +53,7 @@ impl StoredInput {
                 Input::Gap { source: *source, gap: Gap { kind, detail, digest: *digest } }
             }
             StoredInput::Policy(policy) => Input::Policy(policy.clone()),
+            StoredInput::Command(command) => Input::Command(command.clone()),
         }
     }
 }

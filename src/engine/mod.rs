@@ -11,20 +11,24 @@ mod observe;
 mod records;
 mod remark;
 mod trace;
+pub mod word;
 
 pub use input::{Gap, Input, SourceIndex, StoredInput};
 pub use records::{Record, Room, account, describe, room_name};
 pub use trace::{Known, Trace};
+pub use word::{Ack, Acknowledged, Command};
 
 use crate::base::{Digest, Time, text};
 use crate::baseline::makers::Makers;
 use crate::baseline::{Addresses, Population};
+use crate::detect::rule::Trouble;
 use crate::detect::{Finding, Policy};
 use crate::event::AuditEvent;
-use crate::incident::{Arrival, Correlator, Revision};
+use crate::incident::{Acknowledgement, Arrival, Correlator, Revision};
 use camera::{Blind, Camera};
 use clock::Clock;
 use observe::Scratch;
+use smol_str::SmolStr;
 
 /// Of what the same inputs make of the same records. It goes up whenever a judgement or the bytes of a record change:
 /// records are compared within one version only. `tests/rewind.rs` notices.
@@ -36,11 +40,35 @@ pub struct Output {
     /// In the order in which they were made.
     pub revisions: Vec<Revision>,
     /// Findings by detector and severity, for metrics.
-    pub findings: Vec<(&'static str, crate::detect::Severity)>,
+    pub findings: Vec<(SmolStr, crate::detect::Severity)>,
+    /// Findings that an exemption or an acknowledgement covered: they are no findings.
+    pub exempted: u64,
+    /// Rules without an answer at an event, by rule and fault, with how often.
+    pub troubles: Vec<(Trouble, u64)>,
+    /// Commands that were taken, in their order.
+    pub answers: Vec<Answer>,
     /// Silences of logs that ended, together.
     pub silent: crate::base::Span,
     /// Events that were judged (the others repeat what was judged, or have no response yet).
     pub judged: u64,
+}
+
+/// What became of a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    pub command: Command,
+    pub outcome: Result<Acknowledged, Refusal>,
+    /// The incident was not over, so its last revision says it.
+    pub live: bool,
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The command was taken before.
+    Repeated,
+    /// The incident is not known, too old, or names nothing that a baseline could learn.
+    NothingToLearn,
 }
 
 pub struct Engine {
@@ -49,6 +77,7 @@ pub struct Engine {
     addresses: Addresses,
     makers: Makers,
     correlator: Correlator,
+    word: word::Word,
     clock: Clock,
     camera: Camera,
     /// The number of the last input.
@@ -67,6 +96,7 @@ impl Engine {
             addresses,
             makers: Makers::default(),
             correlator: Correlator::default(),
+            word: word::Word::default(),
             clock: Clock::default(),
             camera: Camera::default(),
             seq: 0,
@@ -136,6 +166,7 @@ impl Engine {
                 self.policy = *policy;
                 self.correlator.reconsider(&self.policy);
             }
+            Input::Command(command) => self.command(*command, out),
         }
     }
 
@@ -155,6 +186,33 @@ impl Engine {
         }
     }
 
+    /// Teaches what the incident named, ends it where it goes on, and keeps who said so.
+    fn command(&mut self, command: Command, out: &mut Output) {
+        let Command::Ack(ack) = &command;
+        let (at, lessons) = (self.clock.now(), self.word.lessons(ack.incident).to_vec());
+        let repeated = self.word.ack(ack.incident).is_some_and(|kept| kept.command == ack.command);
+        if repeated || lessons.is_empty() {
+            let outcome = Err(if repeated { Refusal::Repeated } else { Refusal::NothingToLearn });
+            out.answers.push(Answer { command, outcome, live: false });
+            return;
+        }
+        let learning = self.policy.learning;
+        for lesson in &lessons {
+            self.population.update(&lesson.principal, at, |account| account.learn_lesson(lesson, at, &learning));
+        }
+        let kept = Acknowledged {
+            command: ack.command.clone(),
+            owner: ack.owner.clone(),
+            reason: ack.reason.clone(),
+            at,
+            taught: u32::try_from(lessons.len()).unwrap_or(u32::MAX),
+        };
+        self.word.keep(ack.incident, kept.clone());
+        let said = Acknowledgement { owner: ack.owner.clone(), reason: ack.reason.clone(), at };
+        let live = self.correlator.acknowledge(ack.incident, said, &mut out.revisions);
+        out.answers.push(Answer { command, outcome: Ok(kept), live });
+    }
+
     fn tell(&mut self, blind: Vec<Blind>, out: &mut Output) {
         for b in blind {
             let arrival = Arrival {
@@ -168,13 +226,15 @@ impl Engine {
                 baseline: crate::baseline::Maturity { mature: false, since: b.at, days: 0, events: 0 },
                 digest: &|| b.digest,
             };
-            out.findings.push((b.finding.detector, b.finding.severity));
+            out.findings.push((b.finding.detector.name(), b.finding.severity));
             self.correlator.arrive(std::slice::from_ref(&b.finding), &arrival, &self.policy, &mut out.revisions);
         }
     }
 
-    fn correlate(&mut self, findings: &[Finding], event: &AuditEvent<'_>, seen: &observe::Observed, out: &mut Output) {
-        out.findings.extend(findings.iter().map(|f| (f.detector, self.policy.capped(f.detector, f.severity))));
+    fn correlate(&mut self, words: &Scratch, event: &AuditEvent<'_>, seen: &observe::Observed, out: &mut Output) {
+        let findings: &[Finding] = &words.findings;
+        let counted = |f: &Finding| (f.detector.name(), self.policy.capped(f.detector.id(), f.severity));
+        out.findings.extend(findings.iter().map(counted));
         let origin = seen.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
         let nameless = matches!(event.principal, crate::event::Principal::Nobody | crate::event::Principal::Anonymous);
         let subject = if nameless { format!("origin {origin}") } else { event.username.to_owned() };
@@ -189,7 +249,10 @@ impl Engine {
             baseline: seen.maturity,
             digest: &|| digest_of(event),
         };
-        self.correlator.arrive(findings, &arrival, &self.policy, &mut out.revisions);
+        let joined = self.correlator.arrive(findings, &arrival, &self.policy, &mut out.revisions);
+        for (finding, incident) in findings.iter().zip(joined) {
+            self.word.note(incident, word::lessons_of(finding, event, words), self.seq);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Refuses to learn before it has judged, and to learn from the evidence of theft.
 
 use super::remark::{marks_of, probe_of, remembered_issuer};
+use super::word::signature;
 use super::{Engine, Output, Trace};
 use crate::base::Time;
 use crate::baseline::account::Words;
@@ -11,9 +12,11 @@ use crate::baseline::features::credentials::Holder;
 use crate::baseline::features::origins::Origin;
 use crate::baseline::features::probes::{Kind, Probe};
 use crate::baseline::features::{agents, operations};
+use crate::baseline::lesson::ACCEPTED_LIMIT;
 use crate::baseline::{Account, Address, Maturity};
 use crate::detect::acts::Acts;
 use crate::detect::detectors::act_words;
+use crate::detect::rule::{self, Trouble};
 use crate::detect::sensitive::{self, Sensitive};
 use crate::detect::{self, Finding, Marks, Severity, View};
 use crate::event::{AuditEvent, Operation, Principal, PrincipalKind, Stage, origin};
@@ -22,13 +25,33 @@ use std::net::IpAddr;
 /// Reused between events: the words that an event is remembered by.
 #[derive(Default)]
 pub(super) struct Scratch {
-    operation: String,
-    origin: String,
-    target: String,
-    issuer: String,
-    findings: Vec<Finding>,
+    pub operation: String,
+    pub origin: String,
+    pub target: String,
+    pub issuer: String,
+    pub findings: Vec<Finding>,
+    /// Where anything was found: the acts, in the words of the baseline.
+    pub acts: Vec<String>,
+    /// Signatures of findings that the account's baseline accepts.
+    accepted: Vec<String>,
+    troubles: Vec<Trouble>,
     pub(super) traces: bool,
     pub(super) trace: Option<Trace>,
+}
+
+impl Scratch {
+    /// Takes out the findings that an operator called normal for this account, and returns how many.
+    fn drop_accepted(&mut self, event: &AuditEvent<'_>, account: &Account, horizon: Time) -> u64 {
+        let before = self.findings.len();
+        for finding in std::mem::take(&mut self.findings) {
+            let signature = signature(&finding, event, self);
+            match account.accepted.get(&signature, horizon) {
+                Some(_) => self.accepted.push(signature),
+                None => self.findings.push(finding),
+            }
+        }
+        (before - self.findings.len()) as u64
+    }
 }
 
 /// What the rest of the engine needs to know of a judged event.
@@ -45,6 +68,8 @@ pub(super) struct Observed {
     strange: bool,
     probe: Option<Probe>,
     acts: Acts,
+    /// Findings that were taken out again.
+    exempted: u64,
 }
 
 /// Each request is judged once, by the event's shape: long-running ones when they start (or at their
@@ -61,16 +86,34 @@ impl Engine {
     pub(super) fn judge(&mut self, event: &AuditEvent<'_>, out: &mut Output) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.findings.clear();
-        let seen = self.look(event, &mut scratch);
+        scratch.acts.clear();
+        scratch.accepted.clear();
+        let mut seen = self.look(event, &mut scratch);
+        let account = if scratch.findings.is_empty() { None } else { self.population.get(event.username) };
+        if let Some(account) = account.filter(|a| !a.accepted.is_empty()) {
+            let horizon = self.policy.learning.horizon(event.time);
+            seen.exempted += scratch.drop_accepted(event, account, horizon);
+            seen.stolen = scratch.findings.iter().any(is_theft);
+        }
+        out.exempted += seen.exempted;
+        for trouble in scratch.troubles.drain(..) {
+            match out.troubles.iter_mut().find(|(t, _)| *t == trouble) {
+                Some((_, times)) => *times += 1,
+                None => out.troubles.push((trouble, 1)),
+            }
+        }
         if !scratch.findings.is_empty() {
-            self.correlate(&scratch.findings, event, &seen, out);
+            let mut memory = String::new();
+            scratch.acts.extend(seen.acts.each().map(|act| act_words(act, &mut memory).to_owned()));
+            self.correlate(&scratch, event, &seen, out);
         }
         self.learn(event, &seen, &mut scratch);
         self.scratch = scratch;
     }
 
     fn look(&self, event: &AuditEvent<'_>, scratch: &mut Scratch) -> Observed {
-        let Scratch { operation, origin: origin_words, target, issuer, findings, traces, trace } = scratch;
+        let Scratch { operation, origin: origin_words, target, issuer, findings, troubles, traces, trace, .. } =
+            scratch;
         let nobody = Account::default();
         let same_uid = |a: &&Account| a.uid == *event.user_uid || a.uid.is_empty() || event.user_uid.is_empty();
         let account = self.population.get(event.username).filter(same_uid).unwrap_or(&nobody);
@@ -121,9 +164,7 @@ impl Engine {
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
-        if view.marks != Marks::default() {
-            detect::judge(&view, findings);
-        }
+        let exempted = judge_all(&view, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
         Observed {
             origin,
@@ -135,6 +176,7 @@ impl Engine {
             strange: view.strange,
             probe: view.probe,
             acts: view.acts,
+            exempted,
         }
     }
 
@@ -195,6 +237,9 @@ impl Engine {
             account
                 .probes
                 .forget(event.time, crate::base::Span::seconds(i64::from(policy.enumeration.slow_window_seconds)));
+            for signature in &scratch.accepted {
+                account.accepted.note(signature, event.time, policy.learning.horizon(event.time), ACCEPTED_LIMIT);
+            }
             if let Some(probe) = seen.probe {
                 account.probes.note(probe, probe.kind == Kind::SelfReview);
             }
@@ -204,9 +249,22 @@ impl Engine {
     }
 }
 
+/// Our detectors, then the operator's rules; returns how many findings are exempted.
+fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) -> u64 {
+    if view.marks != Marks::default() {
+        detect::judge(view, findings);
+    }
+    let rules = &view.policy.rules;
+    if rules.is_empty() {
+        return 0;
+    }
+    rule::judge(view, findings, troubles);
+    rule::exempt(rules, view, findings, troubles)
+}
+
 /// The origin of the event is the evidence.
 fn is_theft(finding: &Finding) -> bool {
-    match finding.detector {
+    match finding.detector.id() {
         "credential-in-two-places" => true,
         "unknown-origin" => finding.severity >= Severity::High,
         _ => false,

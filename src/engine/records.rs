@@ -5,6 +5,7 @@
 use super::Engine;
 use super::camera::Camera;
 use super::clock::Clock;
+use crate::base::Digest;
 use crate::baseline::addresses::Census;
 use crate::baseline::makers::Makers;
 use crate::baseline::{Account, Address};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// The first byte of every record: the version of its bytes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Which part of the engine a record belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -28,6 +29,10 @@ pub enum Room {
     Address = 3,
     /// By incident id; open ones only.
     Incident = 4,
+    /// By incident id: what an acknowledgement would teach.
+    Lessons = 5,
+    /// By incident id: acknowledgements.
+    Ack = 6,
 }
 
 /// One changed record; without a value it is deleted.
@@ -36,6 +41,11 @@ pub struct Record {
     pub room: Room,
     pub key: Vec<u8>,
     pub value: Option<Vec<u8>>,
+}
+
+impl Room {
+    /// In the order in which they are restored.
+    pub const ALL: [Room; 6] = [Room::Core, Room::Account, Room::Address, Room::Incident, Room::Lessons, Room::Ack];
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +80,10 @@ impl Engine {
                 .map(|(k, v)| record(Room::Address, k.to_string().into_bytes(), v)),
         );
         out.extend(self.correlator.drain_changes().into_iter().map(|(k, v)| record(Room::Incident, k.0.to_vec(), v)));
+        for (id, lessons, ack) in self.word.drain_changes() {
+            out.push(record(Room::Lessons, id.0.to_vec(), lessons));
+            out.push(record(Room::Ack, id.0.to_vec(), ack));
+        }
     }
 
     /// Forgets what changed: for those who keep no state.
@@ -77,6 +91,7 @@ impl Engine {
         self.population.drain_changes();
         self.addresses.drain_changes();
         self.correlator.drain_changes();
+        self.word.drain_changes();
     }
 
     /// Takes back one record of a state that was stored.
@@ -107,6 +122,8 @@ impl Engine {
                 let incident: Incident = read(room, key, value)?;
                 self.correlator.restore(incident, &self.policy);
             }
+            r if r == Room::Lessons as u8 => self.word.restore_lessons(id(room, key)?, read(room, key, value)?),
+            r if r == Room::Ack as u8 => self.word.restore_ack(id(room, key)?, read(room, key, value)?),
             _ => return Err(unreadable(room, key)),
         }
         Ok(())
@@ -121,6 +138,8 @@ pub fn room_name(room: u8) -> &'static str {
         r if r == Room::Account as u8 => "account",
         r if r == Room::Address as u8 => "address",
         r if r == Room::Incident as u8 => "open incident",
+        r if r == Room::Lessons as u8 => "lessons of incident",
+        r if r == Room::Ack as u8 => "acknowledgement of incident",
         _ => "record",
     }
 }
@@ -165,6 +184,10 @@ fn read<T: DeserializeOwned>(room: u8, key: &[u8], value: &[u8]) -> Result<T, St
 
 fn text(room: u8, key: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(key).map_err(|_| unreadable(room, key))
+}
+
+fn id(room: u8, key: &[u8]) -> Result<Digest, String> {
+    key.try_into().map(Digest).map_err(|_| unreadable(room, key))
 }
 
 fn unreadable(room: u8, key: &[u8]) -> String {

@@ -4,7 +4,7 @@
 //! incidents, however they were cut. A tick may end an incident in the eyes of people; it stays
 //! joinable until the events' own clock has passed its end.
 
-use super::{Evidence, Incident, Kind, LIST_LIMIT, Notice, Status, push_bounded};
+use super::{Acknowledgement, Evidence, Incident, Kind, LIST_LIMIT, Notice, Reason, Status, push_bounded};
 use crate::base::{Digest, Span, Time};
 use crate::baseline::Maturity;
 use crate::detect::{Finding, Policy, Severity, Tactic};
@@ -71,7 +71,15 @@ impl Correlator {
     }
 
     /// Joins the findings of one event to incidents; pushes the revisions that this makes.
-    pub fn arrive(&mut self, findings: &[Finding], arrival: &Arrival<'_>, policy: &Policy, out: &mut Vec<Revision>) {
+    /// Returns the incident that each finding joined.
+    pub fn arrive(
+        &mut self,
+        findings: &[Finding],
+        arrival: &Arrival<'_>,
+        policy: &Policy,
+        out: &mut Vec<Revision>,
+    ) -> Vec<Digest> {
+        let mut joined = Vec::with_capacity(findings.len());
         let mut touched: Vec<(Digest, Option<Severity>, bool)> = Vec::new();
         for finding in findings {
             let id = match self.find(finding, arrival, policy) {
@@ -85,6 +93,7 @@ impl Correlator {
             if !touched.iter().any(|(t, ..)| *t == id) {
                 touched.push((id, self.live.get(&id).map(|i| i.severity), false));
             }
+            joined.push(id);
             let revised = self.join(id, finding, arrival, policy);
             if let Some(t) = touched.iter_mut().find(|(t, ..)| *t == id) {
                 t.2 |= revised;
@@ -93,6 +102,7 @@ impl Correlator {
         for (id, before, revised) in touched {
             self.settle(id, before, revised, policy, out);
         }
+        joined
     }
 
     /// The incident that a finding joins: that of its subject, or of the account behind it.
@@ -112,7 +122,7 @@ impl Correlator {
         let culprit = finding.culprit.as_ref().map(|(who, _)| who.as_str());
         let subject = culprit.unwrap_or(arrival.subject);
         let principal = culprit.unwrap_or(arrival.principal);
-        let id = self.new_id(policy, subject, finding.detector, &(arrival.digest)());
+        let id = self.new_id(policy, subject, finding.detector.id(), &(arrival.digest)());
         let continues = self
             .memory
             .long
@@ -144,6 +154,8 @@ impl Correlator {
             continues,
             subjects: vec![subject.into()],
             told_evidence: 0,
+            told: false,
+            acknowledged: None,
         };
         self.own_subject(subject, id);
         self.live.insert(id, incident);
@@ -191,8 +203,8 @@ impl Correlator {
         }
         incident.first_seen = incident.first_seen.min(arrival.at);
         incident.last_seen = incident.last_seen.max(arrival.at);
-        revised |= incident.add(finding, policy.capped(finding.detector, finding.severity), arrival.at);
-        let detector = incident.detectors.iter().position(|d| d == finding.detector).unwrap_or(0);
+        revised |= incident.add(finding, policy.capped(finding.detector.id(), finding.severity), arrival.at);
+        let detector = incident.detectors.iter().position(|d| d == finding.detector.id()).unwrap_or(0);
         if let Some((culprit, audit_id)) = &finding.culprit {
             incident.evidence.add(audit_id, detector);
             push_bounded(&mut incident.principals, culprit, LIST_LIMIT);
@@ -234,7 +246,7 @@ impl Correlator {
         if before.is_some() {
             incident.status = Status::Updated;
         }
-        out.push(revise(incident, before, policy));
+        out.push(revise(incident, before, incident.last_seen, policy));
     }
 
     /// Ends what the events' own clock has passed, in the order of the ends, then of the ids.
@@ -267,19 +279,40 @@ impl Correlator {
         if let Some(incident) = self.live.get_mut(&id).filter(|i| i.status != Status::Resolved) {
             incident.status = Status::Resolved;
             incident.ended = Some(end);
-            out.push(revise(incident, Some(incident.severity), policy));
+            out.push(revise(incident, Some(incident.severity), end, policy));
             self.changed.push(id);
         }
     }
 
-    fn remove(&mut self, id: Digest, end: Time, policy: &Policy) {
-        let Some(incident) = self.live.remove(&id) else { return };
+    /// An operator called the incident normal: it ends, and nothing joins it any more. False if it is over already.
+    pub fn acknowledge(&mut self, id: Digest, said: Acknowledgement, out: &mut Vec<Revision>) -> bool {
+        let Some(mut incident) = self.take(id) else { return false };
+        if incident.status != Status::Resolved {
+            incident.status = Status::Resolved;
+            incident.ended = Some(said.at.max(incident.last_seen));
+        }
+        incident.acknowledged = Some(said);
+        incident.revision += 1;
+        // Who was told that it began has to hear that it is over.
+        let notice = Notice { tell: incident.told, reason: Reason::Acknowledged };
+        out.push(Revision { incident, notice });
+        true
+    }
+
+    /// Out of the live ones; its subjects are free.
+    fn take(&mut self, id: Digest) -> Option<Incident> {
+        let incident = self.live.remove(&id)?;
         self.changed.push(id);
         for subject in &incident.subjects {
             if self.by_subject.get(subject) == Some(&id) {
                 self.by_subject.remove(subject);
             }
         }
+        Some(incident)
+    }
+
+    fn remove(&mut self, id: Digest, end: Time, policy: &Policy) {
+        let Some(incident) = self.take(id) else { return };
         let for_its_length = end < incident.last_seen + quiet(policy);
         if for_its_length && let Some(subject) = incident.subjects.first() {
             if self.memory.long.len() >= REMEMBERED_LONG {
@@ -324,10 +357,14 @@ impl Correlator {
     }
 }
 
-fn revise(incident: &mut Incident, before: Option<Severity>, policy: &Policy) -> Revision {
+/// `at` is the event time that silences are held against.
+fn revise(incident: &mut Incident, before: Option<Severity>, at: Time, policy: &Policy) -> Revision {
     incident.revision += 1;
     incident.told_evidence = incident.evidence.count.max(1);
-    Revision { notice: Notice::of(incident, before, policy.incidents.notify), incident: incident.clone() }
+    let silenced = policy.rules.silence(&incident.story(), at).is_some();
+    let notice = Notice::of(incident, before, policy.incidents.notify, silenced);
+    incident.told |= notice.tell;
+    Revision { notice, incident: incident.clone() }
 }
 
 fn quiet(policy: &Policy) -> Span {

@@ -2,7 +2,7 @@
 //!
 //! Refuses paths and positions: the same lines read elsewhere are the same incident.
 
-use super::{Incident, Kind, Notice, Status};
+use super::{Acknowledgement, Incident, Notice, Status};
 use crate::base::Time;
 use crate::base::text;
 use serde_json::{Map, Value, json};
@@ -15,13 +15,7 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
     put("id", json!(incident.id.to_string()));
     put("revision", json!(incident.revision));
-    put(
-        "kind",
-        json!(match incident.kind {
-            Kind::Threat => "threat",
-            Kind::Visibility => "visibility",
-        }),
-    );
+    put("kind", json!(incident.kind.label()));
     put("status", json!(status(incident.status)));
     put("severity", json!(incident.severity.label()));
     put("score", json!(incident.score()));
@@ -44,10 +38,17 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     put("baseline", baseline(incident));
     put("respond", super::respond::steps(incident).into_iter().map(Value::from).collect());
     put("continues", json!(incident.continues.map(|id| id.to_string())));
+    put("acknowledged", incident.acknowledged.as_ref().map_or(Value::Null, acknowledged));
     if let Some(notice) = notice {
         put("notice", json!(notice));
     }
     Value::Object(out).to_string()
+}
+
+/// Who called an incident normal, when and why.
+#[must_use]
+pub fn acknowledged(said: &Acknowledgement) -> Value {
+    json!({ "owner": text::name(&said.owner), "reason": text::name(&said.reason), "at": said.at.to_string() })
 }
 
 fn status(status: Status) -> &'static str {

@@ -10,11 +10,12 @@ pub mod respond;
 
 pub use correlate::{Arrival, Correlator, Memory, Revision};
 pub use evidence::Evidence;
-pub use json::to_json;
+pub use json::{acknowledged, to_json};
 pub use notice::{Notice, Reason};
 
 use crate::base::{Digest, Time};
 use crate::baseline::Maturity;
+use crate::detect::rule::Story;
 use crate::detect::{Finding, Novelty, Severity, Tactic};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -30,6 +31,16 @@ pub enum Kind {
     Threat,
     /// Something could not be seen.
     Visibility,
+}
+
+impl Kind {
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Kind::Threat => "threat",
+            Kind::Visibility => "visibility",
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -49,6 +60,8 @@ pub struct Told {
     pub expected: String,
     pub observed: String,
     pub novelty: Option<Novelty>,
+    /// What the operator's rule says a responder should do.
+    pub respond: Vec<String>,
     pub count: u32,
     pub first_seen: Time,
     pub last_seen: Time,
@@ -87,6 +100,19 @@ pub struct Incident {
     subjects: Vec<SmolStr>,
     /// Pieces of evidence at the last revision: the next is due when they have doubled.
     told_evidence: u32,
+    /// People were told of it.
+    told: bool,
+    /// Who called it normal.
+    pub acknowledged: Option<Acknowledgement>,
+}
+
+/// An operator's "this is normal".
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    pub owner: String,
+    pub reason: String,
+    /// The engine's now.
+    pub at: Time,
 }
 
 impl Incident {
@@ -120,13 +146,28 @@ impl Incident {
         }
     }
 
+    /// As silences see it.
+    fn story(&self) -> Story<'_> {
+        Story {
+            cluster: &self.cluster,
+            kind: self.kind.label(),
+            severity: self.severity,
+            principal: &self.principal,
+            principals: &self.principals,
+            detectors: &self.detectors,
+            techniques: &self.techniques,
+            origins: &self.origins,
+            user_agents: &self.user_agents,
+        }
+    }
+
     /// Adds a finding; true if the incident changed in a way that makes a revision.
     fn add(&mut self, finding: &Finding, severity: Severity, at: Time) -> bool {
-        let new_detector = !self.detectors.iter().any(|d| d == finding.detector);
+        let new_detector = !self.detectors.iter().any(|d| d == finding.detector.id());
         if new_detector {
-            self.detectors.push(finding.detector.into());
+            self.detectors.push(finding.detector.name());
         }
-        for technique in finding.techniques {
+        for technique in finding.techniques() {
             push_bounded(&mut self.techniques, technique, 2 * LIST_LIMIT);
         }
         self.tell(finding, severity, at);
@@ -139,19 +180,21 @@ impl Incident {
     }
 
     fn tell(&mut self, finding: &Finding, severity: Severity, at: Time) {
-        let same = |t: &&mut Told| t.detector == finding.detector && t.title == finding.title && t.severity >= severity;
+        let same =
+            |t: &&mut Told| t.detector == finding.detector.id() && t.title == finding.title && t.severity >= severity;
         if let Some(told) = self.findings.iter_mut().find(same) {
             told.count = told.count.saturating_add(1);
             told.last_seen = told.last_seen.max(at);
         } else if self.findings.len() < FINDINGS_LIMIT {
             self.findings.push(Told {
-                detector: finding.detector.into(),
+                detector: finding.detector.name(),
                 title: finding.title.clone(),
                 severity,
                 tactic: finding.tactic,
                 expected: finding.expected.clone(),
                 observed: finding.observed.clone(),
                 novelty: finding.novelty,
+                respond: finding.detector.respond().to_vec(),
                 count: 1,
                 first_seen: at,
                 last_seen: at,
@@ -162,7 +205,8 @@ impl Incident {
     /// The severity that the findings earn together.
     fn earned(&self) -> Severity {
         let most = self.findings.iter().map(|t| t.severity).max().unwrap_or(Severity::Info);
-        if distinct(self.findings.iter().filter(|t| t.severity >= Severity::Medium).map(|t| t.tactic)) >= 2 {
+        let counts = |t: &&Told| t.severity >= Severity::Medium && t.tactic != Tactic::Unnamed;
+        if distinct(self.findings.iter().filter(counts).map(|t| t.tactic)) >= 2 {
             return Severity::Critical;
         }
         if distinct(self.findings.iter().filter_map(|t| t.novelty)) >= 2 { most.max(Severity::Medium) } else { most }

@@ -19,6 +19,10 @@ pub enum Reason {
     BelowThreshold,
     /// More of the same.
     NothingNew,
+    /// A silence of the operator's holds.
+    Silenced,
+    /// The operator called it normal.
+    Acknowledged,
 }
 
 /// The decision on one revision.
@@ -29,12 +33,16 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// `before` is the severity at the last revision, `None` at the first.
+    /// `before` is the severity at the last revision, `None` at the first. Under a silence nobody hears of anything but
+    /// the end of what they know of, so that no page stays open.
     #[must_use]
-    pub fn of(incident: &Incident, before: Option<Severity>, threshold: Severity) -> Notice {
+    pub fn of(incident: &Incident, before: Option<Severity>, threshold: Severity, silenced: bool) -> Notice {
         let (tell, reason) = match before {
             _ if incident.severity < threshold => (false, Reason::BelowThreshold),
+            _ if silenced && !(incident.told && incident.status == Status::Resolved) => (false, Reason::Silenced),
             _ if incident.status == Status::Resolved => (true, Reason::Ended),
+            // It grew under a silence that is over.
+            Some(_) if !incident.told => (true, Reason::Opened),
             Some(severity) if severity < threshold => (true, Reason::Opened),
             None => (true, Reason::Opened),
             Some(severity) if severity < incident.severity => (true, Reason::Escalated),

@@ -12,7 +12,12 @@ pub fn steps(incident: &Incident) -> Vec<String> {
     if incident.kind == Kind::Visibility {
         return vec!["check the API server's --audit-log-* flags, its audit policy and the disk of the log".to_owned()];
     }
-    let mut steps = Vec::new();
+    let mut steps: Vec<String> = Vec::new();
+    for step in incident.findings.iter().flat_map(|told| &told.respond) {
+        if !steps.contains(step) {
+            steps.push(step.clone());
+        }
+    }
     for principal in incident.principals.iter().take(3) {
         match Principal::parse(principal) {
             Principal::ServiceAccount { namespace, name } => service_account(namespace, name, &mut steps),

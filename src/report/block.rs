@@ -18,6 +18,8 @@ pub fn block(revision: &Revision, style: Style) -> String {
         Reason::Opened => "opened",
         Reason::Escalated => "escalated",
         Reason::Ended => "ended",
+        Reason::Silenced => "silenced",
+        Reason::Acknowledged => "acknowledged",
         Reason::BelowThreshold | Reason::NothingNew => "goes on",
     };
     let who = super::who(incident);

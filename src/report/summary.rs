@@ -30,6 +30,12 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
     if seen.gaps > 0 {
         let _ = writeln!(out, "gaps: {} (see the incidents of kind visibility)", seen.gaps);
     }
+    if seen.exempted > 0 {
+        let _ = writeln!(out, "exempted: {} findings, by exemptions and acknowledgements", seen.exempted);
+    }
+    for (trouble, times) in &seen.troubles {
+        let _ = writeln!(out, "rule {} had no answer at {times} events: {}", trouble.id, trouble.fault.words());
+    }
     for (path, bytes) in &seen.unfinished {
         let _ = writeln!(out, "left unread: {bytes} bytes of an unfinished last line in {}", path.display());
     }

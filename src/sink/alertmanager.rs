@@ -2,37 +2,111 @@
 //!
 //! Refuses labels that change while an incident goes on, but for its severity: the labels are the alert's identity.
 
+use super::destination::{Call, Destination, Message};
+use super::format::camel;
 use super::http::Post;
 use super::note::Note;
 use super::queue::Parcel;
-use super::settings::Alertmanager;
+use super::secret::Secret;
+use super::settings::{URL, Wrong, is_url};
 use crate::base::{Span, Time};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// An alert that nobody sends again ends after so many intervals.
 const LAPSE: i64 = 4;
 const PATH: &str = "/api/v2/alerts";
 
-/// # Errors
-/// A sentence: a secret cannot be read.
-pub(super) fn post(settings: &Alertmanager, replica: &str, parcel: &Parcel, now: Time) -> Result<Post, String> {
-    let lapse = now + Span::seconds(LAPSE * i64::try_from(settings.resend_seconds).unwrap_or(60));
-    let alerts: Vec<Value> = match parcel {
-        Parcel::Refresh(notes) => notes.iter().map(|note| alert(note, now, lapse)).collect(),
-        Parcel::Notice { note, before } => {
-            let ends = if note.is_resolved() { now } else { lapse };
-            // Another severity is another alert: the one that it replaces has to end, or both go on.
-            let replaced = before.as_ref().filter(|before| labels(before) != labels(note));
-            let replaced = replaced.map(|before| alert(before, now, now));
-            std::iter::once(alert(note, now, ends)).chain(replaced).collect()
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alertmanager {
+    /// The base URL of every replica, never of a balancer in front of them.
+    pub urls: Vec<String>,
+    /// Sent as `Authorization: Bearer`.
+    #[serde(default)]
+    pub bearer_token: Option<Secret>,
+    /// Seconds after which alerts that go on are sent again; they end by themselves after four times that.
+    #[serde(default = "resend_seconds")]
+    pub resend_seconds: u64,
+    /// An alert that always fires, so that its absence tells that the way is broken.
+    #[serde(default = "watchdog")]
+    pub watchdog: bool,
+}
+
+fn resend_seconds() -> u64 {
+    60
+}
+
+fn watchdog() -> bool {
+    true
+}
+
+impl Destination for Alertmanager {
+    fn wrong(&self) -> Vec<Wrong> {
+        let mut found = Vec::new();
+        let mut urls = self.urls.clone();
+        urls.sort();
+        if self.urls.is_empty() || !self.urls.iter().all(|u| is_url(u)) {
+            found.push(("alertmanager.urls", "there is none, or one is not a URL that can be used", URL));
+        } else if urls.windows(2).any(|pair| pair[0] == pair[1]) {
+            found.push(("alertmanager.urls", "a replica is named twice", "name each replica once"));
         }
-    };
-    let mut headers = Vec::new();
-    if let Some(secret) = &settings.bearer_token {
-        headers.push(("authorization", format!("Bearer {}", secret.read()?)));
+        if !(5..=3600).contains(&self.resend_seconds) {
+            found.push(("alertmanager.resend_seconds", "it is out of range", "set 5 to 3600; the default is 60"));
+        }
+        found
     }
-    let url = format!("{}{PATH}", replica.trim_end_matches('/'));
-    Ok(Post { url, headers, body: Value::from(alerts).to_string().into_bytes() })
+
+    fn notice(&self, _: &Note, _: Option<&Note>, _: Time) -> Result<Message, String> {
+        unreachable!("the alerts of a notice depend on the replica; `message` makes them")
+    }
+
+    fn message(&self, call: &Call<'_>) -> Result<Message, String> {
+        let now = call.now;
+        let lapse = now + Span::seconds(LAPSE * i64::try_from(self.resend_seconds).unwrap_or(60));
+        let alerts: Vec<Value> = match call.parcel {
+            Parcel::Refresh(notes) => {
+                let watchdog = self.watchdog.then(|| always(call.cluster, now, lapse));
+                notes.iter().map(|note| alert(note, now, lapse)).chain(watchdog).collect()
+            }
+            Parcel::Notice { note, before } => {
+                let ends = if note.is_over() { now } else { lapse };
+                // Another severity is another alert: the one that it replaces has to end, or both go on.
+                let replaced = before.as_ref().filter(|before| labels(before) != labels(note));
+                let replaced = replaced.map(|before| alert(before, now, now));
+                std::iter::once(alert(note, now, ends)).chain(replaced).collect()
+            }
+        };
+        let url = format!("{}{PATH}", call.replica.trim_end_matches('/'));
+        let post = Post::json(url, &Value::from(alerts));
+        Ok(match &self.bearer_token {
+            Some(secret) => post.authorized("Bearer", &secret.read()?).into(),
+            None => post.into(),
+        })
+    }
+
+    fn refresh(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.resend_seconds))
+    }
+
+    fn replicas(&self) -> Vec<String> {
+        self.urls.clone()
+    }
+}
+
+/// Fires while we are there and can get through.
+fn always(cluster: &str, now: Time, lapse: Time) -> Value {
+    let mut labels = json!({ "alertname": "Watchdog", "severity": "none", "product": "tokentrail" });
+    if !cluster.is_empty() {
+        labels["cluster"] = cluster.into();
+    }
+    json!({
+        "labels": labels,
+        "annotations": { "summary": "tokentrail is running and reaches this Alertmanager; this alert always fires" },
+        "startsAt": now.to_string(),
+        "endsAt": lapse.to_string(),
+    })
 }
 
 fn alert(note: &Note, now: Time, ends: Time) -> Value {
@@ -50,7 +124,7 @@ fn labels(note: &Note) -> Value {
     let detector = note.detectors.first().map_or("", String::as_str);
     let (namespace, account) = note.service_account().unwrap_or_default();
     let all = [
-        ("alertname", alert_name(detector)),
+        ("alertname", format!("Tokentrail{}", camel(detector))),
         ("severity", note.severity.label().to_owned()),
         ("cluster", note.cluster.clone()),
         ("namespace", namespace.to_owned()),
@@ -60,12 +134,6 @@ fn labels(note: &Note) -> Value {
     ];
     let there = all.into_iter().filter(|(_, value)| !value.is_empty());
     Value::Object(there.map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
-}
-
-/// `sensitive-operation` -> `TokentrailSensitiveOperation`.
-fn alert_name(detector: &str) -> String {
-    let word = |word: &str| word.get(..1).map_or(String::new(), |first| first.to_ascii_uppercase() + &word[1..]);
-    std::iter::once("Tokentrail".to_owned()).chain(detector.split('-').map(word)).collect()
 }
 
 fn annotations(note: &Note) -> Value {
@@ -98,10 +166,24 @@ mod tests {
     use super::*;
 
     fn alerts(parcel: &Parcel, now: Time) -> Vec<Value> {
-        let settings = Alertmanager { urls: vec![], bearer_token: None, resend_seconds: 60 };
-        let post = post(&settings, "http://am:9093/", parcel, now).unwrap();
-        assert_eq!(post.url, "http://am:9093/api/v2/alerts");
-        serde_json::from_slice(&post.body).unwrap()
+        let settings = Alertmanager { urls: vec![], bearer_token: None, resend_seconds: 60, watchdog: true };
+        let call = Call { parcel, replica: "http://am:9093/", cluster: "c", now };
+        let Message::Posts(posts) = settings.message(&call).unwrap() else { panic!("no request") };
+        assert_eq!(posts[0].url, "http://am:9093/api/v2/alerts");
+        serde_json::from_slice(&posts[0].body).unwrap()
+    }
+
+    #[test]
+    fn the_watchdog_fires_with_every_refresh_even_where_nothing_goes_on() {
+        let now = Time::parse("2026-01-02T03:04:05Z").unwrap();
+        let alone = alerts(&Parcel::Refresh(vec![]), now);
+        assert_eq!(
+            alone[0]["labels"],
+            json!({ "alertname": "Watchdog", "severity": "none", "product": "tokentrail",
+            "cluster": "c" })
+        );
+        assert_eq!(Time::parse(alone[0]["endsAt"].as_str().unwrap()), Some(now + Span::seconds(240)));
+        assert_eq!(alerts(&Parcel::Refresh(vec![note(1, 1, "open", "medium", true)]), now).len(), 2);
     }
 
     #[test]
@@ -123,11 +205,5 @@ mod tests {
         let end = note(1, 2, "resolved", "medium", true);
         let alerts = alerts(&Parcel::Notice { note: end.clone(), before: Some(end) }, before_the_log);
         assert_eq!((alerts.len(), &alerts[0]["startsAt"]), (1, &alerts[0]["endsAt"]));
-    }
-
-    #[test]
-    fn names_of_alerts_are_in_camel_case() {
-        assert_eq!(alert_name("credential-in-two-places"), "TokentrailCredentialInTwoPlaces");
-        assert_eq!(alert_name(""), "Tokentrail");
     }
 }

@@ -1,22 +1,40 @@
 //! Where notices about incidents go: one file per destination.
 //!
 //! Refuses to read the state: rows and cursors come in as values and go out as values, and `daemon` carries them
-//! between the outbox and here. Read next: `queue.rs`, what one sink still has to be told.
+//! between the outbox and here. Read next: `destination.rs`, what a kind of sink is, and `queue.rs`, what one sink still has to be told.
 
 mod alertmanager;
+mod destination;
+mod elasticsearch;
+mod format;
 mod http;
 pub mod incidents_file;
+mod kubernetes;
 mod note;
 mod pagerduty;
 mod queue;
 mod receiver;
+mod rotated;
 mod route;
 mod schedule;
 mod secret;
 mod settings;
 mod slack;
+mod splunk;
+mod stdout;
+mod syslog;
+mod teams;
+mod tls;
 mod webhook;
+mod wire;
 mod worker;
+
+#[cfg(test)]
+mod every_tests;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod outage_tests;
 
 pub use http::Answer;
 pub use incidents_file::{Cursor, Delivery, IncidentsFile, Row, SinkError};

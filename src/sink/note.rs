@@ -19,6 +19,8 @@ pub struct Note {
     pub severity: Severity,
     pub score: u32,
     pub principal: String,
+    #[serde(default)]
+    pub principals: Vec<String>,
     pub cluster: String,
     pub first_seen: String,
     pub last_seen: String,
@@ -26,12 +28,23 @@ pub struct Note {
     pub summary: String,
     pub detectors: Vec<String>,
     pub techniques: Vec<String>,
+    #[serde(default)]
+    pub audit_ids: Vec<String>,
+    #[serde(default)]
+    pub requests: u64,
     pub credentials: Vec<String>,
     pub origins: Vec<String>,
     pub user_agents: Vec<String>,
     pub findings: Vec<Finding>,
+    #[serde(default)]
+    pub baseline: Baseline,
     pub respond: Vec<String>,
+    #[serde(default)]
+    pub continues: Option<String>,
     pub notice: Notice,
+    /// Where the receiver keeps what it was told, if it said so: in rows that a sink remembers, never in the outbox.
+    #[serde(default)]
+    pub handle: Option<String>,
     /// The row as it stands in the outbox.
     #[serde(skip)]
     pub line: Arc<[u8]>,
@@ -45,6 +58,19 @@ pub struct Finding {
     pub expected: String,
     pub observed: String,
     pub count: u32,
+    #[serde(default)]
+    pub first_seen: String,
+    #[serde(default)]
+    pub last_seen: String,
+}
+
+/// How well the account was known when it began.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Baseline {
+    pub mature: bool,
+    pub days: u64,
+    pub events: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
@@ -69,9 +95,24 @@ impl Note {
         Some(Digest(number.to_be_bytes()))
     }
 
+    /// Whether it ended, or an operator silenced it: for whoever heard of it that is the end.
     #[must_use]
-    pub fn is_resolved(&self) -> bool {
-        self.status == "resolved"
+    pub fn is_over(&self) -> bool {
+        matches!(self.status.as_str(), "resolved" | "silenced")
+    }
+
+    /// In one word: how it ended, else how severe it is.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        if self.is_over() { &self.status } else { self.severity.label() }
+    }
+
+    /// The same, with where the receiver keeps it.
+    #[must_use]
+    pub fn with_handle(&self, handle: &str) -> Note {
+        let mut row: serde_json::Value = serde_json::from_slice(&self.line).unwrap_or_default();
+        row["handle"] = handle.into();
+        Note { handle: Some(handle.to_owned()), line: row.to_string().into_bytes().into(), ..self.clone() }
     }
 
     /// Namespace and name, if the principal is a service account.

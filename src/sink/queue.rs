@@ -102,6 +102,8 @@ pub struct Queue {
     told: BTreeMap<Digest, Arc<Note>>,
     changed: BTreeMap<Digest, Option<Arc<Note>>>,
     in_flight: Option<Parcel>,
+    /// Where the receiver keeps what is on its way.
+    handle: Option<String>,
     /// The row to come.
     seen: u64,
     tally: Tally,
@@ -123,6 +125,7 @@ impl Queue {
             told,
             changed: BTreeMap::new(),
             in_flight: None,
+            handle: None,
             seen: next_row,
             tally: Tally::default(),
         }
@@ -131,11 +134,9 @@ impl Queue {
     /// Takes a committed row.
     pub fn push(&mut self, row: u64, note: Arc<Note>, now: Instant) {
         self.seen = row + 1;
-        let known = || {
-            let told = note.digest().is_some_and(|id| self.told.contains_key(&id));
-            told || self.waiting.iter().any(|w| w.note.id == note.id)
-        };
-        if if note.is_resolved() { known() } else { self.route.wants(&note) } {
+        let known = note.digest().is_some_and(|id| self.told.contains_key(&id))
+            || self.waiting.iter().any(|w| w.note.id == note.id);
+        if if note.is_over() { known } else { self.route.wants(&note, known) } {
             self.bytes += note.line.len();
             self.waiting.push_back(Waiting { row, note, since: now });
         }
@@ -171,9 +172,15 @@ impl Queue {
         }
     }
 
+    /// Where the receiver keeps what is on its way: it comes back with what was told before.
+    pub fn kept_at(&mut self, handle: Option<String>) {
+        self.handle = handle;
+    }
+
     /// How the parcel on its way fared. `lot` is any random number.
     pub fn answered(&mut self, outcome: &Outcome, now: Instant, lot: u64) {
-        let Some(parcel) = self.in_flight.take() else { return };
+        let (parcel, handle) = (self.in_flight.take(), self.handle.take());
+        let Some(parcel) = parcel else { return };
         if let Outcome::Retry { asked, .. } = outcome {
             self.tally.failed += 1;
             self.schedule.failed(now, *asked, lot);
@@ -191,11 +198,12 @@ impl Queue {
         let delivered = *outcome == Outcome::Delivered;
         self.tally.delivered += u64::from(delivered);
         self.tally.refused += u64::from(!delivered);
-        if note.is_resolved() {
+        if note.is_over() {
             // An end that the receiver refuses would be owed for ever.
             self.remember(&note, None);
         } else if delivered {
-            self.remember(&note, Some(note.clone()));
+            let kept = handle.map(|handle| Arc::new(note.with_handle(&handle)));
+            self.remember(&note, Some(kept.unwrap_or_else(|| note.clone())));
             self.refresh_at = self.refresh_at.or(self.refresh.map(|every| now + every));
         }
     }
@@ -211,7 +219,7 @@ impl Queue {
     }
 
     fn owed(&self) -> Option<Parcel> {
-        let note = self.told.values().find(|note| note.is_resolved())?.clone();
+        let note = self.told.values().find(|note| note.is_over())?.clone();
         Some(Parcel::Notice { note, before: None })
     }
 
@@ -224,10 +232,6 @@ impl Queue {
     /// Everything that goes on, when it is time; after a start at once, since nobody knows how long we were away.
     fn refreshed(&mut self, now: Instant) -> Option<Parcel> {
         let every = self.refresh?;
-        if self.told.is_empty() {
-            self.refresh_at = None;
-            return None;
-        }
         let due = self.refresh_at.is_none_or(|at| at <= now);
         if due {
             self.refresh_at = Some(now + every);
@@ -239,7 +243,7 @@ impl Queue {
     fn pass_ends_of_the_unheard(&mut self) {
         while let Some(first) = self.waiting.front() {
             let told = first.note.digest().is_some_and(|id| self.told.contains_key(&id));
-            if !first.note.is_resolved() || told {
+            if !first.note.is_over() || told {
                 return;
             }
             self.pop(0);
@@ -258,7 +262,7 @@ impl Queue {
             self.pop(first);
             self.tally.dropped += 1;
             let told = note.digest().is_some_and(|id| self.told.contains_key(&id));
-            if note.is_resolved() && told {
+            if note.is_over() && told {
                 self.remember(&note, Some(note.clone()));
             }
         }
@@ -272,6 +276,11 @@ impl Queue {
 
     fn remember(&mut self, note: &Note, last: Option<Arc<Note>>) {
         let Some(id) = note.digest() else { return };
+        let handle = self.told.get(&id).and_then(|before| before.handle.clone());
+        let last = last.map(|last| match (&last.handle, handle) {
+            (None, Some(handle)) => Arc::new(last.with_handle(&handle)),
+            _ => last,
+        });
         match &last {
             Some(note) => self.told.insert(id, note.clone()),
             None => self.told.remove(&id),

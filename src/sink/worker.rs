@@ -5,12 +5,14 @@
 use super::note::Note;
 use super::queue::{Outcome, Parcel, Queue, Step, Tally};
 use super::receiver::Receiver;
+use super::settings::Settings;
 use crate::base::{Digest, Time};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant as Deadline, sleep_until};
 
 /// Committed rows, in order. What waits is bounded by the queue, which takes them even while it sends.
@@ -32,7 +34,12 @@ pub struct Progress {
 /// The daemon's end of a worker.
 pub struct Link {
     pub name: String,
-    rows: UnboundedSender<Rows>,
+    settings: Settings,
+    cluster: String,
+    /// `None` once it is stopped.
+    rows: Option<UnboundedSender<Rows>>,
+    /// `None` where the caller serves the other end.
+    task: Option<JoinHandle<()>>,
     progress: Arc<Mutex<Progress>>,
     /// As of the last [`Link::take`].
     taken: u64,
@@ -42,8 +49,8 @@ impl Link {
     /// Starts a worker on the runtime that is entered. It ends with the runtime, or when its link is dropped.
     #[must_use]
     pub fn start(receiver: Receiver, next_row: u64, told: Vec<Arc<Note>>) -> Link {
-        let (link, desk, inbox) = Link::open(&receiver, next_row, told);
-        tokio::spawn(Worker { receiver, desk }.run(inbox));
+        let (mut link, desk, inbox) = Link::open(&receiver, next_row, told);
+        link.task = Some(tokio::spawn(Worker { receiver, desk }.run(inbox)));
         link
     }
 
@@ -54,15 +61,30 @@ impl Link {
         let progress = Arc::new(Mutex::new(Progress { next_row, ..Progress::default() }));
         let settings = &receiver.settings;
         let queue = Queue::new(settings.route(), settings.keep(), receiver.refresh(), next_row, told);
-        let name = receiver.name.clone();
+        let (name, cluster, settings) = (receiver.name.clone(), receiver.cluster.clone(), settings.clone());
         let desk = Desk { name: name.clone(), queue, progress: progress.clone() };
-        (Link { name, rows, progress, taken: next_row }, desk, inbox)
+        (Link { name, settings, cluster, rows: Some(rows), task: None, progress, taken: next_row }, desk, inbox)
+    }
+
+    /// Whether it does what a receiver would do that is made anew.
+    #[must_use]
+    pub fn is_for(&self, receiver: &Receiver) -> bool {
+        (&self.name, &self.settings, &self.cluster) == (&receiver.name, &receiver.settings, &receiver.cluster)
+    }
+
+    /// Ends it; what it came to is there for [`Link::take`]. What is on its way is not waited for.
+    pub async fn stop(&mut self) {
+        self.rows = None;
+        // A worker that failed has said so already.
+        if let Some(task) = self.task.take() {
+            let _ = task.await;
+        }
     }
 
     /// Hands committed rows over.
     pub fn feed(&self, rows: Rows) {
-        // The worker ends with the runtime alone, and then nobody feeds any more.
-        let _ = self.rows.send(rows);
+        // The worker ends with the runtime or when it is stopped, and then nobody feeds any more.
+        let _ = self.rows.as_ref().map(|to| to.send(rows));
     }
 
     /// Whether there is something to commit.
@@ -101,6 +123,11 @@ impl Desk {
         let step = self.queue.next(now);
         self.publish();
         step
+    }
+
+    /// Where the receiver keeps what is on its way.
+    pub fn kept_at(&mut self, handle: Option<String>) {
+        self.queue.kept_at(handle);
     }
 
     /// How the parcel on its way fared. `lot` is any random number.
@@ -165,6 +192,7 @@ impl Worker {
             }
         };
         self.say(&outcome, &parcel);
+        self.desk.kept_at(self.receiver.take_handle());
         self.desk.answered(&outcome, Instant::now(), lot());
         Some(())
     }

@@ -135,6 +135,15 @@ impl<'a> Recovered<'a> {
         self.records
     }
 
+    /// The last revision of one incident, as JSON.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`.
+    pub fn incident(&self, id: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = self.incidents.get(&id.0).map_err(|e| self.failed(e))?;
+        Ok(row.map(|line| line.value().to_vec()))
+    }
+
     /// All incidents, by id.
     ///
     /// # Errors

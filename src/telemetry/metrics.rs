@@ -1,8 +1,10 @@
 //! THE list of metrics: name, type, labels, help, and what to do when one looks wrong.
 //!
 //! Refuses labels from the wire: no account, address or token is ever one, so that the number of series
-//! is fixed, and scraping tells no secret. The reference page is generated from the list.
+//! is fixed, and scraping tells no secret. The one exception is asked for, and capped. The reference page is generated
+//! from the list.
 
+use super::accounts::{Accounts, OTHER};
 use super::make::{Label, Make, Spec, known};
 use crate::detect::{Severity, detectors};
 use crate::engine::camera;
@@ -25,8 +27,11 @@ const DETECTOR: Label = Label {
         detectors::ALL.iter().map(|d| d.meta.id).chain(told).collect()
     },
 };
-/// The one label whose values are the operator's: names in the settings.
+/// Its values are the operator's: names in the settings.
 const SINK: Label = Label { name: "sink", values: Vec::new };
+/// Those of service accounts, capped by `accounts.rs`, and only where somebody asked for them.
+const NAMESPACE: Label = Label { name: "namespace", values: Vec::new };
+const ACCOUNT: Label = Label { name: "serviceaccount", values: Vec::new };
 const LOSS: Label = Label { name: "reason", values: || vec!["refused", "over_limit"] };
 const VERSION: Label = Label { name: "version", values: || vec![env!("CARGO_PKG_VERSION")] };
 
@@ -88,6 +93,12 @@ metrics! {
     findings: IntCounterVec = "tokentrail_findings_total" [DETECTOR, SEVERITY],
         "Findings of detectors, before they are joined to incidents.",
         "One detector far ahead of the others: see Tuning on its page in docs/detectors.";
+    exempted: IntCounter = "tokentrail_findings_exempted_total" [],
+        "Findings that an exemption or an acknowledgement covered.",
+        "Grows fast: an exemption covers more than it should; see docs/rules.md.";
+    rule_errors: IntCounter = "tokentrail_rule_errors_total" [],
+        "Times that a rule or exemption had no answer at an event; other rules are not touched.",
+        "Grows: the log of the daemon names the rule and the fault.";
     incidents_opened: IntCounterVec = "tokentrail_incidents_opened_total" [SEVERITY, KIND],
         "Incidents opened, by their first severity.",
         "Look at the incidents.";
@@ -130,6 +141,12 @@ metrics! {
     sink_queue: IntGaugeVec = "tokentrail_sink_queue_rows" [SINK],
         "Notices that wait for a sink.",
         "Grows: as for sink_failed. At keep_notices the oldest is dropped.";
+    account_incidents: IntCounterVec = "tokentrail_account_incidents_total" [NAMESPACE, ACCOUNT],
+        "Incidents opened, by service account; none unless daemon.account_series is set.",
+        "Look at the incidents of the account.";
+    account_series_dropped: IntCounter = "tokentrail_account_series_dropped_total" [],
+        "Incidents that were counted under `_other`, since daemon.account_series accounts have a series already.",
+        "Grows: raise daemon.account_series, or ask `tokentrail query` instead.";
     reloads: IntCounterVec = "tokentrail_config_reloads_total" [OUTCOME],
         "Changes of the settings file that were noticed.",
         "failure: the log of the daemon says what is wrong; the last good settings stay in force.";
@@ -221,6 +238,13 @@ impl Metrics {
         self.sink_queue.with_label_values(&[name]).set(i64::try_from(depth).unwrap_or(i64::MAX));
     }
 
+    /// An incident of a service account was opened.
+    pub fn count_account(&self, accounts: &Accounts, namespace: &str, name: &str) {
+        let Some([namespace, name]) = accounts.labels(namespace, name) else { return };
+        self.account_incidents.with_label_values(&[&namespace, &name]).inc();
+        self.account_series_dropped.inc_by(u64::from(namespace == OTHER));
+    }
+
     pub fn set_baselines(&self, learning: usize, mature: usize) {
         for (label, count) in [("learning", learning), ("mature", mature)] {
             self.baselines.with_label_values(&[label]).set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -266,6 +290,7 @@ mod tests {
     fn every_metric_is_there_from_the_start_under_a_conventional_name() {
         let metrics = Metrics::new();
         metrics.count_sink("soc", [0; 4], 0);
+        metrics.count_account(&Accounts::new(1), "shop", "web");
         let text = metrics.render();
         for spec in ALL {
             assert!(text.contains(&format!("# TYPE {} {}\n", spec.name, spec.kind)), "{}", spec.name);

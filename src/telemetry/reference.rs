@@ -8,10 +8,11 @@ use std::fmt::Write;
 const HEAD: &str = "# Metrics\n\n\
 <!-- Generated from the list: UPDATE_REFERENCE=1 cargo test --test reference -->\n\n\
 Served at `/metrics`. Labels have fixed values, all of them there from the start (names of sinks are fixed by the settings); no account, address or token is\n\
-ever a label. Times in names are wall clock; only `tokentrail_lag_seconds` compares it with the events' own time.\n\n\
+a label, but for `daemon.account_series`, which is off. Times in names are wall clock; only `tokentrail_lag_seconds` compares it with the events' own time.\n\n\
 | metric | type | labels | meaning | when it looks wrong |\n|---|---|---|---|---|\n";
 
 const SINKS: &str = "the names under `sinks` in the settings; of several replicas each, behind `@`";
+const ACCOUNTS: &str = "of the first `daemon.account_series` accounts with an incident; `_other` for the rest";
 
 /// `docs/reference/metrics.md`.
 #[must_use]
@@ -25,7 +26,11 @@ pub fn markdown() -> String {
     page.push_str("\n## Values of labels\n\n| metric | label | values |\n|---|---|---|\n");
     for spec in ALL {
         for label in spec.labels.iter().filter(|l| l.name != "version") {
-            let values = if label.name == "sink" { SINKS.to_owned() } else { (label.values)().join(", ") };
+            let values = match label.name {
+                "sink" => SINKS.to_owned(),
+                "namespace" | "serviceaccount" if (label.values)().is_empty() => ACCOUNTS.to_owned(),
+                _ => (label.values)().join(", "),
+            };
             let _ = writeln!(page, "| `{}` | `{}` | {values} |", spec.name, label.name);
         }
     }

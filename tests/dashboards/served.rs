@@ -35,13 +35,14 @@ const EMPTY_PANELS: [(&str, Fault); 8] = [
 ];
 
 /// Alerts whose fault is cheap to make. The faults of the others are in the unit tests of the rules.
-const CHEAP_ALERTS: [(&str, Fault); 8] = [
+const CHEAP_ALERTS: [(&str, Fault); 9] = [
     ("TokentrailCriticalIncident", Fault::Sample),
     ("TokentrailHighIncident", Fault::Sample),
     ("TokentrailMediumIncident", Fault::Sample),
     ("TokentrailMalformedLines", Fault::Malformed),
     ("TokentrailGap", Fault::Sample),
     ("TokentrailVisibilityIncident", Fault::Sample),
+    ("TokentrailSinkFailing", Fault::Sample),
     ("TokentrailConfigReloadFailed", Fault::Settings),
     ("TokentrailDown", Fault::Killed),
 ];
@@ -64,7 +65,9 @@ impl Stage {
         let home = Home::new();
         home.write_log(b"");
         let config = home.path("tokentrail.yaml");
-        fs::write(&config, "cluster: before\n").unwrap();
+        // One sink that works, and one whose receiver is never there.
+        let sinks = "sinks:\n  out: { stdout: {} }\n  gone: { webhook: { url: 'http://127.0.0.1:1/' } }\n";
+        fs::write(&config, format!("cluster: before\n{sinks}")).unwrap();
         let daemon = Daemon::start_with(&home, &["--config", config.to_str().unwrap()]);
         let other_home = Home::new();
         let other = Daemon::start(&other_home);

@@ -65,7 +65,7 @@ impl World {
             config,
             reloader: Some(reloader),
             session: None,
-            watch: Watch::new(Arc::new(Metrics::new()), Arc::new(health(Instant::now()))),
+            watch: Watch::new(Arc::new(Metrics::new()), Arc::new(health(Instant::now())), 0),
             heard: Heard::new(),
             story: Vec::new(),
             crashes: 0,

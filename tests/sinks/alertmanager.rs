@@ -35,10 +35,15 @@ fn get(port: u16, path: &str) -> Option<String> {
     head.contains(" 200 ").then(|| body.to_owned())
 }
 
-/// Active alerts: severity by detector label.
+/// Active alerts.
 fn active(port: u16) -> Vec<Value> {
     let body = get(port, "/api/v2/alerts?active=true").expect("alerts");
     serde_json::from_str(&body).unwrap()
+}
+
+/// Those about incidents.
+fn incidents(port: u16) -> Vec<Value> {
+    active(port).into_iter().filter(|alert| alert["labels"]["alertname"] != "Watchdog").collect()
 }
 
 fn wait(what: &str, mut done: impl FnMut() -> bool) {
@@ -96,23 +101,33 @@ fn two_replicas_receive_tell_once_escalate_and_resolve() {
     };
     let urls = ports.map(|port| format!("'http://127.0.0.1:{port}'")).join(", ");
     let settings = settings(&format!("alertmanager: {{ urls: [{urls}] }}"));
-    let mut receivers = receivers_of("am", &settings);
+    let mut receivers = receivers_of("am", &settings, "c1");
     assert_eq!(receivers.len(), 2);
+    let severities = |port| -> Vec<String> {
+        incidents(port).iter().map(|a| a["labels"]["severity"].as_str().unwrap().to_owned()).collect()
+    };
+
+    // What the queue sends when nothing goes on.
+    for receiver in &mut receivers {
+        assert_eq!(deliver(receiver, &Parcel::Refresh(Vec::new())).0, Outcome::Delivered);
+    }
+    for port in ports {
+        let labels = active(port)[0]["labels"].clone();
+        assert_eq!((&labels["alertname"], &labels["cluster"]), (&"Watchdog".into(), &"c1".into()));
+    }
+    assert_eq!(told.next().json()["alerts"][0]["labels"]["alertname"], "Watchdog");
+
     let mut send = |note: &Arc<Note>, before: Option<&Arc<Note>>| {
         for receiver in &mut receivers {
             let parcel = Parcel::Notice { note: note.clone(), before: before.cloned() };
             assert_eq!(deliver(receiver, &parcel).0, Outcome::Delivered);
         }
     };
-    let severities = |port| -> Vec<String> {
-        active(port).iter().map(|a| a["labels"]["severity"].as_str().unwrap().to_owned()).collect()
-    };
-
     let opened = super::note(1, "open", "medium");
     send(&opened, None);
     for port in ports {
         assert_eq!(severities(port), ["medium"]);
-        let labels = active(port)[0]["labels"].clone();
+        let labels = incidents(port)[0]["labels"].clone();
         assert_eq!((&labels["alertname"], &labels["namespace"]), (&"TokentrailTest".into(), &"tokentrail-test".into()));
     }
     let first = told.next().json();
@@ -129,7 +144,7 @@ fn two_replicas_receive_tell_once_escalate_and_resolve() {
     let resolved = super::note(3, "resolved", "high");
     send(&resolved, Some(&escalated));
     for port in ports {
-        wait("resolved", || active(port).is_empty());
+        wait("resolved", || incidents(port).is_empty());
     }
     let mut states = vec![of(&first["alerts"][0])];
     while !states.contains(&("resolved".to_owned(), "high".to_owned())) {

@@ -7,12 +7,14 @@ pub mod backtest;
 pub mod explain;
 pub mod verify;
 
+use super::keeper::SNAPSHOT_ROOMS;
 use crate::base::Time;
 use crate::detect::Policy;
 use crate::engine::{Engine, StoredInput};
 use crate::store::history::{Segment, SegmentKind, Tape, snapshot};
 use crate::store::{POLICY_ROOM, Recovered};
 use anyhow::{Context, Result, bail};
+use std::io;
 use std::path::Path;
 
 /// The records of an engine, in order.
@@ -42,15 +44,27 @@ impl Start {
 
     /// The engine as it was.
     fn engine(&self) -> Result<Engine> {
-        let mut engine = Engine::new(self.policy()?);
-        for ((room, key), value) in self.records.iter().filter(|((room, _), _)| *room != POLICY_ROOM) {
-            let restored = engine.restore(*room, key, value);
-            restored
-                .map_err(anyhow::Error::msg)
-                .context("the snapshot cannot be read: run the version that wrote it")?;
-        }
-        Ok(engine)
+        let rows = self.records.iter().filter(|((room, _), _)| *room != POLICY_ROOM);
+        restored(self.policy()?, rows.map(|((room, key), value)| Ok((*room, key.clone(), value.clone()))))
     }
+}
+
+/// The engine as of the last checkpoint. Inputs after it are committed, and wait in history.
+pub(super) fn checkpointed(recovered: &Recovered<'_>) -> Result<Engine> {
+    let rooms: Vec<u8> = SNAPSHOT_ROOMS.into_iter().filter(|room| *room != POLICY_ROOM).collect();
+    restored(recovered.policy()?.unwrap_or_default(), recovered.records_of(&rooms))
+}
+
+fn restored(policy: Policy, rows: impl Iterator<Item = io::Result<snapshot::Row>>) -> Result<Engine> {
+    let mut engine = Engine::new(policy);
+    for row in rows {
+        let (room, key, value) = row?;
+        let restored = engine.restore(room, &key, &value);
+        restored
+            .map_err(anyhow::Error::msg)
+            .context("the state cannot be read; run the version that wrote it, or move the directory away")?;
+    }
+    Ok(engine)
 }
 
 /// The engine as it was at a snapshot, and what came after it.
@@ -79,7 +93,8 @@ fn day(time: Time) -> String {
     time.to_string().chars().take(10).collect()
 }
 
-fn tape(dir: &Path, recovered: &Recovered<'_>, from: u64) -> Result<Tape> {
+/// Every input after `from`.
+pub(super) fn tape(dir: &Path, recovered: &Recovered<'_>, from: u64) -> Result<Tape> {
     let inputs = recovered.inputs(from)?.into_iter().map(|(seq, json)| {
         let input: StoredInput = serde_json::from_slice(&json).with_context(|| format!("reading input {seq}"))?;
         Ok((seq, input))

@@ -2,12 +2,12 @@
 //!
 //! Refuses to compare what two versions of the engine made: then it only says so.
 
-use super::{Records, Start, tape};
+use super::{Records, Start, checkpointed, tape};
 use crate::base::{Digest, Time};
 use crate::daemon::keeper::SNAPSHOT_ROOMS;
-use crate::engine::{Engine, Output, VERSION, describe, room_name};
+use crate::engine::{Command, Engine, Output, VERSION, describe, room_name};
 use crate::incident::to_json;
-use crate::store::history::SegmentKind;
+use crate::store::history::{Segment, SegmentKind};
 use crate::store::{POLICY_ROOM, ReadOnly, Recovered};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
@@ -54,15 +54,24 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified
     let mut out = Output::default();
     let mut told: BTreeMap<Digest, String> = BTreeMap::new();
     let mut done = Verified { since: first.time_max, ..Verified::default() };
-    let marks = snapshots.iter().skip(1).map(|s| Some(*s)).chain([None]);
+    let marks = snapshots.iter().skip(1).map(|s| Mark::Snapshot(s)).chain([Mark::Checkpoint, Mark::End]);
     for mark in marks {
-        let seq = mark.map_or(recovered.seq, |s| s.seq_max);
+        let seq = match mark {
+            Mark::Snapshot(segment) => segment.seq_max,
+            Mark::Checkpoint => checkpointed(&recovered)?.seq(),
+            Mark::End => recovered.seq,
+        };
         let played = tape.play(seq, &mut |_, input| {
             engine.step(input, &mut out);
-            for r in out.revisions.drain(..) {
+            let Output { revisions, answers, .. } = std::mem::take(&mut out);
+            for r in revisions {
                 told.insert(r.incident.id, to_json(&r.incident, Some(r.notice)));
             }
-            out.findings.clear();
+            // What was over when it was acknowledged got a revision that the engine does not make.
+            for answer in answers.iter().filter(|answer| !answer.live) {
+                let Command::Ack(ack) = &answer.command;
+                told.remove(&ack.incident);
+            }
             done.inputs += 1;
             if done.inputs.is_multiple_of(65_536) {
                 progress(engine.seq(), recovered.seq);
@@ -72,8 +81,9 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified
         played.with_context(|| format!("replaying the history in {}", dir.display()))?;
         take(&mut engine, &mut records)?;
         let (at, expected) = match mark {
-            Some(segment) => (segment.path.as_str(), Start::read(dir, segment)?.records),
-            None => ("the present state", present(&recovered)?),
+            Mark::Snapshot(segment) => (segment.path.as_str(), Start::read(dir, segment)?.records),
+            Mark::Checkpoint => ("the present state", present(&recovered)?),
+            Mark::End => break,
         };
         done.compared += 1;
         done.records = expected.len() as u64;
@@ -89,6 +99,15 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified
     Ok(done)
 }
 
+/// What is compared on the way.
+enum Mark<'a> {
+    Snapshot(&'a Segment),
+    /// The records of the state.
+    Checkpoint,
+    /// The incidents of the state: they are told before the records are written.
+    End,
+}
+
 /// Brings the records to where the engine is.
 fn take(engine: &mut Engine, records: &mut Records) -> Result<()> {
     let mut changed = Vec::new();
@@ -100,7 +119,9 @@ fn take(engine: &mut Engine, records: &mut Records) -> Result<()> {
             None => drop(records.remove(&place)),
         }
     }
-    records.insert((POLICY_ROOM, Vec::new()), serde_json::to_vec(engine.policy())?);
+    if engine.seq() > 0 {
+        records.insert((POLICY_ROOM, Vec::new()), serde_json::to_vec(engine.policy())?);
+    }
     Ok(())
 }
 
@@ -113,7 +134,12 @@ fn present(recovered: &Recovered<'_>) -> Result<Records> {
 fn difference(was: &Records, is: &Records) -> Option<String> {
     let keys: BTreeSet<_> = was.keys().chain(is.keys()).collect();
     let place = keys.into_iter().find(|place| was.get(*place) != is.get(*place))?;
-    let name = format!("{} {:?}", room_name(place.0), String::from_utf8_lossy(&place.1));
+    // Accounts and addresses are kept by name, incidents by id.
+    let key = match <[u8; 16]>::try_from(place.1.as_slice()) {
+        Ok(id) if std::str::from_utf8(&id).is_err() => Digest(id).to_string(),
+        _ => String::from_utf8_lossy(&place.1).into_owned(),
+    };
+    let name = format!("{} {key:?}", room_name(place.0));
     Some(match (was.get(place), is.get(place)) {
         (Some(was), Some(is)) => {
             let describe = |value: &[u8]| describe(place.0, value).unwrap_or_default();

@@ -48,7 +48,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     }
     let grave = view.sensitive.is_some() || !operation.is_read();
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: META.title.into(),
         severity: if grave { Severity::High } else { Severity::Medium },
         tactic: META.tactic,

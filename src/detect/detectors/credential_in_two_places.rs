@@ -62,7 +62,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         None => view.origin.to_string(),
     };
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: META.title.into(),
         severity,
         tactic: META.tactic,

@@ -47,7 +47,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let mut words = String::new();
     let Some(gravest) = view.acts.each().find(|act| is_news(view, *act, &mut words)) else { return };
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: format!("Account {}", gravest.words()).into(),
         severity: Severity::Low,
         tactic: gravest.tactic(),

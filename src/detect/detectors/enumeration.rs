@@ -100,7 +100,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         findings.push(Finding {
-            detector: META.id,
+            detector: META.id.into(),
             title: META.title.into(),
             severity: if points >= threshold.saturating_mul(3) { Severity::High } else { Severity::Medium },
             tactic: META.tactic,

@@ -53,7 +53,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         _ => return,
     };
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: META.title.into(),
         severity,
         tactic: META.tactic,

@@ -67,7 +67,7 @@ fn tell(view: &View<'_>, account: &Account, mature: bool, issuer: &str, observed
         (false, _) => Severity::Low,
     };
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: META.title.into(),
         severity,
         tactic: META.tactic,

@@ -63,7 +63,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let standing = operation.min(target);
     let Some(severity) = severity(view, sensitive, standing) else { return };
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: format!("Account {}, which is not its habit", sensitive.words()).into(),
         severity,
         tactic: sensitive.tactic(),
@@ -187,7 +187,8 @@ fn verb_phrase(sensitive: Sensitive) -> String {
     format!("{infinitive} {rest}").trim_end().to_owned()
 }
 
-fn observed(view: &View<'_>) -> String {
+/// What was asked for, of what, and how it ended.
+pub fn observed(view: &View<'_>) -> String {
     let event = view.event;
     let operation = &event.operation;
     let mut out = format!("{} {}", operation.verb, operation.kind());

@@ -37,7 +37,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let Some(maker) = &view.secret_maker else { return };
     let grave = maker.mature && maker.by.starts_with("system:serviceaccount:");
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: META.title.into(),
         severity: if grave { Severity::High } else { Severity::Low },
         tactic: META.tactic,

@@ -49,7 +49,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     }
     let high = failures.count >= needed.saturating_mul(10);
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: META.title.into(),
         severity: if high { Severity::High } else { Severity::Medium },
         tactic: META.tactic,

@@ -39,7 +39,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: META.title.into(),
         severity: Severity::Info,
         tactic: META.tactic,

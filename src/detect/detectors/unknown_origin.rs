@@ -41,7 +41,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let Some(severity) = severity(view) else { return };
     let usual = view.account.origins.most(3).join(", ");
     findings.push(Finding {
-        detector: META.id,
+        detector: META.id.into(),
         title: META.title.into(),
         severity,
         tactic: META.tactic,

@@ -88,7 +88,7 @@ fn who_heard_of_the_beginning_hears_of_the_end_and_nobody_else() {
     queue.push(4, note(3, 2, "resolved", "high", true), now);
     assert_eq!(sent(&mut queue, now).key(), note(1, 1, "open", "medium", true).key());
     queue.answered(&Outcome::Delivered, now, 0);
-    assert!(sent(&mut queue, now).is_resolved());
+    assert!(sent(&mut queue, now).is_over());
     queue.answered(&Outcome::Delivered, now, 0);
     assert_eq!(sent(&mut queue, now).id, Digest([3; 16]).to_string());
     queue.answered(&Outcome::Refused { why: String::new() }, now, 0);
@@ -109,9 +109,9 @@ fn what_is_too_many_or_too_old_is_dropped_and_counted_and_its_end_stays_owed() {
     }
     assert_eq!((queue.next_row(), queue.depth(), queue.take_tally().dropped), (3, 2, 2));
     let owed = queue.take_changed()[&Digest([1; 16])].clone().unwrap();
-    assert!(owed.is_resolved());
+    assert!(owed.is_over());
     let later = now + Duration::from_secs(61);
-    assert!(sent(&mut queue, later).is_resolved());
+    assert!(sent(&mut queue, later).is_over());
     queue.answered(&Outcome::Delivered, later, 0);
     assert_eq!((queue.next(later), queue.next_row(), queue.take_tally().dropped), (Step::Idle, 5, 2));
     assert_eq!(queue.take_changed()[&Digest([1; 16])], None);
@@ -133,4 +133,58 @@ fn a_restart_goes_on_from_the_cursor_with_what_was_told() {
     assert_eq!(queue.next(now + every), Step::Send(Parcel::Refresh(vec![higher])));
     queue.answered(&retry(), now + every, 0);
     assert!(matches!(queue.next(now + every), Step::Wait(_)));
+}
+
+#[test]
+fn who_did_not_hear_of_an_incident_is_told_with_the_next_revision() {
+    let now = Instant::now();
+    let mut queue = Queue::new(Route { detectors: vec!["enumeration".to_owned()], ..route() }, wide(), None, 0, vec![]);
+    let joined = |revision| {
+        let base = note(1, revision, "updated", "medium", false);
+        let mut row: serde_json::Value = serde_json::from_slice(&base.line).unwrap();
+        row["detectors"] = serde_json::json!(["test", "enumeration"]);
+        row["notice"]["reason"] = "nothing_new".into();
+        Arc::new(Note::read(row.to_string().as_bytes()).unwrap())
+    };
+    queue.push(0, note(1, 1, "open", "medium", true), now);
+    assert_eq!(queue.next(now), Step::Idle, "its detector has not spoken");
+    queue.push(1, joined(2), now);
+    assert_eq!(sent(&mut queue, now).revision, 2);
+    queue.answered(&Outcome::Delivered, now, 0);
+    queue.push(2, joined(3), now);
+    assert_eq!(queue.next(now), Step::Idle, "nobody is told twice");
+}
+
+#[test]
+fn silencing_is_an_end_for_those_who_heard_and_no_news_for_others() {
+    let now = Instant::now();
+    let mut queue = queue(wide());
+    queue.push(0, note(1, 1, "open", "medium", true), now);
+    let _ = sent(&mut queue, now);
+    queue.answered(&Outcome::Delivered, now, 0);
+    queue.push(1, note(1, 2, "silenced", "medium", false), now);
+    queue.push(2, note(2, 1, "silenced", "medium", false), now);
+    queue.push(3, note(1, 3, "resolved", "medium", true), now);
+    assert_eq!((sent(&mut queue, now).status.as_str(), queue.depth()), ("silenced", 2));
+    queue.answered(&Outcome::Delivered, now, 0);
+    assert_eq!((queue.next(now), queue.next_row()), (Step::Idle, 4));
+}
+
+#[test]
+fn where_the_receiver_keeps_an_incident_is_remembered_over_revisions_and_restarts() {
+    let now = Instant::now();
+    let mut queue = queue(wide());
+    queue.push(0, note(1, 1, "open", "medium", true), now);
+    let _ = sent(&mut queue, now);
+    queue.kept_at(Some("C1 1.2".to_owned()));
+    queue.answered(&Outcome::Delivered, now, 0);
+    let told = queue.take_changed().remove(&Digest([1; 16])).unwrap().unwrap();
+    let again = Note::read(&told.line).unwrap();
+    let mut queue = Queue::new(route(), wide(), None, 1, vec![Arc::new(again)]);
+    queue.push(1, note(1, 2, "updated", "high", true), now);
+    let Step::Send(Parcel::Notice { before, .. }) = queue.next(now) else { panic!("nothing to send") };
+    assert_eq!(before.unwrap().handle.as_deref(), Some("C1 1.2"));
+    queue.answered(&Outcome::Delivered, now, 0);
+    let told = queue.take_changed().remove(&Digest([1; 16])).unwrap().unwrap();
+    assert_eq!((told.revision, told.handle.as_deref()), (2, Some("C1 1.2")));
 }

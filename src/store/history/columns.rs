@@ -4,6 +4,7 @@
 //! Refuses bodies. A column may be added at the end; none is renamed, retyped or given another meaning, since files of
 //! every age are read together.
 
+use super::words::Words;
 use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -50,8 +51,14 @@ impl Kind {
     }
 }
 
+/// The one text column whose values hardly repeat: it has no dictionary.
+pub(super) const UNIQUE: &str = "audit_id";
+
 macro_rules! builder {
     (Text) => {
+        Words
+    };
+    (Unique) => {
         StringBuilder
     };
     (Int) => {
@@ -68,6 +75,9 @@ macro_rules! array {
     (Text) => {
         StringArray
     };
+    (Unique) => {
+        StringArray
+    };
     (Int) => {
         Int64Array
     };
@@ -82,6 +92,9 @@ macro_rules! get {
     (Text, $array:expr) => {
         $array.as_string_opt::<i32>()
     };
+    (Unique, $array:expr) => {
+        $array.as_string_opt::<i32>()
+    };
     (Int, $array:expr) => {
         $array.as_primitive_opt::<Int64Type>()
     };
@@ -92,7 +105,18 @@ macro_rules! get {
         $array.as_boolean_opt()
     };
 }
+macro_rules! kind {
+    (Unique) => {
+        Kind::Text
+    };
+    ($kind:ident) => {
+        Kind::$kind
+    };
+}
 macro_rules! finish {
+    (Text, $builder:expr) => {
+        Arc::new($builder.finish()?) as ArrayRef
+    };
     (Time, $builder:expr) => {
         Arc::new($builder.finish().with_timezone("UTC")) as ArrayRef
     };
@@ -105,7 +129,7 @@ macro_rules! columns {
     ($($name:ident: $kind:ident, $meaning:literal;)*) => {
         /// In the order of the files.
         pub const COLUMNS: &[Column] =
-            &[$(Column { name: stringify!($name), kind: Kind::$kind, meaning: $meaning }),*];
+            &[$(Column { name: stringify!($name), kind: kind!($kind), meaning: $meaning }),*];
 
         /// Rows being gathered.
         #[derive(Default)]
@@ -114,7 +138,7 @@ macro_rules! columns {
         impl Builders {
             /// What was gathered; empty afterwards.
             pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-                RecordBatch::try_new(SCHEMA.clone(), vec![$(finish!($kind, self.$name)),*])
+                RecordBatch::try_new(HEAD_SCHEMA.clone(), vec![$(finish!($kind, self.$name)),*])
             }
         }
 
@@ -135,7 +159,7 @@ columns! {
     seq: Int, "the number that the event got when it was read: the one order of everything";
     time: Time, "stage time, by the API server's clock";
     received: Time, "when the API server received the request";
-    audit_id: Text, "the request's id; chosen by the client if it sends one";
+    audit_id: Unique, "the request's id; chosen by the client if it sends one";
     stage: Text, "ResponseStarted, ResponseComplete, Panic or RequestReceived";
     level: Text, "Metadata, Request or RequestResponse";
     principal: Text, "user.username, verbatim; NULL for a request that failed authentication";
@@ -174,8 +198,16 @@ columns! {
     source: Int, "which of several logs it came from: its number in the configuration, from 0";
 }
 
-/// The schema of every file.
-pub(super) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let field = |column: &Column| Field::new(column.name, column.kind.data_type(), true);
+/// The schema of a head: texts are numbers into the dictionary of their batch.
+pub(super) static HEAD_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let field = |column: &Column| match (column.kind, column.name) {
+        (Kind::Text, name) if name != UNIQUE => Field::new_dictionary(name, DataType::Int16, DataType::Utf8, true),
+        (kind, name) => Field::new(name, kind.data_type(), true),
+    };
     Arc::new(Schema::new(COLUMNS.iter().map(field).collect::<Vec<_>>()))
 });
+
+/// The schema of Parquet files with these columns, and of what a scan of them returns.
+pub(super) fn schema(columns: &[Column]) -> Schema {
+    Schema::new(columns.iter().map(|c| Field::new(c.name, c.kind.data_type(), true)).collect::<Vec<_>>())
+}

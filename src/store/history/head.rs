@@ -2,7 +2,7 @@
 //!
 //! Refuses to be appended to by another process than the one that began it: what an earlier one left is rolled first.
 
-use super::columns::SCHEMA;
+use super::columns::HEAD_SCHEMA;
 use super::manifest::{Segment, SegmentKind};
 use super::rows::Rows;
 use crate::base::Time;
@@ -57,7 +57,7 @@ impl Head {
             sha256: String::new(),
             engine: 0,
         };
-        Ok(Head { writer: StreamWriter::try_new(counted, &SCHEMA).map_err(into_io)?, segment })
+        Ok(Head { writer: StreamWriter::try_new(counted, &HEAD_SCHEMA).map_err(into_io)?, segment })
     }
 
     /// Appends the rows and syncs them. They are history once a commit names the head's new length.
@@ -72,7 +72,9 @@ impl Head {
             segment.seq_max = segment.seq_max.max(last);
         }
         segment.rows += rows.count as u64;
-        self.writer.write(&rows.take().map_err(into_io)?).map_err(into_io)?;
+        for batch in rows.take().map_err(into_io)? {
+            self.writer.write(&batch).map_err(into_io)?;
+        }
         self.writer.flush().map_err(into_io)?;
         let counted = self.writer.get_ref();
         counted.out.get_ref().sync_data()?;
@@ -81,18 +83,18 @@ impl Head {
     }
 }
 
-/// The batches of a head, as far as they are committed.
-pub(super) fn read(dir: &Path, segment: &Segment) -> io::Result<Vec<RecordBatch>> {
-    let file = File::open(dir.join(&segment.path))?;
-    read_from(file, segment.bytes)
-}
-
-pub(super) fn read_from(file: File, committed: u64) -> io::Result<Vec<RecordBatch>> {
-    if committed == 0 {
-        return Ok(Vec::new());
+/// Hands out the batches of a head, as far as they are committed.
+pub(super) fn read(
+    dir: &Path,
+    segment: &Segment,
+    each: &mut dyn FnMut(RecordBatch) -> io::Result<()>,
+) -> io::Result<()> {
+    if segment.bytes == 0 {
+        return Ok(());
     }
-    let reader = StreamReader::try_new(BufReader::new(file.take(committed)), None).map_err(into_io)?;
-    reader.map(|batch| batch.map_err(into_io)).collect()
+    let file = File::open(dir.join(&segment.path))?.take(segment.bytes);
+    let reader = StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).map_err(into_io)?;
+    reader.into_iter().try_for_each(|batch| each(batch.map_err(into_io)?))
 }
 
 /// Arrow wraps what the disk said; a full disk has to stay a full disk.

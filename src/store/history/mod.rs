@@ -4,26 +4,37 @@
 //! when. Refuses to call a row history before the commit that names its segment, and to delete a file before the
 //! commit that forgets it. Read next: `columns.rs`, then `roll.rs`.
 
+mod alike;
+mod bloom;
+mod chunk;
 mod columns;
+mod delta;
+mod dictionary;
 mod durable;
 mod export;
 mod head;
+mod hybrid;
+mod judged;
 mod manifest;
+mod pages;
 mod parquet;
 mod roll;
 mod rollup;
 mod rows;
 pub mod scan;
 pub mod snapshot;
+mod table;
 mod tape;
+mod words;
 
 pub use columns::{COLUMNS, Column, Kind};
 pub use export::{Exported, export};
+pub use judged::events;
 pub(super) use manifest::MANIFEST;
 pub use manifest::{Manifest, Segment, SegmentKind, read as read_manifest};
 pub use parquet::ROW_GROUP_ROWS;
 pub use rollup::COLUMNS as ROLLUP_COLUMNS;
-pub use rows::{FACTS_VERSION, Place, Rows, events};
+pub use rows::{FACTS_VERSION, Place, Rows};
 pub use snapshot::Moment;
 pub use tape::Tape;
 

@@ -1,66 +1,49 @@
-//! Batches -> one Parquet file, sorted by principal and time, as any engine reads it.
+//! Rows -> one Parquet file, sorted by principal and time, as any engine reads it.
 //!
 //! Refuses to read: that is `scan.rs`.
 
+use super::columns::schema;
 use super::durable::Durable;
-use super::head::into_io;
 use super::manifest::{Segment, SegmentKind};
+use super::pages::Pages;
+use super::table::{NULL, Table, Values};
 use crate::base::Time;
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, RecordBatch};
-use arrow_ord::sort::{SortColumn, lexsort_to_indices};
-use arrow_select::concat::concat_batches;
-use arrow_select::take::take_record_batch;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{WriterProperties, WriterVersion};
-use parquet::schema::types::ColumnPath;
-use std::io;
+use parquet::file::writer::SerializedFileWriter;
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Rows of a row group, and of the heads that are rolled at once.
 pub const ROW_GROUP_ROWS: usize = 128 << 10;
-/// Level 3: four fifths of a byte an event smaller than 1, for a tenth more time.
-const ZSTD_LEVEL: i32 = 3;
-/// One lookup in a hundred reads a row group for nothing.
-const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 /// What is looked for one by one.
 const BLOOMED: [&str; 5] = ["audit_id", "credential_id", "issued_credential_id", "principal", "origin"];
-/// Numbers that rise within a principal: their differences are small.
-const RISING: [&str; 4] = ["seq", "time", "received", "position"];
-
-/// Sorts by the named columns. Takes the batches, so that no more than two copies are in memory.
-pub(super) fn sorted(batches: Vec<RecordBatch>, by: &[&str]) -> io::Result<RecordBatch> {
-    let Some(first) = batches.first() else { return Err(io::Error::other("nothing to sort")) };
-    let all = concat_batches(&first.schema(), &batches).map_err(into_io)?;
-    drop(batches);
-    let column = |name: &&str| {
-        let values = all.column_by_name(name).cloned();
-        values.map(|values| SortColumn { values, options: None }).ok_or_else(|| missing(name))
+/// Writes these rows of a table as one file, in this order, and says what it is. `path` is relative to `dir`.
+pub(super) fn write(
+    dir: &Path,
+    path: String,
+    id: u64,
+    kind: SegmentKind,
+    table: &Table,
+    rows: &[u32],
+) -> io::Result<Segment> {
+    let (bytes, sha256) = encode(Durable::create(dir, &path)?, table, rows)?.finish()?;
+    let (seq_min, seq_max) = bounds(table, rows, "seq").unwrap_or((0, 0));
+    // The rollup has the first and the last time of each row.
+    let (time_min, time_max) = match (bounds(table, rows, "time"), bounds(table, rows, "first")) {
+        (Some(times), _) => times,
+        (None, Some((min, _))) => (min, bounds(table, rows, "last").map_or(min, |(_, max)| max)),
+        (None, None) => (0, 0),
     };
-    let columns = by.iter().map(column).collect::<io::Result<Vec<_>>>()?;
-    let order = lexsort_to_indices(&columns, None).map_err(into_io)?;
-    take_record_batch(&all, &order).map_err(into_io)
-}
-
-/// Writes one file and says what it is. `path` is relative to `dir`.
-pub(super) fn write(dir: &Path, path: String, id: u64, kind: SegmentKind, rows: &RecordBatch) -> io::Result<Segment> {
-    let file = Durable::create(dir, &path)?;
-    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties(rows)?)).map_err(parquet_io)?;
-    writer.write(rows).map_err(parquet_io)?;
-    let (bytes, sha256) = writer.into_inner().map_err(parquet_io)?.finish()?;
-    let (seq_min, seq_max) = bounds(rows, "seq").unwrap_or((0, 0));
-    let (time_min, time_max) = times(rows);
-    let rows = rows.num_rows() as u64;
     Ok(Segment {
         id,
         kind,
         path,
         bytes,
-        rows,
+        rows: rows.len() as u64,
         time_min: Time(time_min),
         time_max: Time(time_max),
         seq_min: seq_min.unsigned_abs(),
@@ -70,64 +53,45 @@ pub(super) fn write(dir: &Path, path: String, id: u64, kind: SegmentKind, rows: 
     })
 }
 
-fn properties(rows: &RecordBatch) -> io::Result<WriterProperties> {
-    let zstd = ZstdLevel::try_new(ZSTD_LEVEL).map_err(parquet_io)?;
-    let schema = rows.schema();
-    let sorting = |name: &str| {
-        let index = i32::try_from(schema.index_of(name).ok()?).ok()?;
-        Some(SortingColumn { column_idx: index, descending: false, nulls_first: true })
-    };
-    let mut properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(zstd))
-        .set_max_row_group_size(ROW_GROUP_ROWS)
-        .set_created_by(concat!("tokentrail ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_sorting_columns(Some(["principal", "time"].into_iter().filter_map(sorting).collect()));
-    for name in BLOOMED {
-        let Some(column) = rows.column_by_name(name) else { continue };
-        // A filter for ids that are not there would be larger than the column.
-        let present = column.len() - column.null_count();
-        let path = ColumnPath::from(name);
-        if present > 0 {
-            properties = properties
-                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FALSE_POSITIVES)
-                .set_column_bloom_filter_ndv(path, distinct(column) as u64);
+fn encode<W: Write + Send>(out: W, table: &Table, rows: &[u32]) -> io::Result<W> {
+    let schema = ArrowSchemaConverter::new().convert(&schema(table.columns)).map_err(parquet_io)?;
+    let properties = Arc::new(properties(table));
+    let mut writer = SerializedFileWriter::new(out, schema.root_schema_ptr(), properties).map_err(parquet_io)?;
+    let mut pages = Pages::new()?;
+    for rows in rows.chunks(ROW_GROUP_ROWS) {
+        let mut group = writer.next_row_group().map_err(parquet_io)?;
+        for (index, (column, values)) in table.columns.iter().zip(&table.values).enumerate() {
+            let is_looked_up = BLOOMED.contains(&column.name);
+            let (bytes, close) = match values {
+                Values::Words(numbers, words) => {
+                    pages.words(schema.column(index), (numbers, words), rows, is_looked_up)?
+                }
+                Values::Texts(texts) => pages.texts(schema.column(index), texts, rows, is_looked_up)?,
+                Values::Numbers(numbers) => pages.numbers(schema.column(index), column.kind, numbers, rows)?,
+            };
+            group.append_column(&bytes, close).map_err(parquet_io)?;
         }
+        group.close().map_err(parquet_io)?;
     }
-    for name in RISING {
-        properties = properties
-            .set_column_dictionary_enabled(ColumnPath::from(name), false)
-            .set_column_encoding(ColumnPath::from(name), Encoding::DELTA_BINARY_PACKED);
-    }
-    Ok(properties.set_column_dictionary_enabled(ColumnPath::from("audit_id"), false).build())
+    writer.into_inner().map_err(parquet_io)
 }
 
-fn distinct(column: &dyn Array) -> usize {
-    let Some(texts) = column.as_string_opt::<i32>() else { return column.len() };
-    texts.iter().flatten().collect::<std::collections::HashSet<_>>().len()
-}
-
-fn times(rows: &RecordBatch) -> (i64, i64) {
-    let of = |name: &str| {
-        let column = rows.column_by_name(name)?;
-        let times = column.as_primitive_opt::<arrow_array::types::TimestampMicrosecondType>()?;
-        Some((times.iter().flatten().min()?, times.iter().flatten().max()?))
+fn properties(table: &Table) -> WriterProperties {
+    let sorting = |name: &str| {
+        let index = table.columns.iter().position(|column| column.name == name)?;
+        Some(SortingColumn { column_idx: i32::try_from(index).ok()?, descending: false, nulls_first: true })
     };
-    // The rollup has the first and the last time of each row.
-    match (of("time"), of("first"), of("last")) {
-        (Some(times), ..) => times,
-        (None, Some((min, _)), Some((_, max))) => (min, max),
-        _ => (0, 0),
-    }
+    WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_created_by(concat!("tokentrail ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_sorting_columns(Some(["principal", "time"].into_iter().filter_map(sorting).collect()))
+        .build()
 }
 
-fn bounds(rows: &RecordBatch, name: &str) -> Option<(i64, i64)> {
-    let column = rows.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
-    Some((column.iter().flatten().min()?, column.iter().flatten().max()?))
-}
-
-fn missing(column: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("history has no column {column}"))
+fn bounds(table: &Table, rows: &[u32], name: &str) -> Option<(i64, i64)> {
+    let numbers = table.numbers(name).ok()?;
+    let present = || rows.iter().map(|row| numbers[*row as usize]).filter(|n| *n != NULL);
+    Some((present().min()?, present().max()?))
 }
 
 /// Parquet wraps what the disk said; a full disk has to stay a full disk.
@@ -138,5 +102,57 @@ pub(super) fn parquet_io(error: ParquetError) -> io::Error {
             Err(other) => io::Error::new(io::ErrorKind::InvalidData, other),
         },
         other => io::Error::new(io::ErrorKind::InvalidData, other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{COLUMNS, columns::Column, scan};
+    use super::*;
+
+    /// Every shape of page: all NULL, none, mixed, runs, words past a page, differences that wrap.
+    #[test]
+    fn what_is_written_is_read_back() {
+        let columns: &'static [Column] = COLUMNS;
+        let mut table = Table::new(columns);
+        let numbers = [i64::MAX, NULL + 1, 0, -1, 7, NULL];
+        for row in 0..3 * ROW_GROUP_ROWS / 2 + 77 {
+            let text = |at: usize| match (at + row / 1000) % 4 {
+                0 => None,
+                1 => Some("the same for a thousand rows".to_owned()),
+                2 => Some(format!("one of many {}", row * 31 % 40_009)),
+                _ => (row % 3 > 0).then(|| format!("{}", row % 300)),
+            };
+            let texts: Vec<Option<String>> = (0..columns.len()).map(text).collect();
+            let number =
+                |at: usize| if at.is_multiple_of(2) { row as i64 } else { numbers[(row + at) % numbers.len()] };
+            table.push(texts.iter().map(|text| text.as_ref().map(String::as_bytes)), (0..columns.len()).map(number));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let order: Vec<u32> = (0..table.rows as u32).rev().collect();
+        let written = write(dir.path(), "f/x.parquet".to_owned(), 1, SegmentKind::Events, &table, &order).unwrap();
+        let mut read = Table::new(columns);
+        scan::whole_file(dir.path(), &written, &mut |batch| read.append(&batch)).unwrap();
+        assert_eq!(read.rows, table.rows);
+        for ((column, before), after) in columns.iter().zip(&table.values).zip(&read.values) {
+            for (row, at) in order.iter().enumerate() {
+                let (before, after) = (shown(column, before, *at), shown(column, after, row as u32));
+                assert_eq!(before, after, "{} in row {row}", column.name);
+            }
+        }
+    }
+
+    fn shown(column: &Column, values: &Values, row: u32) -> (Option<Vec<u8>>, i64) {
+        match values {
+            Values::Words(numbers, words) => match numbers[row as usize] {
+                super::super::dictionary::NONE => (None, 0),
+                number => (Some(words.get(number).to_vec()), 0),
+            },
+            Values::Texts(texts) => (Some(texts.get(row).to_vec()), 0),
+            Values::Numbers(numbers) if column.kind == super::super::Kind::Flag && numbers[row as usize] != NULL => {
+                (None, i64::from(numbers[row as usize] != 0))
+            }
+            Values::Numbers(numbers) => (None, numbers[row as usize]),
+        }
     }
 }

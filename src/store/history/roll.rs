@@ -3,14 +3,11 @@
 //! Refuses the wall clock: days are the events' own.
 
 use super::manifest::{Segment, SegmentKind};
-use super::{Change, History, ROW_GROUP_ROWS, head, parquet, rollup, scan};
+use super::table::Table;
+use super::{COLUMNS, Change, History, ROW_GROUP_ROWS, head, parquet, rollup, scan};
 use crate::base::{Span, Time};
 use crate::store::StoreError;
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_select::filter::filter_record_batch;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 
 /// Events of a day that is over may still come so long after it; files of that day are left alone until then.
@@ -45,30 +42,25 @@ impl History {
         if heads.is_empty() || !(at_end || left || day_over || rows >= ROW_GROUP_ROWS as u64) {
             return Ok(());
         }
-        let mut batches = Vec::new();
+        let mut table = Table::new(COLUMNS);
         for segment in &heads {
-            batches.extend(head::read(&self.dir, segment)?);
+            head::read(&self.dir, segment, &mut |batch| table.append(&batch))?;
         }
         self.head = None;
         change.forget.extend(heads.iter().map(|s| s.id));
-        self.write_days(batches, change)
+        self.write_days(&table, change)
     }
 
-    fn write_days(&mut self, batches: Vec<RecordBatch>, change: &mut Change) -> io::Result<()> {
-        if batches.iter().all(|batch| batch.num_rows() == 0) {
-            return Ok(());
-        }
-        let sorted = parquet::sorted(batches, &["principal", "time", "seq"])?;
-        let days = days(&sorted)?;
-        for &day in &days {
-            let rows = if days.len() == 1 { sorted.clone() } else { rows_of(&sorted, day)? };
+    fn write_days(&mut self, table: &Table, change: &mut Change) -> io::Result<()> {
+        for (day, rows) in days(table)? {
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &rows)?);
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, table, &rows)?);
             let id = self.take_id();
             let path = format!("rollup/date={}/{id:012}.parquet", date(day));
-            let summary = rollup::of(&rows)?;
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Rollup, &summary)?);
+            let summary = rollup::of(table, &rows)?;
+            let rows: Vec<u32> = (0..).take(summary.rows).collect();
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Rollup, &summary, &rows)?);
         }
         Ok(())
     }
@@ -95,14 +87,14 @@ impl History {
             if joined.len() < 2 {
                 continue;
             }
-            let mut batches = Vec::new();
+            let mut table = Table::new(COLUMNS);
             for segment in &joined {
-                batches.extend(scan::whole_file(&self.dir, segment)?);
+                scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
             }
-            let rows = parquet::sorted(batches, &["principal", "time", "seq"])?;
+            let rows = table.sorted()?;
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &rows)?);
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &table, &rows)?);
             change.forget.extend(joined.iter().map(|s| s.id));
         }
         Ok(())
@@ -154,18 +146,14 @@ fn end_of_day(time: Time) -> Time {
     Time::from_seconds((day_of(time) + 1) * DAY_SECONDS)
 }
 
-fn times(rows: &RecordBatch) -> io::Result<&arrow_array::TimestampMicrosecondArray> {
-    let column = rows.column_by_name("time").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
-    column.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "history has no column time"))
-}
-
-fn days(rows: &RecordBatch) -> io::Result<BTreeSet<i64>> {
-    Ok(times(rows)?.iter().flatten().map(|t| day_of(Time(t))).collect())
-}
-
-fn rows_of(rows: &RecordBatch, day: i64) -> io::Result<RecordBatch> {
-    let wanted: BooleanArray = times(rows)?.iter().map(|t| t.map(|t| day_of(Time(t)) == day)).collect();
-    filter_record_batch(rows, &wanted).map_err(head::into_io)
+/// The rows of each day, sorted.
+fn days(table: &Table) -> io::Result<BTreeMap<i64, Vec<u32>>> {
+    let times = table.numbers("time")?;
+    let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+    for row in table.sorted()? {
+        days.entry(day_of(Time(times[row as usize]))).or_default().push(row);
+    }
+    Ok(days)
 }
 
 /// `YYYY-MM-DD`.

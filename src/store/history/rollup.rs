@@ -2,14 +2,13 @@
 //!
 //! Refuses to count a request twice: a long-running one counts when it ends, a 401 when it is answered.
 
-use super::columns::{Arrays, Column, Kind};
-use super::head::into_io;
+use super::columns::{Column, Kind};
+use super::dictionary::{Dictionary, NONE};
+use super::table::{Table, ranks};
 use crate::baseline::features::agents;
-use arrow_array::builder::{Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
-use std::collections::BTreeMap;
+use foldhash::fast::RandomState;
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 
 /// The columns of `rollup/`, in the order of the files.
 pub const COLUMNS: &[Column] = &[
@@ -29,61 +28,60 @@ pub const COLUMNS: &[Column] = &[
 
 const TEXTS: usize = 8;
 
-type Key<'a> = ([Option<&'a str>; TEXTS], Option<i64>);
+/// Numbers of the words, then the code.
+type Key = ([u32; TEXTS], i64);
 
-/// The rollup of the events of one day, sorted by principal.
-pub(super) fn of(events: &RecordBatch) -> io::Result<RecordBatch> {
-    let columns = Arrays::of(events)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a column of history is missing"))?;
-    let mut sums: BTreeMap<Key<'_>, (i64, i64, i64)> = BTreeMap::new();
-    for row in (0..events.num_rows()).filter(|row| is_counted(&columns, *row)) {
-        let time = columns.time.value(row);
-        let (count, first, last) = sums.entry(key(&columns, row)).or_insert((0, time, time));
-        *count += 1;
-        (*first, *last) = ((*first).min(time), (*last).max(time));
+/// The rollup of these events, which are of one day, sorted by principal.
+pub(super) fn of(events: &Table, rows: &[u32]) -> io::Result<Table> {
+    let mut columns = Vec::with_capacity(TEXTS);
+    for column in &COLUMNS[..TEXTS] {
+        columns.push(events.words(if column.name == "agent" { "user_agent" } else { column.name })?);
     }
-    to_batch(&sums)
-}
-
-fn is_counted(c: &Arrays<'_>, row: usize) -> bool {
-    match c.stage.value(row) {
-        "ResponseComplete" | "Panic" => true,
-        "ResponseStarted" => !c.code.is_null(row) && c.code.value(row) == 401,
+    let (agents, products) = products(columns[TEXTS - 1].1);
+    let (stages, stage_words) = events.words("stage")?;
+    let (codes, times) = (events.numbers("code")?, events.numbers("time")?);
+    let is_counted = |row: usize| match stage_words.get(stages[row]) {
+        b"ResponseComplete" | b"Panic" => true,
+        b"ResponseStarted" => codes[row] == 401,
         _ => false,
+    };
+    let mut sums: HashMap<Key, (i64, i64, i64), RandomState> = HashMap::default();
+    for row in rows.iter().map(|row| *row as usize).filter(|row| stages[*row] != NONE && is_counted(*row)) {
+        let mut words: [u32; TEXTS] = std::array::from_fn(|column| columns[column].0[row]);
+        if let Some(agent) = words.last_mut().filter(|agent| **agent != NONE) {
+            *agent = agents[*agent as usize];
+        }
+        let (count, first, last) = sums.entry((words, codes[row])).or_insert((0, times[row], times[row]));
+        *count += 1;
+        (*first, *last) = ((*first).min(times[row]), (*last).max(times[row]));
     }
+    let mut words: Vec<&Dictionary> = columns.iter().map(|(_, words)| *words).collect();
+    words[TEXTS - 1] = &products;
+    Ok(to_table(sums, &words))
 }
 
-fn key<'a>(c: &Arrays<'a>, row: usize) -> Key<'a> {
-    let get = |column: &'a StringArray| (!column.is_null(row)).then(|| column.value(row));
-    let texts = [
-        get(c.principal),
-        get(c.verb),
-        get(c.api_group),
-        get(c.resource),
-        get(c.subresource),
-        get(c.namespace),
-        get(c.origin),
-        get(c.user_agent).map(agents::product),
-    ];
-    (texts, (!c.code.is_null(row)).then(|| c.code.value(row)))
+/// The product of each user agent.
+fn products(user_agents: &Dictionary) -> (Vec<u32>, Dictionary) {
+    let mut products = Dictionary::default();
+    let product = |agent: &[u8]| {
+        std::str::from_utf8(agent).map_or(NONE, |agent| products.number(agents::product(agent).as_bytes()).0)
+    };
+    (user_agents.iter().map(product).collect(), products)
 }
 
-fn to_batch(sums: &BTreeMap<Key<'_>, (i64, i64, i64)>) -> io::Result<RecordBatch> {
-    let mut texts: [StringBuilder; TEXTS] = Default::default();
-    let (mut codes, mut counts) = (Int64Builder::new(), Int64Builder::new());
-    let (mut firsts, mut lasts) = (TimestampMicrosecondBuilder::new(), TimestampMicrosecondBuilder::new());
-    for ((words, code), (count, first, last)) in sums {
-        texts.iter_mut().zip(words).for_each(|(column, word)| column.append_option(*word));
-        codes.append_option(*code);
-        counts.append_value(*count);
-        firsts.append_value(*first);
-        lasts.append_value(*last);
+fn to_table(sums: HashMap<Key, (i64, i64, i64), RandomState>, words: &[&Dictionary]) -> Table {
+    let ranks: Vec<Vec<u32>> = words.iter().map(|words| ranks(words)).collect();
+    let rank = |(words, code): &Key| {
+        let ranked: [Option<u32>; TEXTS] =
+            std::array::from_fn(|column| (words[column] != NONE).then(|| ranks[column][words[column] as usize]));
+        (ranked, *code)
+    };
+    let mut sums: Vec<_> = sums.into_iter().map(|(key, sum)| (rank(&key), key, sum)).collect();
+    sums.sort_unstable_by_key(|(rank, ..)| *rank);
+    let mut table = Table::new(COLUMNS);
+    for (_, (numbers, code), (count, first, last)) in sums {
+        let texts = numbers.iter().zip(words).map(|(n, words)| (*n != NONE).then(|| words.get(*n)));
+        table.push(texts, [code, count, first, last]);
     }
-    let mut arrays: Vec<ArrayRef> = texts.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef).collect();
-    arrays.push(Arc::new(codes.finish()));
-    arrays.push(Arc::new(counts.finish()));
-    arrays.push(Arc::new(firsts.finish().with_timezone("UTC")));
-    arrays.push(Arc::new(lasts.finish().with_timezone("UTC")));
-    let named = COLUMNS.iter().map(|column| column.name).zip(arrays);
-    RecordBatch::try_from_iter_with_nullable(named.map(|(name, array)| (name, array, true))).map_err(into_io)
+    table
 }

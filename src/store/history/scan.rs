@@ -2,15 +2,17 @@
 //!
 //! Refuses to read what cannot match, to hold more than one batch of a file, and to go on past its deadline.
 
+use super::COLUMNS;
 use super::head;
 use super::manifest::{self, Segment, SegmentKind};
 use super::parquet::parquet_io;
 use crate::base::Time;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, BooleanArray, RecordBatch};
-use arrow_schema::ArrowError;
+use arrow_array::types::{Int16Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_schema::{ArrowError, Field, FieldRef, Schema};
 use arrow_select::filter::filter_record_batch;
+use arrow_select::take::take;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowFilter,
@@ -21,6 +23,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Rows that are in memory at once.
@@ -125,17 +128,15 @@ impl Scan {
     }
 
     fn take_head(&mut self, segment: &Segment) -> io::Result<()> {
-        for batch in head::read(&self.dir, segment).map_err(moved)? {
-            self.pruned.rows_read += batch.num_rows() as u64;
-            let wanted = self.filter.matches(&batch).map_err(head::into_io)?;
-            let batch = filter_record_batch(&batch, &wanted).map_err(head::into_io)?;
-            if batch.num_rows() > 0 {
-                let indices: Vec<usize> =
-                    self.columns.iter().filter_map(|name| batch.schema().index_of(name).ok()).collect();
-                self.batches.push_back(batch.project(&indices).map_err(head::into_io)?);
+        let Scan { dir, filter, columns, batches, pruned, .. } = self;
+        head::read(dir, segment, &mut |batch| {
+            pruned.rows_read += batch.num_rows() as u64;
+            if let Some(batch) = filter.rows_of(&batch, columns).map_err(head::into_io)? {
+                batches.push_back(batch);
             }
-        }
-        Ok(())
+            Ok(())
+        })
+        .map_err(moved)
     }
 
     fn take_parquet(&mut self, segment: &Segment) -> io::Result<()> {
@@ -228,6 +229,33 @@ impl Filter {
         time_fits && self.texts.iter().all(text_fits) && self.numbers.iter().all(number_fits)
     }
 
+    /// The matching rows of a head's batch, with these columns, texts in full. `None`: there are none.
+    fn rows_of(&self, batch: &RecordBatch, columns: &[&str]) -> Result<Option<RecordBatch>, ArrowError> {
+        let wanted = self.matches(batch)?;
+        if wanted.true_count() == 0 {
+            return Ok(None);
+        }
+        let named: Vec<usize> = columns.iter().filter_map(|name| batch.schema().index_of(name).ok()).collect();
+        let batch = filter_record_batch(&batch.project(&named)?, &wanted)?;
+        let whole = |(field, array): (&FieldRef, &ArrayRef)| {
+            let texts = match array.as_dictionary_opt::<Int16Type>() {
+                Some(words) => take(words.values(), words.keys(), None)?,
+                None => Arc::clone(array),
+            };
+            Ok((Arc::new(Field::new(field.name(), texts.data_type().clone(), true)), texts))
+        };
+        let schema = batch.schema();
+        let (fields, arrays): (Vec<_>, Vec<_>) = schema
+            .fields()
+            .iter()
+            .zip(batch.columns())
+            .map(whole)
+            .collect::<Result<Vec<_>, ArrowError>>()?
+            .into_iter()
+            .unzip();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map(Some)
+    }
+
     /// Which rows of a batch match.
     fn matches(&self, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
         let mut wanted = vec![true; batch.num_rows()];
@@ -235,8 +263,18 @@ impl Filter {
             batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("history has no column {name}")))
         };
         for (name, value) in &self.texts {
-            let texts = column(name)?.as_string::<i32>();
-            keep(&mut wanted, |row| !texts.is_null(row) && texts.value(row) == value);
+            match column(name)?.as_dictionary_opt::<Int16Type>() {
+                Some(words) => {
+                    let texts = words.values().as_string::<i32>();
+                    let numbers: Vec<bool> = texts.iter().map(|text| text == Some(value)).collect();
+                    let keys = words.keys();
+                    keep(&mut wanted, |row| !keys.is_null(row) && numbers[keys.value(row) as usize]);
+                }
+                None => {
+                    let texts = column(name)?.as_string::<i32>();
+                    keep(&mut wanted, |row| !texts.is_null(row) && texts.value(row) == value);
+                }
+            }
         }
         for (name, value) in &self.numbers {
             let numbers = column(name)?.as_primitive::<Int64Type>();
@@ -267,10 +305,32 @@ fn moved(error: io::Error) -> io::Error {
     }
 }
 
+/// All rows of a head or of an event file, all columns, texts in full.
+pub(super) fn whole(dir: &Path, segment: &Segment) -> io::Result<Vec<RecordBatch>> {
+    let mut batches = Vec::new();
+    if segment.kind != SegmentKind::Head {
+        whole_file(dir, segment, &mut |batch| {
+            batches.push(batch);
+            Ok(())
+        })?;
+        return Ok(batches);
+    }
+    let columns: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    head::read(dir, segment, &mut |batch| {
+        batches.extend(Filter::default().rows_of(&batch, &columns).map_err(head::into_io)?);
+        Ok(())
+    })?;
+    Ok(batches)
+}
+
 /// All rows of a Parquet file.
-pub(super) fn whole_file(dir: &Path, segment: &Segment) -> io::Result<Vec<RecordBatch>> {
+pub(super) fn whole_file(
+    dir: &Path,
+    segment: &Segment,
+    each: &mut dyn FnMut(RecordBatch) -> io::Result<()>,
+) -> io::Result<()> {
     let file = File::open(dir.join(&segment.path))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet_io)?;
-    let reader = reader.with_batch_size(BATCH_ROWS).build().map_err(parquet_io)?;
-    reader.map(|batch| batch.map_err(head::into_io)).collect()
+    let mut reader = reader.with_batch_size(BATCH_ROWS).build().map_err(parquet_io)?;
+    reader.try_for_each(|batch| each(batch.map_err(head::into_io)?))
 }

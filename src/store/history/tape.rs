@@ -2,8 +2,11 @@
 //!
 //! Refuses to skip: seqs have no holes, so a missing input is an error that names it, never a quieter replay.
 
+use super::judged::Judged;
 use super::manifest::{Segment, SegmentKind};
-use super::{head, parquet, rows, scan};
+use super::scan;
+use super::table::damaged;
+
 use crate::engine::{Input, StoredInput};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -25,8 +28,9 @@ pub struct Tape {
 
 /// A file in the order of seq. A roll sorts by principal, so all of it is in memory.
 struct Open {
-    rows: RecordBatch,
-    seqs: Vec<u64>,
+    batches: Vec<RecordBatch>,
+    /// seq, batch, row.
+    order: Vec<(u64, u32, u32)>,
     next: usize,
 }
 
@@ -59,14 +63,14 @@ impl Tape {
                 continue;
             }
             let next = self.at + 1;
-            let Some(open) = self.open.iter_mut().find(|open| open.seqs.get(open.next) == Some(&next)) else {
+            let Some(open) = self.open.iter_mut().find(|open| open.seq() == Some(next)) else {
                 return Err(io::Error::new(io::ErrorKind::NotFound, self.hole()));
             };
             // Nothing is loaded or looked up while one file alone has what comes next.
             let others = self.inputs.front().map_or(u64::MAX, |(seq, _)| *seq);
             let end = until.min(others - 1).min(self.files.front().map_or(u64::MAX, |f| f.seq_min - 1));
             self.at = open.run(end, each)?;
-            self.open.retain(|open| open.next < open.seqs.len());
+            self.open.retain(|open| open.seq().is_some());
         }
         Ok(())
     }
@@ -79,7 +83,7 @@ impl Tape {
     }
 
     fn hole(&self) -> String {
-        let rows = self.open.iter().filter_map(|open| open.seqs.get(open.next).copied());
+        let rows = self.open.iter().filter_map(Open::seq);
         let files = self.files.front().map(|file| file.seq_min);
         let inputs = self.inputs.front().map(|(seq, _)| *seq);
         let missing = self.at + 1;
@@ -92,33 +96,39 @@ impl Tape {
 
 impl Open {
     fn load(dir: &Path, segment: &Segment, after: u64) -> io::Result<Open> {
-        let batches = match segment.kind {
-            SegmentKind::Head => head::read(dir, segment)?,
-            _ => scan::whole_file(dir, segment)?,
-        };
-        let rows = parquet::sorted(batches, &["seq"])?;
-        let seqs = rows.column_by_name("seq").and_then(|c| c.as_primitive_opt::<Int64Type>());
-        let seqs = seqs.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "there is no column seq"))?;
-        let seqs: Vec<u64> = seqs.values().iter().map(|seq| seq.unsigned_abs()).collect();
-        let next = seqs.partition_point(|seq| *seq <= after);
-        Ok(Open { rows, seqs, next })
+        let batches = scan::whole(dir, segment)?;
+        let mut order = Vec::new();
+        for (n, batch) in (0..).zip(&batches) {
+            let seqs = batch.column_by_name("seq").and_then(|c| c.as_primitive_opt::<Int64Type>());
+            let seqs = seqs.ok_or_else(|| damaged("there is no column seq"))?;
+            order.extend((0..).zip(seqs.values()).map(|(row, seq)| (seq.unsigned_abs(), n, row)));
+        }
+        order.sort_unstable();
+        let next = order.partition_point(|(seq, ..)| *seq <= after);
+        Ok(Open { batches, order, next })
+    }
+
+    fn seq(&self) -> Option<u64> {
+        self.order.get(self.next).map(|(seq, ..)| *seq)
     }
 
     /// Hands out rows as long as their seqs follow each other, up to `end`; returns the last.
     fn run(&mut self, end: u64, each: &mut dyn FnMut(u64, Input<'_>) -> io::Result<()>) -> io::Result<u64> {
-        let first = self.next;
-        let follows = |i: &usize| self.seqs[*i] <= end && self.seqs[*i] - self.seqs[first] == (*i - first) as u64;
-        let last = (first..self.seqs.len()).take_while(follows).last().unwrap_or(first);
-        let slice = self.rows.slice(first, last + 1 - first);
-        let mut done = Ok(());
-        let read = rows::events(&slice, &mut |place, event| {
-            if done.is_ok() {
-                done = each(place.seq, Input::Event { source: place.source, event });
+        let batches = self.batches.iter().map(Judged::of).collect::<Result<Vec<_>, _>>().map_err(|e| damaged(&e))?;
+        let mut last = self.order[self.next].0;
+        while let Some((seq, batch, row)) = self.order.get(self.next).copied() {
+            if seq > end || seq > last + 1 {
+                break;
             }
-        });
-        read.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
-        done?;
-        self.next = last + 1;
-        Ok(self.seqs[last])
+            let mut done = Ok(());
+            let read = batches[batch as usize].event(row as usize, &mut |place, event| {
+                done = each(seq, Input::Event { source: place.source, event });
+            });
+            read.map_err(|e| damaged(&e))?;
+            done?;
+            last = seq;
+            self.next += 1;
+        }
+        Ok(last)
     }
 }

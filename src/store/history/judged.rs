@@ -1,0 +1,115 @@
+//! Row -> event: to every detector the same as the event that it was, so that history can be judged again.
+//!
+//! Refuses a row that it cannot read whole: half an event would be judged as another one.
+
+use super::columns::Arrays;
+use super::rows::{CREDENTIAL_KINDS, LEVELS, Place, STAGES};
+use crate::base::{Digest, Time};
+use crate::engine::SourceIndex;
+use crate::event::wire::Raw;
+use crate::event::{AuditEvent, Credential, Facts, Impersonated, Operation, Outcome, Principal};
+use arrow_array::{Array, RecordBatch, StringArray};
+use std::borrow::Cow;
+
+/// Hands every row of a batch to `each`, with its place, as the event that it was.
+///
+/// # Errors
+/// A sentence that names the column that cannot be read.
+pub fn events(batch: &RecordBatch, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Result<(), String> {
+    let judged = Judged::of(batch)?;
+    (0..batch.num_rows()).try_for_each(|row| judged.event(row, each))
+}
+
+/// The rows of a batch, one by one.
+pub(super) struct Judged<'a>(Arrays<'a>);
+
+impl<'a> Judged<'a> {
+    pub fn of(batch: &'a RecordBatch) -> Result<Judged<'a>, String> {
+        Ok(Judged(Arrays::of(batch).ok_or("a column of history is missing or of another type")?))
+    }
+
+    pub fn event(&self, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Result<(), String> {
+        event(&self.0, row, each).ok_or_else(|| format!("row {row} cannot be read"))
+    }
+}
+
+fn event(c: &Arrays<'_>, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Option<()> {
+    let get = |column: &'_ StringArray| if column.is_null(row) { String::new() } else { column.value(row).to_owned() };
+    let text = |column| -> Cow<'_, str> { Cow::Owned(get(column)) };
+    let (username, uri, decision) = (text(c.principal), text(c.uri), text(c.decision));
+    let (groups, assumed_groups) = (list(&get(c.groups))?, list(&get(c.impersonated_groups))?);
+    let assumed = text(c.impersonated);
+    let reason = serde_json::to_string(&get(c.reason)).ok()?;
+    let stage = meaning(&STAGES, c.stage.value(row))?;
+    let code = if c.code.is_null(row) { 0 } else { u16::try_from(c.code.value(row)).ok()? };
+    let principal = Principal::parse(&username);
+    let (verb, group, resource) = (text(c.verb), text(c.api_group), text(c.resource));
+    let (subresource, namespace, name) = (text(c.subresource), text(c.namespace), text(c.name));
+    let path = if resource.is_empty() { uri.split('?').next().unwrap_or_default() } else { "" };
+    let (id, pod, pod_uid) = (text(c.credential_id), text(c.pod), text(c.pod_uid));
+    let (node, legacy_secret) = (text(c.node), text(c.legacy_secret));
+    let (audit_id, user_uid, user_agent) = (text(c.audit_id), text(c.user_uid), text(c.user_agent));
+    let issued = text(c.issued_credential_id);
+    let event = AuditEvent {
+        time: Time(c.time.value(row)),
+        received: Time(c.received.value(row)),
+        level: meaning(&LEVELS, c.level.value(row))?,
+        stage,
+        audit_id: &audit_id,
+        principal,
+        username: &username,
+        user_uid: &user_uid,
+        groups: &groups,
+        impersonated: (!c.impersonated.is_null(row))
+            .then_some(Impersonated { username: &assumed, groups: &assumed_groups }),
+        credential: Credential {
+            kind: meaning(&CREDENTIAL_KINDS, c.credential_kind.value(row))?,
+            id: &id,
+            pod: &pod,
+            pod_uid: &pod_uid,
+            node: &node,
+            legacy_secret: &legacy_secret,
+            stale: c.stale.value(row),
+        },
+        issued_credential_id: &issued,
+        operation: Operation {
+            verb: &verb,
+            group: &group,
+            resource: &resource,
+            subresource: &subresource,
+            namespace: &namespace,
+            name: &name,
+            path,
+            scope: Operation::scope_of(principal, &resource, &namespace),
+        },
+        source_ips: list(&get(c.source_ips))?.iter().filter_map(|ip| ip.parse().ok()).collect(),
+        user_agent: &user_agent,
+        code,
+        outcome: Outcome::at(stage, code, &decision),
+        decision: &decision,
+        reason: Raw(&reason),
+        uri: &uri,
+        facts: facts(&get(c.facts))?,
+    };
+    let place = Place {
+        seq: u64::try_from(c.seq.value(row)).ok()?,
+        source: SourceIndex::try_from(c.source.value(row)).ok()?,
+        file: Digest::parse(c.file.value(row))?,
+        offset: u64::try_from(c.position.value(row)).ok()?,
+    };
+    each(place, &event);
+    Some(())
+}
+
+/// `None`: what stands there cannot be read.
+fn facts(json: &str) -> Option<Option<Box<Facts>>> {
+    if json.is_empty() { Some(None) } else { serde_json::from_str(json).ok() }
+}
+
+fn list(json: &str) -> Option<Vec<Cow<'static, str>>> {
+    if json.is_empty() { Some(Vec::new()) } else { serde_json::from_str(json).ok() }
+}
+
+fn meaning<T: Copy>(words: &[(T, &'static str)], text: &str) -> Option<T> {
+    words.iter().find(|(_, word)| *word == text).map(|(known, _)| *known)
+}

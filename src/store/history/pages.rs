@@ -1,0 +1,187 @@
+//! Columns as the pages of a Parquet column chunk: a dictionary written once, rows as numbers into it; numbers as
+//! differences.
+//!
+//! The writer of the `parquet` crate hashes each value of each row again, and makes a compressor for each page; here a
+//! row's number is known. Refuses to choose by trial: how a column is written follows from what it is.
+
+use super::chunk::{Chunk, LEVEL, Open, PAGE_ROWS, put_levels, put_text};
+use super::columns::Kind;
+use super::dictionary::{Dictionary, NONE};
+use super::parquet::parquet_io;
+use super::table::{NULL, Texts};
+use super::{bloom, delta, hybrid};
+use parquet::basic::Encoding;
+use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnDescPtr;
+use std::io;
+
+/// Texts that do not repeat gain nothing from a longer search.
+const UNIQUE_LEVEL: i32 = 1;
+
+/// Encodes column after column, with the room of the one before.
+pub(super) struct Pages {
+    zstd: zstd::bulk::Compressor<'static>,
+    unique_zstd: zstd::bulk::Compressor<'static>,
+    /// Of each row, its number in the chunk's dictionary.
+    numbers: Vec<u32>,
+    local: Vec<u32>,
+    used: Vec<u32>,
+    page: Vec<u8>,
+    levels: Vec<u32>,
+    present: Vec<u32>,
+    gathered: Vec<i64>,
+}
+
+impl Pages {
+    pub fn new() -> io::Result<Pages> {
+        let compressor = |level| -> io::Result<_> { zstd::bulk::Compressor::new(level) };
+        Ok(Pages {
+            zstd: compressor(LEVEL)?,
+            unique_zstd: compressor(UNIQUE_LEVEL)?,
+            numbers: Vec::new(),
+            local: Vec::new(),
+            used: Vec::new(),
+            page: Vec::new(),
+            levels: Vec::new(),
+            present: Vec::new(),
+            gathered: Vec::new(),
+        })
+    }
+
+    /// The given rows of a column of words.
+    pub fn words(
+        &mut self,
+        column: ColumnDescPtr,
+        (values, words): (&[u32], &Dictionary),
+        rows: &[u32],
+        is_looked_up: bool,
+    ) -> io::Result<Chunk> {
+        self.renumber(values, words, rows);
+        let mut chunk = Open::new(column, rows.len());
+        let is_plain = self.used.len() * 2 > rows.len() && self.used.len() > PAGE_ROWS;
+        let text = |number: u32| words.get(number);
+        if is_plain {
+            let row = |n: usize| match self.numbers[n] {
+                NONE => &[][..],
+                number => text(self.used[number as usize]),
+            };
+            chunk.texts(rows.len(), row, &mut self.page, &mut self.levels, &mut self.zstd)?;
+        } else {
+            self.dictionary_pages(&mut chunk, words)?;
+        }
+        chunk.text_statistics(self.used.iter().map(|n| text(*n)));
+        if is_looked_up && !self.used.is_empty() {
+            chunk.bloom = Some(bloom::of(self.used.len(), self.used.iter().map(|n| text(*n))).map_err(parquet_io)?);
+        }
+        chunk.close()
+    }
+
+    /// The given rows of a column of texts that hardly repeat.
+    pub fn texts(
+        &mut self,
+        column: ColumnDescPtr,
+        texts: &Texts,
+        rows: &[u32],
+        is_looked_up: bool,
+    ) -> io::Result<Chunk> {
+        let mut chunk = Open::new(column, rows.len());
+        let row = |n: usize| texts.get(rows[n]);
+        chunk.texts(rows.len(), row, &mut self.page, &mut self.levels, &mut self.unique_zstd)?;
+        let present = || rows.iter().map(|row| texts.get(*row)).filter(|text| !text.is_empty());
+        chunk.text_statistics(present());
+        if is_looked_up && chunk.nulls < rows.len() {
+            chunk.bloom = Some(bloom::of(rows.len() - chunk.nulls, present()).map_err(parquet_io)?);
+        }
+        chunk.close()
+    }
+
+    /// The given rows of a column of numbers, times or flags.
+    pub fn numbers(&mut self, column: ColumnDescPtr, kind: Kind, numbers: &[i64], rows: &[u32]) -> io::Result<Chunk> {
+        let Pages { zstd, page, levels, gathered, .. } = self;
+        let mut chunk = Open::new(column, rows.len());
+        let mut whole: Option<(i64, i64)> = None;
+        for rows in rows.chunks(PAGE_ROWS) {
+            let is_there = |n: usize| numbers[rows[n] as usize] != NULL;
+            gathered.clear();
+            gathered.extend(rows.iter().map(|row| numbers[*row as usize]));
+            if gathered.contains(&NULL) {
+                gathered.retain(|n| *n != NULL);
+            }
+            let nulls = rows.len() - gathered.len();
+            page.clear();
+            put_levels(rows.len(), nulls, is_there, levels, page);
+            let encoding = match kind {
+                Kind::Flag => {
+                    hybrid::pack_flags(gathered.iter().map(|n| *n != 0), page);
+                    Encoding::PLAIN
+                }
+                Kind::Text | Kind::Int | Kind::Time => {
+                    delta::encode(gathered, page);
+                    Encoding::DELTA_BINARY_PACKED
+                }
+            };
+            chunk.write_page(page, rows.len(), nulls, encoding, zstd)?;
+            if kind != Kind::Flag {
+                let bounds = gathered.iter().copied().min().zip(gathered.iter().copied().max());
+                chunk.number_bounds(bounds, nulls);
+                whole = match (whole, bounds) {
+                    (Some((min, max)), Some((least, greatest))) => Some((min.min(least), max.max(greatest))),
+                    (known, new) => known.or(new),
+                };
+            }
+        }
+        let (min, max) = whole.unzip();
+        let nulls = Some(chunk.nulls as u64);
+        chunk.statistics = Some(match kind {
+            Kind::Flag => Statistics::boolean(None, None, None, nulls, false),
+            Kind::Text | Kind::Int | Kind::Time => Statistics::int64(min, max, None, nulls, false),
+        });
+        chunk.close()
+    }
+
+    /// Numbers the words that these rows use, in the order of their appearance.
+    fn renumber(&mut self, values: &[u32], words: &Dictionary, rows: &[u32]) {
+        let Pages { numbers, local, used, .. } = self;
+        used.clear();
+        numbers.clear();
+        if words.len() == 0 {
+            return numbers.resize(rows.len(), NONE);
+        }
+        local.clear();
+        local.resize(words.len(), NONE);
+        numbers.extend(rows.iter().map(|row| match values[*row as usize] {
+            NONE => NONE,
+            value => {
+                let number = &mut local[value as usize];
+                if *number == NONE {
+                    *number = used.len() as u32;
+                    used.push(value);
+                }
+                *number
+            }
+        }));
+    }
+
+    fn dictionary_pages(&mut self, chunk: &mut Open, words: &Dictionary) -> io::Result<()> {
+        let Pages { zstd, numbers, used, page, levels, present, .. } = self;
+        page.clear();
+        used.iter().for_each(|number| put_text(words.get(*number), page));
+        chunk.write_dictionary(page, used.len(), zstd)?;
+        let width = hybrid::width(used.len().saturating_sub(1) as u32);
+        for numbers in numbers.chunks(PAGE_ROWS) {
+            page.clear();
+            let nulls = numbers.iter().filter(|n| **n == NONE).count();
+            put_levels(numbers.len(), nulls, |n| numbers[n] != NONE, levels, page);
+            page.push(width as u8);
+            if nulls == 0 {
+                hybrid::encode(numbers, width, page);
+            } else if nulls < numbers.len() {
+                present.clear();
+                present.extend(numbers.iter().copied().filter(|n| *n != NONE));
+                hybrid::encode(present, width, page);
+            }
+            chunk.write_page(page, numbers.len(), nulls, Encoding::RLE_DICTIONARY, zstd)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! What history costs: CPU beside a serde_json decode of the same lines, bytes an event, memory while a file is rolled,
+//! and what six questions of responders take over many events.
+//!
+//! `cargo bench --bench history -- LOG [ROWS]`: LOG is an audit log of at least some hundred thousand lines, ROWS the
+//! events that are asked (its lines again and again, each copy a day later). Prints CPU time (user and system) of this
+//! process, which other processes disturb less than the clock.
+
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+use tokentrail::base::{Digest, Span, Time};
+use tokentrail::event::decode::{self, Limits};
+use tokentrail::event::wire::WireEvent;
+use tokentrail::store::history::{Place, Rows, SegmentKind};
+use tokentrail::store::{History, Retention};
+
+/// Events of a commit: what a replay reads in 64 MB.
+const BATCH: usize = 45_000;
+const FOR_EVER: Retention = Retention { age: Span::seconds(i64::MAX / 2_000_000), bytes: u64::MAX };
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let sample = PathBuf::from("tests/fixtures/audit/cluster.jsonl");
+    let log = arguments.next().map_or(sample, PathBuf::from);
+    let rows: usize = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let text = std::fs::read_to_string(&log).expect("a readable log");
+    let lines: Vec<&str> = text.lines().collect();
+    let serde = cost(|| {
+        lines.iter().for_each(|line| {
+            black_box(serde_json::from_str::<WireEvent<'_>>(line).is_ok());
+        });
+    });
+    let door = cost(|| {
+        lines.iter().for_each(|line| {
+            decoded(line, &mut |event| {
+                black_box(event.time);
+            });
+        });
+    });
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut bytes = 0;
+    let whole = cost(|| bytes = keep(dir.path(), &lines, lines.len()));
+    let events = lines.len() as f64;
+    println!("{} events, nanoseconds of CPU an event:", lines.len());
+    println!("{:>28}: {:7.0}", "serde_json", serde / events);
+    println!("{:>28}: {:7.0}", "our decoder", door / events);
+    println!("{:>28}: {:7.0} = {:.2} x serde_json", "history", (whole - door) / events, (whole - door) / serde);
+    println!("{:>28}: {:7.1} bytes an event", "event files", bytes as f64 / events);
+    println!("{:>28}: {:7} MiB, the log of {} MiB in it", "peak memory", status("VmHWM") >> 20, text.len() >> 20);
+    if rows > 0 {
+        let dir = tempfile::tempdir().expect("a directory");
+        keep(dir.path(), &lines, rows);
+        ask(dir.path(), lines[lines.len() / 2], rows);
+    }
+}
+
+fn decoded(line: &str, each: &mut dyn FnMut(&tokentrail::event::AuditEvent<'_>)) {
+    decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
+        if let Ok(event) = event {
+            each(event);
+        }
+    });
+}
+
+/// Keeps so many events, the lines again and again; bytes of the event files.
+///
+/// Copies keep audit ids and credential ids: asked one by one, they are found once a day.
+fn keep(dir: &Path, lines: &[&str], events: usize) -> u64 {
+    let mut history = History::open(dir, Vec::new(), FOR_EVER).expect("a history");
+    let (mut rows, mut now) = (Rows::default(), Time::ZERO);
+    for seq in 0..events {
+        let later = Span::seconds(86_400 * (seq / lines.len()) as i64);
+        decoded(lines[seq % lines.len()], &mut |event| {
+            let mut event = event.clone();
+            event.time = event.time + later;
+            event.received = event.received + later;
+            now = now.max(event.time);
+            let origin = event.source_ips.last().copied();
+            let (seq, file, offset) = (seq as u64, Digest::of(b"a log"), 1400 * seq as u64);
+            rows.push(&event, origin, Place { seq, source: 0, file, offset });
+        });
+        if seq % BATCH == BATCH - 1 || seq == events - 1 {
+            let change = history.append(&mut rows).expect("room");
+            history.committed(change).expect("room");
+            let change = history.due(now, seq == events - 1).expect("room");
+            history.committed(change).expect("room");
+        }
+    }
+    history.segments().filter(|s| s.kind == SegmentKind::Events).map(|s| s.bytes).sum()
+}
+
+/// Six questions, each as a process of its own: the median of five.
+fn ask(dir: &Path, line: &str, rows: usize) {
+    let (mut account, mut credential, mut origin, mut id) = Default::default();
+    let mut time = Time::ZERO;
+    decoded(line, &mut |event| {
+        (account, credential) = (event.username.to_owned(), event.credential.id.to_owned());
+        origin = event.source_ips.last().map(ToString::to_string).unwrap_or_default();
+        (id, time) = (event.audit_id.to_owned(), event.time);
+    });
+    let (from, until) = ((time - Span::seconds(1800)).to_string(), (time + Span::seconds(1800)).to_string());
+    let one = format!("SELECT * FROM events WHERE audit_id = '{id}'");
+    let counts = "SELECT principal, verb, resource, sum(count) FROM operations_daily GROUP BY 1, 2, 3";
+    let questions: [(&str, Vec<&str>); 6] = [
+        ("timeline of an account, 1 h", vec!["timeline", &account, "--since", &from, "--until", &until]),
+        ("a credential", vec!["who", "--used", &credential]),
+        ("who came from an address", vec!["who", "--from", &origin]),
+        ("an audit id", vec!["query", &one]),
+        ("counts, from the rollup", vec!["query", counts]),
+        ("what was refused, 1 h", vec!["denied", "--since", &from, "--until", &until]),
+    ];
+    println!("{rows} events asked, milliseconds by the clock (median of five), start of the process included:");
+    for (name, arguments) in questions {
+        let mut times: Vec<f64> = (0..5).map(|_| run(dir, &arguments)).collect();
+        times.sort_by(f64::total_cmp);
+        println!("{name:>28}: {:7.1}", times[2]);
+    }
+}
+
+fn run(dir: &Path, arguments: &[&str]) -> f64 {
+    let begin = Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+    let output = command.args(arguments).args(["-o", "json", "--state"]).arg(dir).output().expect("the program");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    begin.elapsed().as_secs_f64() * 1e3
+}
+
+/// Nanoseconds of CPU. Once: a state directory is filled once, and some hundred thousand lines are enough.
+fn cost(work: impl FnOnce()) -> f64 {
+    let before = cpu();
+    work();
+    (cpu() - before) * 1e9
+}
+
+/// Seconds of CPU of this process: the clock ticks of `/proc/self/stat`, which Linux counts in hundredths.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+fn status(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or("0");
+    line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1024
+}

@@ -1,0 +1,370 @@
+//! The operator's word: what rules find, exempt and silence, where mistakes are named, and what an acknowledgement teaches.
+
+mod common;
+#[path = "daemon/harness.rs"]
+#[allow(dead_code)]
+mod harness;
+
+use common::{DAY, HOUR, MINUTE, Request, SECOND, alarms, feed, last, run};
+use harness::{Daemon, Home, incidents_of, last_revisions, replay, sample};
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+use std::sync::Arc;
+use tokentrail::config::rules::{Checked, Loaded, Verdict, load};
+use tokentrail::detect::{Policy, Severity};
+use tokentrail::engine::{Ack, Command, Engine, Input, Output, Refusal};
+use tokentrail::incident::{Kind, Reason, Status};
+
+fn loaded(name: &str, text: &str) -> Loaded {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(name), text).unwrap();
+    load(&[dir.path().to_owned()], Path::new(""))
+}
+
+fn policy(text: &str) -> Policy {
+    let loaded = loaded("own.yaml", text);
+    assert!(loaded.error().is_none(), "{:?}", loaded.checked);
+    Policy { rules: Arc::new(loaded.rules), ..Policy::default() }
+}
+
+fn rule(condition: &str) -> String {
+    format!("rules:\n  - id: mine\n    title: Mine\n    severity: medium\n    condition: {condition}\n")
+}
+
+fn only(loaded: &Loaded) -> &Checked {
+    assert_eq!(loaded.checked.len(), 1, "{:?}", loaded.checked);
+    &loaded.checked[0]
+}
+
+fn pod() -> Request {
+    Request::of_pod("shop:web", "web-1", "10.0.1.5")
+}
+
+/// Six days of the same, which make the account mature.
+fn habit() -> Vec<String> {
+    (0..48).map(|n| pod().line(n * 3 * HOUR)).collect()
+}
+
+/// Whether a rule of this condition finds something in the line.
+fn finds(condition: &str, line: &str) -> bool {
+    let out = run(&policy(&rule(condition)), [line]);
+    assert!(out.troubles.is_empty(), "{condition}: {:?}", out.troubles);
+    out.findings.iter().any(|(id, _)| id == "mine")
+}
+
+#[test]
+fn conditions_see_events_and_the_baseline_before_them() {
+    let line = pod().does("get", "pods/exec", "shop", "db-0").line(23 * HOUR);
+    let true_of_it = [
+        "event.verb == 'get' && event.subresource == 'exec'",
+        "event.hour >= 22 && event.weekday == 4",
+        "event.name.startsWith('db-') && event.name.matches('-[0-9]+$')",
+        "event.source_ips.exists(ip, ip.startsWith('10.0.'))",
+        "event.namespace in ['shop', 'bank'] && size(event.groups) == 0",
+        "event.user_namespace == 'shop' && event.user_name == 'web' && event.user_kind == 'service account'",
+        "baseline.operation_days == 0 && !baseline.mature && baseline.agents.all(a, a == 'x')",
+        "event.code / 100 == 2 ? event.outcome == 'allowed' : false",
+        "event.agent.lowerAscii() == 'stock' && event.credential == 'pod-bound token'",
+    ];
+    for condition in true_of_it {
+        assert!(finds(&format!("\"{condition}\""), &line), "{condition}");
+        assert!(!finds(&format!("\"!({condition})\""), &line), "{condition}");
+    }
+}
+
+#[test]
+fn a_mistake_is_named_at_its_line_and_column() {
+    let cases = [
+        ("event.ressource == 'pods'", (5, 16), "no field event.ressource"),
+        ("event.verb == 'get' && event.code == '200'", (5, 53), "cannot compare"),
+        ("|\n      event.verb == 'get' &&\n      event.cod == 1", (7, 7), "no field event.cod"),
+        (">-\n      event.verb\n      == 5", (7, 10), "cannot compare"),
+        ("event.verb == 'get' &&& true", (5, 38), "token recognition"),
+        ("event.verb", (5, 16), "not a bool"),
+        ("incident.severity == 'low'", (5, 16), "silences only"),
+        ("event.name.matches('[')", (5, 35), "pattern"),
+        ("event.groups == 'x'", (5, 32), "cannot compare"),
+        ("event.code == 1.5", (5, 30), "whole"),
+    ];
+    for (condition, place, words) in cases {
+        let loaded = loaded("own.yaml", &rule(condition));
+        let checked = only(&loaded);
+        let Verdict::Wrong { what, .. } = &checked.verdict else { panic!("{condition}: {checked:?}") };
+        assert!(what.contains(words), "{condition}: {what}");
+        assert_eq!(checked.place, Some(place), "{condition}: {what}");
+    }
+}
+
+#[test]
+fn what_no_event_can_meet_is_named() {
+    for condition in
+        ["event.verb == 'exec'", "event.resource == 'pods/exec'", "event.code in [0, 200] && event.code == 999"]
+    {
+        let loaded = loaded("own.yaml", &rule(condition));
+        assert!(matches!(&only(&loaded).verdict, Verdict::Never(why) if why.contains("never")), "{condition}");
+        assert!(loaded.error().is_none() && loaded.warnings().len() == 1);
+    }
+}
+
+#[test]
+fn a_rule_without_an_answer_is_counted_and_changes_nothing_else() {
+    let lines: Vec<String> = habit().into_iter().chain([evil(7 * DAY)]).collect();
+    let plain = run(&Policy::default(), lines.iter().map(String::as_str));
+    for condition in ["1 / (event.code - 200) == 1", "event.code * 9223372036854775807 > 1"] {
+        let broken = run(&policy(&rule(condition)), lines.iter().map(String::as_str));
+        assert_eq!(broken.troubles.iter().map(|(_, times)| times).sum::<u64>(), lines.len() as u64);
+        assert_eq!(common::json(&broken), common::json(&plain));
+        assert_eq!(broken.findings, plain.findings);
+    }
+}
+
+#[test]
+fn work_is_bounded() {
+    let deep = "baseline.operations.all(a, baseline.operations.all(b, baseline.operations.all(c, a + b != c)))";
+    assert!(loaded("own.yaml", &rule(deep)).error().is_some(), "texts are not added");
+    let costly = "baseline.operations.all(a, baseline.operations.all(b, baseline.operations.all(c, size(a) < 999)))";
+    let mut lines: Vec<String> =
+        (0..40).map(|n| pod().does("list", &format!("kind{n}"), "shop", "").line(n * SECOND)).collect();
+    lines.push(pod().line(HOUR));
+    let out = run(&policy(&rule(costly)), lines.iter().map(String::as_str));
+    assert!(out.troubles.iter().any(|(t, _)| t.fault.words().contains("steps")), "{:?}", out.troubles);
+}
+
+/// A mature account reads Secrets for the first time, with another program.
+fn evil(at: i64) -> String {
+    Request { agent: "curl/8".into(), ..pod() }.does("list", "secrets", "shop", "").line(at)
+}
+
+#[test]
+fn an_exemption_covers_what_it_names_until_it_expires() {
+    let text = |expires: &str| {
+        format!(
+            "exemptions:\n  - id: known\n    owner: o\n    reason: r\n    expires: {expires}\n    detectors: \
+             [sensitive-operation, unexpected-agent, unexpected-operation]\n    condition: event.resource == 'secrets'\n"
+        )
+    };
+    let lines: Vec<String> = habit().into_iter().chain([evil(7 * DAY)]).collect();
+    let judged = |policy: &Policy| {
+        let out = run(policy, lines.iter().map(String::as_str));
+        (alarms(&out).len(), out.exempted)
+    };
+    assert_eq!(judged(&Policy::default()), (1, 0));
+    let (alarms, exempted) = judged(&policy(&text("2026-02-01")));
+    assert!(alarms == 0 && exempted > 0);
+    assert_eq!(judged(&policy(&text("2026-01-07"))), (1, 0));
+}
+
+#[test]
+fn a_silence_keeps_incidents_and_tells_nobody_until_it_ends() {
+    let text = |until: &str| {
+        format!(
+            "silences:\n  - id: quiet\n    owner: o\n    reason: r\n    until: {until}\n    condition: \
+             incident.principal.endsWith(':web')\n"
+        )
+    };
+    let lines: Vec<String> = habit().into_iter().chain([evil(7 * DAY)]).collect();
+    let silent = run(&policy(&text("2026-02-01")), lines.iter().map(String::as_str));
+    assert_eq!(alarms(&silent).len(), 1, "it is recorded");
+    assert!(
+        silent.revisions.iter().filter(|r| r.incident.kind == Kind::Threat).all(|r| !r.notice.tell),
+        "and nobody is told"
+    );
+    assert!(silent.revisions.iter().any(|r| r.notice.reason == Reason::Silenced));
+    let over = run(&policy(&text("2026-01-07")), lines.iter().map(String::as_str));
+    assert!(over.revisions.iter().any(|r| r.notice.tell && r.notice.reason == Reason::Opened));
+}
+
+fn ack(engine: &mut Engine, incident: tokentrail::base::Digest, out: &mut Output) {
+    let ack = Ack { command: "c-1".into(), incident, owner: "ann".into(), reason: "the new backup".into() };
+    engine.step(Input::Command(Box::new(Command::Ack(ack))), out);
+}
+
+#[test]
+fn after_an_acknowledgement_the_same_raises_nothing_and_something_else_does() {
+    let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
+    habit().iter().for_each(|line| feed(&mut engine, 0, line, &mut out));
+    feed(&mut engine, 0, &evil(7 * DAY), &mut out);
+    let id = last(&out).into_values().find(|i| i.kind == Kind::Threat && i.severity >= Severity::Medium).unwrap().id;
+    ack(&mut engine, id, &mut out);
+    let ended = out.revisions.last().unwrap();
+    assert_eq!((ended.incident.status, ended.notice.reason), (Status::Resolved, Reason::Acknowledged));
+    assert_eq!(ended.incident.acknowledged.as_ref().unwrap().reason, "the new backup");
+
+    // Through the store's form and back, as after a restart.
+    let mut records = Vec::new();
+    engine.drain_records(&mut records);
+    let mut engine = Engine::new(Policy::default());
+    for record in records {
+        engine.restore(record.room as u8, &record.key, &record.value.unwrap()).unwrap();
+    }
+    let mut after = Output::default();
+    for n in 0..5 {
+        feed(&mut engine, 0, &evil(8 * DAY + n * MINUTE), &mut after);
+    }
+    assert!(after.findings.is_empty(), "{:?}", after.findings);
+    ack(&mut engine, id, &mut after);
+    assert_eq!(after.answers[0].outcome, Err(Refusal::Repeated));
+
+    let other = pod().does("create", "pods/exec", "shop", "web-2").line(8 * DAY + HOUR);
+    feed(&mut engine, 0, &other, &mut after);
+    assert!(!after.findings.is_empty(), "another sensitive operation is no part of it");
+    ack(&mut engine, tokentrail::base::Digest([7; 16]), &mut after);
+    assert_eq!(after.answers[1].outcome, Err(Refusal::NothingToLearn));
+}
+
+const SIGMA: &str = "title: Made up\nid: 9a1d7c52-0000-4000-8000-000000000001\ntags:\n    - attack.credential-access\n    - \
+    attack.t1552.007\nlogsource:\n    product: kubernetes\n    service: audit\nlevel: low\ndetection:\n";
+
+fn sigma(detection: &str) -> Loaded {
+    loaded("rule.yml", &format!("{SIGMA}{detection}"))
+}
+
+#[test]
+fn sigma_rules_are_rules() {
+    let detection = "    sel_verb:\n        verb:\n            - GET\n            - li*\n    sel_what:\n        \
+        objectRef.resource|startswith: secr\n        responseStatus.code: 200\n    filter:\n        \
+        user.username|contains|all: [system, ':bank:']\n    condition: all of sel_* and not filter\n";
+    let loaded = sigma(detection);
+    assert_eq!(only(&loaded).verdict, Verdict::Fine);
+    assert_eq!(loaded.rules.rules[0].techniques, ["T1552.007"]);
+    let policy = Policy { rules: Arc::new(loaded.rules), ..Policy::default() };
+    let hits = |line: String| run(&policy, [line.as_str()]).findings.iter().any(|(id, _)| id.starts_with("9a1d"));
+    assert!(hits(pod().does("list", "secrets", "shop", "").line(0)));
+    assert!(!hits(pod().does("watch", "secrets", "shop", "").line(0)));
+    assert!(!hits(pod().does("list", "pods", "shop", "").line(0)));
+    let bank = Request::of_pod("bank:web", "web-1", "10.0.1.5").does("list", "secrets", "bank", "");
+    assert!(!hits(bank.line(0)));
+}
+
+#[test]
+fn a_sigma_rule_that_cannot_match_is_named() {
+    let never = [
+        ("hostPath: '*'", "event.host_paths"),
+        ("apiGroup: apps", "objectRef.apiGroup"),
+        ("responseStatus.code: ALLOW", "is a number"),
+        ("verb: exec", "never"),
+        ("requestObject.spec: x", "not kept"),
+    ];
+    for (test, words) in never {
+        let loaded = sigma(&format!("    selection:\n        {test}\n    condition: selection\n"));
+        let Verdict::Never(why) = &only(&loaded).verdict else { panic!("{test}: {:?}", loaded.checked) };
+        assert!(why.contains(words), "{test}: {why}");
+        assert_eq!(only(&loaded).place.map(|p| p.0), Some(12), "{test}");
+    }
+    let part = sigma("    selection:\n        verb: [create, replace]\n    condition: selection\n");
+    assert!(matches!(only(&part).verdict, Verdict::Partly(_)));
+    for wrong in ["        verb|base64: x\n    condition: selection\n", "        verb: get\n    condition: other\n"] {
+        assert!(sigma(&format!("    selection:\n{wrong}")).error().is_some(), "{wrong}");
+    }
+}
+
+#[test]
+fn every_example_of_the_page_is_right_and_finds_what_it_says() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md")).unwrap();
+    let examples: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 3);
+    for example in &examples {
+        assert_eq!(only(&loaded("own.yaml", example)).verdict, Verdict::Fine, "{example}");
+    }
+    let exec = |namespace| pod().does("create", "pods/exec", namespace, "db-0").line(0);
+    let found =
+        |line: String| run(&policy(examples[0]), [line.as_str()]).findings.iter().any(|(id, _)| id == "payments-exec");
+    assert!(found(exec("payments")) && !found(exec("shop")));
+    let vault = Request::of_pod("vault:sync", "vault-0", "10.0.1.7").does("get", "secrets", "shop", "x").line(0);
+    assert!(run(&Policy::default(), [vault.as_str()]).findings.iter().any(|(id, _)| id == "sensitive-operation"));
+    assert!(!run(&policy(examples[1]), [vault.as_str()]).findings.iter().any(|(id, _)| id == "sensitive-operation"));
+}
+
+#[test]
+fn ids_are_unique_and_people_answer_for_exemptions() {
+    let twice = format!("{}  - id: mine\n    title: T\n    severity: low\n    condition: true\n", rule("true"));
+    assert!(loaded("own.yaml", &twice).error().unwrap().to_string().contains("same id"));
+    let taken = rule("true").replace("mine", "sensitive-operation");
+    assert!(loaded("own.yaml", &taken).error().is_some());
+    let nobody = "exemptions:\n  - id: x\n    reason: r\n    detectors: [enumeration]\n    condition: true\n";
+    let error = loaded("own.yaml", nobody).error().unwrap().to_string();
+    assert!(error.contains("owner is missing"), "{error}");
+}
+
+fn tokentrail(args: &[&str], state: &Path) -> std::process::Output {
+    Process::new(env!("CARGO_BIN_EXE_tokentrail")).args(args).arg("--state").arg(state).output().unwrap()
+}
+
+fn acked(file: &Path, id: &str) -> bool {
+    let last = last_revisions(file);
+    last.iter().any(|i| i["id"] == id && i["acknowledged"]["owner"] == "ann" && i["status"] == "resolved")
+}
+
+/// The daemon takes an acknowledgement while it runs, and the next run takes one that was left without a daemon.
+#[test]
+fn the_daemon_takes_acknowledgements_and_remembers_them() {
+    let home = Home::new();
+    home.write_log(&sample());
+    let mut daemon = Daemon::start(&home);
+    daemon.wait_for_bytes(sample().len() as u64);
+    daemon.wait_for_metric("tokentrail_bytes_behind", 0.0);
+    daemon.wait_until_caught_up();
+    daemon.wait("every commit", |d| d.metric("tokentrail_outbox_rows") == 0.0);
+    let threats: Vec<String> = last_revisions(&home.incidents())
+        .iter()
+        .filter(|i| i["kind"] == "threat" && i["severity"] == "medium" && i["principal"] != "")
+        .map(|i| i["id"].as_str().unwrap().to_owned())
+        .collect();
+    let words = ["--owner", "ann", "--reason", "known"];
+    let say = |id: &str| tokentrail(&[&["ack", id], &words[..]].concat(), &home.state());
+    let said = say(&threats[0][..12]);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    daemon.wait("the acknowledgement", |_| acked(&home.incidents(), &threats[0]));
+    daemon.wait("the end of the command", |_| std::fs::read_dir(home.state().join("commands")).unwrap().count() == 0);
+    assert!(!say("ffffffffffff").status.success(), "an unknown incident is an error");
+    assert!(daemon.terminate());
+    assert!(say(&threats[1]).status.success());
+    let mut again = Daemon::start(&home);
+    again.wait("the other acknowledgement", |_| acked(&home.incidents(), &threats[1]));
+    assert!(again.terminate());
+}
+
+#[test]
+fn rules_judge_in_a_replay_and_are_checked_on_the_command_line() {
+    let home = Home::new();
+    home.write_log(&sample());
+    std::fs::create_dir(home.path("rules")).unwrap();
+    let own: PathBuf = home.path("rules/own.yaml");
+    std::fs::write(&own, rule("event.verb == 'list' && event.resource == 'secrets'")).unwrap();
+    std::fs::write(home.path("settings.yaml"), "rules: [rules]\n").unwrap();
+    let settings = home.path("settings.yaml");
+    let with = replay(&[home.log()], &["--config", settings.to_str().unwrap()]);
+    assert_eq!(with.code, 0, "{}", with.stderr);
+    assert!(incidents_of(&with.stdout).iter().any(|i| i["detectors"].as_array().unwrap().contains(&"mine".into())));
+
+    let check = || {
+        let out = Process::new(env!("CARGO_BIN_EXE_tokentrail"));
+        let mut out = out;
+        out.args(["rules", "check", "-o", "json"]).arg(&own).output().unwrap()
+    };
+    assert!(check().status.success());
+    std::fs::write(&own, rule("event.vrb == 'list'")).unwrap();
+    let failed = check();
+    assert_eq!(failed.status.code(), Some(1));
+    let line: serde_json::Value = serde_json::from_slice(&failed.stdout).unwrap();
+    assert_eq!((&line["verdict"], &line["line"], &line["column"]), (&"error".into(), &5.into(), &16.into()));
+    let refused = replay(&[home.log()], &["--config", settings.to_str().unwrap()]);
+    assert!(refused.code == 1 && refused.stderr.contains("own.yaml:5:16"), "{}", refused.stderr);
+}
+
+#[test]
+fn changed_rule_files_are_noticed_and_the_last_good_ones_stay() {
+    use tokentrail::config::Reloader;
+    let dir = tempfile::tempdir().unwrap();
+    let (settings, own) = (dir.path().join("settings.yaml"), dir.path().join("own.yaml"));
+    std::fs::write(&settings, "rules: [own.yaml]\n").unwrap();
+    std::fs::write(&own, rule("true")).unwrap();
+    let (config, mut reloader) = Reloader::open(Some(&settings)).unwrap();
+    assert_eq!(config.policy.rules.rules.len(), 1);
+    assert!(reloader.check().is_none());
+    std::fs::write(&own, rule("event.vrb == ''")).unwrap();
+    assert!(reloader.check().unwrap().is_err());
+    assert!(reloader.check().is_none(), "told once");
+    std::fs::write(&own, rule("event.verb == 'get'")).unwrap();
+    assert_eq!(reloader.check().unwrap().unwrap().policy.rules.rules.len(), 1);
+}
