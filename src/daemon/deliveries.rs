@@ -2,6 +2,7 @@
 //!
 //! Refuses to wait for a sink, and to keep a row for one that is no longer configured.
 
+use super::Ground;
 use crate::base::Digest;
 use crate::sink::{self, Link, Note, Progress, Row, Settings, Tally};
 use crate::store::{Recovered, SinkMove, SinkRow, StoreError};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 const ROWS_AT_ONCE: usize = 1024;
 
 pub(super) struct Deliveries {
+    ground: Arc<dyn Ground>,
     links: Vec<Link>,
     /// Those whose settings changed, until what they came to is committed.
     stopped: Vec<Link>,
@@ -35,6 +37,7 @@ impl Deliveries {
     pub(super) fn start(
         sinks: &BTreeMap<String, Settings>,
         cluster: &str,
+        ground: &Arc<dyn Ground>,
         state: &Recovered<'_>,
     ) -> Result<Deliveries> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -44,8 +47,8 @@ impl Deliveries {
             .build()
             .context("no thread can be started for the sinks")?;
         let runtime = Some(runtime);
-        let mut all =
-            Deliveries { links: Vec::new(), stopped: Vec::new(), begin: Vec::new(), runtime, counts: Vec::new() };
+        let (links, stopped, begin, counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut all = Deliveries { ground: ground.clone(), links, stopped, begin, runtime, counts };
         all.start_others(sinks, cluster, state)?;
         Ok(all)
     }
@@ -82,7 +85,7 @@ impl Deliveries {
             let known = state.sinks.iter().find(|row| row.name == receiver.name);
             let next_row = known.map_or(state.next_outbox_row, |row| row.next_row);
             self.begin.push((receiver.name.clone(), Some(next_row)));
-            let link = Link::start(receiver, next_row, known.map(told).unwrap_or_default());
+            let link = self.ground.link(receiver, next_row, known.map(told).unwrap_or_default());
             backlog(&link, next_row, state)?;
             self.links.push(link);
         }

@@ -2,6 +2,7 @@
 //!
 //! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch holds.
 
+use super::Ground;
 use super::commands;
 use super::deliveries::Deliveries;
 use super::pump::{Aside, Batch, Hole, Pump};
@@ -17,6 +18,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The room of records that the engine does not own: by path of a log, the digest of its file read last.
 const LOGS: u8 = 128;
@@ -58,7 +60,21 @@ impl Keeper {
         pump: &mut Pump,
         retention: Retention,
     ) -> Result<(Keeper, Vec<Positions>)> {
-        let store = Store::open(dir)?;
+        Keeper::on(Store::open(dir)?, dir, incidents, logs, pump, retention)
+    }
+
+    /// As [`Keeper::open`], on a store that is open: that of `dir`.
+    ///
+    /// # Errors
+    /// As [`Keeper::open`].
+    pub fn on(
+        store: Store,
+        dir: &Path,
+        incidents: Option<&Path>,
+        logs: &[PathBuf],
+        pump: &mut Pump,
+        retention: Retention,
+    ) -> Result<(Keeper, Vec<Positions>)> {
         let history = History::open(dir, store.load()?.segments, retention)?;
         let mut keeper = Keeper {
             store,
@@ -192,10 +208,15 @@ impl Keeper {
     ///
     /// # Errors
     /// The state cannot be read or written, or no thread can be started.
-    pub fn start_sinks(&mut self, sinks: &BTreeMap<String, Settings>, cluster: &str) -> Result<()> {
+    pub fn start_sinks(
+        &mut self,
+        sinks: &BTreeMap<String, Settings>,
+        cluster: &str,
+        ground: &Arc<dyn Ground>,
+    ) -> Result<()> {
         let (deliveries, seq) = {
             let recovered = self.store.load()?;
-            (Deliveries::start(sinks, cluster, &recovered)?, recovered.seq)
+            (Deliveries::start(sinks, cluster, ground, &recovered)?, recovered.seq)
         };
         self.sinks = Some(deliveries);
         self.write(&Batch::default(), None, seq, &Change::default())

@@ -4,6 +4,7 @@
 
 pub mod commands;
 mod deliveries;
+mod ground;
 mod keeper;
 mod pump;
 pub mod replay;
@@ -11,6 +12,7 @@ pub mod rewind;
 pub mod run;
 mod watch;
 
+pub use ground::{Ground, Machine};
 pub use keeper::Keeper;
 pub use pump::{Batch, Pump};
 pub use watch::{Watch, health};

@@ -4,7 +4,7 @@
 //! other failed write ends the process.
 
 use super::watch::Watch;
-use super::{Keeper, Pump, commands};
+use super::{Ground, Keeper, Machine, Pump, commands};
 use crate::base::{Span, Time};
 use crate::config::{Begin, Config, Reloader};
 use crate::detect::Policy;
@@ -17,6 +17,7 @@ use crate::store::StoreError;
 use anyhow::Result;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes read of each log before the others have their turn, and before a commit is considered.
@@ -40,12 +41,12 @@ pub type Tell<'a> = &'a mut dyn FnMut(&Revision);
 /// The state cannot be opened, or a write failed for another reason than a full disk.
 pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch: &Watch, tell: Tell<'_>) -> Result<()> {
     let mut reloader = reloader;
-    let mut session = Session::open(config, config.policy.clone())?;
+    let mut session = Session::open(config, config.policy.clone(), Arc::new(Machine))?;
     watch.opened();
     watch.sinks_named(&names(config));
     loop {
         let Err(error) = session.follow(&mut waker, &mut reloader, watch, tell) else { return Ok(()) };
-        let (policy, sinks) = (session.pump.engine.policy().clone(), session.config.sinks.clone());
+        let (policy, sinks) = (session.policy().clone(), session.config.sinks.clone());
         // The state is unlocked before it is opened again.
         drop(session);
         match reopen(error, &Config { sinks, ..config.clone() }, &policy, &mut waker, watch)? {
@@ -75,7 +76,7 @@ fn reopen(
         if waker.pause(RETRY_FULL_DISK) {
             return Ok(None);
         }
-        match Session::open(config, policy.clone()) {
+        match Session::open(config, policy.clone(), Arc::new(Machine)) {
             Ok(session) => {
                 tracing::info!("there is room again: going on from the last commit");
                 watch.opened();
@@ -88,14 +89,16 @@ fn reopen(
 }
 
 /// No room for the state, or for the incidents file.
-fn is_full_disk(error: &anyhow::Error) -> bool {
+#[must_use]
+pub fn is_full_disk(error: &anyhow::Error) -> bool {
     let full = |e: &std::io::Error| matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     matches!(error.downcast_ref(), Some(StoreError::DiskFull { .. }))
         || matches!(error.downcast_ref(), Some(SinkError::Io { source, .. }) if full(source))
 }
 
-/// From one opening of the state to the next.
-struct Session {
+/// From one opening of the state to the next: after an error it is over, as after a crash.
+pub struct Session {
+    ground: Arc<dyn Ground>,
     /// As it was last read.
     config: Config,
     pump: Pump,
@@ -103,6 +106,7 @@ struct Session {
     followers: Vec<Follower>,
     poll: Duration,
     committed: Instant,
+    reload_at: Instant,
     /// When the newest event was read: ticks count from there.
     heard: Instant,
     ticked: Instant,
@@ -111,18 +115,23 @@ struct Session {
 }
 
 impl Session {
-    fn open(config: &Config, policy: Policy) -> Result<Session> {
+    /// Opens the state and everything that is read and told from it. `policy` is in force until the next reload.
+    ///
+    /// # Errors
+    /// As [`Keeper::open`] and [`Keeper::start_sinks`].
+    pub fn open(config: &Config, policy: Policy, ground: Arc<dyn Ground>) -> Result<Session> {
         let daemon = &config.daemon;
         let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
         pump.keeps_history = true;
-        let (mut keeper, positions) = Keeper::open(
+        let (mut keeper, positions) = Keeper::on(
+            ground.store(&daemon.state)?,
             &daemon.state,
             daemon.incidents.as_deref(),
             &daemon.audit_logs,
             &mut pump,
             daemon.retention(),
         )?;
-        keeper.start_sinks(&config.sinks, &policy.cluster)?;
+        keeper.start_sinks(&config.sinks, &policy.cluster, &ground)?;
         let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
         let start = match daemon.start {
             Begin::Oldest => Start::Oldest,
@@ -130,15 +139,17 @@ impl Session {
         };
         let open = |(path, positions): (&PathBuf, _)| Follower::open(path, start, positions, limits);
         let followers = daemon.audit_logs.iter().zip(positions).map(open).collect();
-        let now = Instant::now();
+        let now = ground.now();
         let poll = Duration::from_secs_f64(daemon.poll_seconds);
         Ok(Session {
+            ground,
             config: Config { policy, ..config.clone() },
             pump,
             keeper,
             followers,
             poll,
             committed: now,
+            reload_at: now,
             heard: now,
             ticked: now,
             caught_up: false,
@@ -153,25 +164,45 @@ impl Session {
         watch: &Watch,
         tell: Tell<'_>,
     ) -> Result<()> {
-        let mut reload_at = Instant::now();
         loop {
-            let now = Instant::now();
-            self.read(now);
-            self.tick(now);
-            if now >= reload_at {
-                self.reload(reloader.as_mut(), watch)?;
-                commands::take(&self.config.daemon.state, &mut self.pump);
-                reload_at = now + RELOAD_EVERY;
-            }
-            let due = now.duration_since(self.committed) >= COMMIT_EVERY || !self.caught_up;
-            if due && (!self.pump.batch.is_empty() || self.keeper.has_news()) {
-                self.commit(watch, tell)?;
-            }
-            watch.turn(&self.pump.engine, self.behind, self.caught_up, now);
+            self.turn(reloader.as_mut(), watch, tell)?;
             if self.wait(waker) {
                 return self.stop(watch, tell);
             }
         }
+    }
+
+    /// Reads what there is, and commits what is due.
+    ///
+    /// # Errors
+    /// As [`Keeper::commit`].
+    pub fn turn(&mut self, reloader: Option<&mut Reloader>, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+        let now = self.ground.now();
+        self.read(now);
+        self.tick(now);
+        if now >= self.reload_at {
+            self.reload(reloader, watch)?;
+            commands::take(&self.config.daemon.state, &mut self.pump);
+            self.reload_at = now + RELOAD_EVERY;
+        }
+        let due = now.duration_since(self.committed) >= COMMIT_EVERY || !self.caught_up;
+        if due && (!self.pump.batch.is_empty() || self.keeper.has_news()) {
+            self.commit(watch, tell)?;
+        }
+        watch.turn(&self.pump.engine, self.behind, self.caught_up, now);
+        Ok(())
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        self.pump.engine.policy()
+    }
+
+    /// Whether everything that there is has been read, committed and handed to sinks.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.caught_up && self.pump.batch.is_empty() && self.keeper.waiting() == 0 && !self.keeper.has_news()
     }
 
     fn read(&mut self, now: Instant) {
@@ -224,11 +255,16 @@ impl Session {
     }
 
     fn commit(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
-        let begun = Instant::now();
+        let begun = self.ground.now();
         let batch = self.keeper.commit(&mut self.pump)?;
-        self.committed = Instant::now();
+        self.committed = self.ground.now();
         watch.batch(&batch);
-        watch.committed(&self.pump.engine, begun.elapsed(), self.keeper.waiting(), &self.config.daemon.state);
+        watch.committed(
+            &self.pump.engine,
+            self.committed.duration_since(begun),
+            self.keeper.waiting(),
+            &self.config.daemon.state,
+        );
         watch.sinks(&self.keeper.take_counts());
         batch.out.revisions.iter().filter(|r| r.notice.tell && r.notice.reason != Reason::Ended).for_each(tell);
         Ok(())
@@ -240,12 +276,19 @@ impl Session {
             return waker.handle().is_stopped();
         }
         let waiting = !self.pump.batch.is_empty();
-        let at_most = if waiting { COMMIT_EVERY.saturating_sub(self.committed.elapsed()) } else { self.poll };
+        let at_most = if waiting {
+            COMMIT_EVERY.saturating_sub(self.ground.now().duration_since(self.committed))
+        } else {
+            self.poll
+        };
         waker.wait(at_most) == Woken::Stopped
     }
 
     /// What is read is committed before the end.
-    fn stop(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+    ///
+    /// # Errors
+    /// As [`Keeper::commit`].
+    pub fn stop(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
         let batch = &self.pump.batch;
         if !batch.is_empty() || !batch.inputs.is_empty() || self.keeper.has_news() {
             self.commit(watch, tell)?;

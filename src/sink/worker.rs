@@ -17,6 +17,8 @@ use tokio::time::{Instant as Deadline, sleep_until};
 
 /// Committed rows, in order. What waits is bounded by the queue, which takes them even while it sends.
 pub type Rows = Vec<(u64, Arc<Note>)>;
+/// Where a worker gets them.
+pub type Inbox = UnboundedReceiver<Rows>;
 
 /// What a receiver has to have committed.
 #[derive(Clone, Default, Debug)]
@@ -36,7 +38,8 @@ pub struct Link {
     cluster: String,
     /// `None` once it is stopped.
     rows: Option<UnboundedSender<Rows>>,
-    task: JoinHandle<()>,
+    /// `None` where the caller serves the other end.
+    task: Option<JoinHandle<()>>,
     progress: Arc<Mutex<Progress>>,
     /// As of the last [`Link::take`].
     taken: u64,
@@ -46,15 +49,21 @@ impl Link {
     /// Starts a worker on the runtime that is entered. It ends with the runtime, or when its link is dropped.
     #[must_use]
     pub fn start(receiver: Receiver, next_row: u64, told: Vec<Arc<Note>>) -> Link {
+        let (mut link, desk, inbox) = Link::open(&receiver, next_row, told);
+        link.task = Some(tokio::spawn(Worker { receiver, desk }.run(inbox)));
+        link
+    }
+
+    /// A link whose other end the caller serves.
+    #[must_use]
+    pub fn open(receiver: &Receiver, next_row: u64, told: Vec<Arc<Note>>) -> (Link, Desk, Inbox) {
         let (rows, inbox) = unbounded_channel();
         let progress = Arc::new(Mutex::new(Progress { next_row, ..Progress::default() }));
         let settings = &receiver.settings;
         let queue = Queue::new(settings.route(), settings.keep(), receiver.refresh(), next_row, told);
-        let (name, cluster) = (receiver.name.clone(), receiver.cluster.clone());
-        let settings = settings.clone();
-        let worker = Worker { receiver, queue, progress: progress.clone() };
-        let task = tokio::spawn(worker.run(inbox));
-        Link { name, settings, cluster, rows: Some(rows), task, progress, taken: next_row }
+        let (name, cluster, settings) = (receiver.name.clone(), receiver.cluster.clone(), settings.clone());
+        let desk = Desk { name: name.clone(), queue, progress: progress.clone() };
+        (Link { name, settings, cluster, rows: Some(rows), task: None, progress, taken: next_row }, desk, inbox)
     }
 
     /// Whether it does what a receiver would do that is made anew.
@@ -67,7 +76,9 @@ impl Link {
     pub async fn stop(&mut self) {
         self.rows = None;
         // A worker that failed has said so already.
-        let _ = (&mut self.task).await;
+        if let Some(task) = self.task.take() {
+            let _ = task.await;
+        }
     }
 
     /// Hands committed rows over.
@@ -92,18 +103,67 @@ impl Link {
     }
 }
 
-struct Worker {
-    receiver: Receiver,
+/// What a worker knows: what is next, and how far it is. It neither sends nor looks at a clock.
+pub struct Desk {
+    name: String,
     queue: Queue,
     progress: Arc<Mutex<Progress>>,
 }
 
+impl Desk {
+    /// Takes committed rows.
+    pub fn take(&mut self, rows: Rows, now: Instant) {
+        for (row, note) in rows {
+            self.queue.push(row, note, now);
+        }
+    }
+
+    /// What to do now, as `queue.rs` says; how far it is can be [taken](Link::take) then.
+    pub fn next(&mut self, now: Instant) -> Step {
+        let step = self.queue.next(now);
+        self.publish();
+        step
+    }
+
+    /// Where the receiver keeps what is on its way.
+    pub fn kept_at(&mut self, handle: Option<String>) {
+        self.queue.kept_at(handle);
+    }
+
+    /// How the parcel on its way fared. `lot` is any random number.
+    pub fn answered(&mut self, outcome: &Outcome, now: Instant, lot: u64) {
+        self.queue.answered(outcome, now, lot);
+    }
+
+    /// Notices that wait.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.queue.depth()
+    }
+
+    fn publish(&mut self) {
+        let (tally, told) = (self.queue.take_tally(), self.queue.take_changed());
+        if tally.dropped > 0 {
+            let (name, dropped) = (&self.name, tally.dropped);
+            tracing::error!("sink {name}: dropped {dropped} notices over its limits of age, number or bytes");
+        }
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.next_row = self.queue.next_row();
+        progress.depth = self.queue.depth();
+        progress.told.extend(told);
+        progress.tally = progress.tally.plus(tally);
+    }
+}
+
+struct Worker {
+    receiver: Receiver,
+    desk: Desk,
+}
+
 impl Worker {
-    async fn run(mut self, mut inbox: UnboundedReceiver<Rows>) {
+    async fn run(mut self, mut inbox: Inbox) {
         loop {
-            let step = self.queue.next(Instant::now());
-            self.publish();
-            let rows = match step {
+            let rows = match self.desk.next(Instant::now()) {
                 Step::Send(parcel) => match self.send(parcel, &mut inbox).await {
                     Some(()) => continue,
                     None => return,
@@ -115,25 +175,25 @@ impl Worker {
                 Step::Idle => inbox.recv().await,
             };
             let Some(rows) = rows else { return };
-            take(&mut self.queue, rows);
+            self.desk.take(rows, Instant::now());
         }
     }
 
     /// Sends, and takes rows meanwhile; `None` when the daemon is gone.
-    async fn send(&mut self, parcel: Parcel, inbox: &mut UnboundedReceiver<Rows>) -> Option<()> {
+    async fn send(&mut self, parcel: Parcel, inbox: &mut Inbox) -> Option<()> {
         let (outcome, _) = {
             let sending = self.receiver.deliver(&parcel, wall_clock());
             tokio::pin!(sending);
             loop {
                 tokio::select! {
                     done = &mut sending => break done,
-                    rows = inbox.recv() => take(&mut self.queue, rows?),
+                    rows = inbox.recv() => self.desk.take(rows?, Instant::now()),
                 }
             }
         };
         self.say(&outcome, &parcel);
-        self.queue.kept_at(self.receiver.take_handle());
-        self.queue.answered(&outcome, Instant::now(), lot());
+        self.desk.kept_at(self.receiver.take_handle());
+        self.desk.answered(&outcome, Instant::now(), lot());
         Some(())
     }
 
@@ -148,26 +208,6 @@ impl Worker {
             Outcome::Retry { why, .. } => tracing::warn!("sink {name}: cannot deliver {what}: {why}; will try again"),
             Outcome::Refused { why } => tracing::error!("sink {name}: {what} is refused and not sent again: {why}"),
         }
-    }
-
-    fn publish(&mut self) {
-        let (tally, told) = (self.queue.take_tally(), self.queue.take_changed());
-        if tally.dropped > 0 {
-            let (name, dropped) = (&self.receiver.name, tally.dropped);
-            tracing::error!("sink {name}: dropped {dropped} notices over its limits of age, number or bytes");
-        }
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.next_row = self.queue.next_row();
-        progress.depth = self.queue.depth();
-        progress.told.extend(told);
-        progress.tally = progress.tally.plus(tally);
-    }
-}
-
-fn take(queue: &mut Queue, rows: Rows) {
-    let now = Instant::now();
-    for (row, note) in rows {
-        queue.push(row, note, now);
     }
 }
 

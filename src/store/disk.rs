@@ -5,7 +5,7 @@
 use super::dir;
 use super::error::Fault;
 use super::tables::{CACHE_BYTES, check_format, create_all};
-use redb::{Builder, ConcurrencyMode, Database, Durability, WriteTransaction};
+use redb::{Builder, ConcurrencyMode, Database, Durability, StorageBackend, WriteTransaction};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,21 @@ impl Disk for FileDisk {
             check_format(&reader)?;
         }
         let db = shared().open(&self.path)?;
+        check_format(&db)?;
+        Ok(db)
+    }
+}
+
+/// Bytes that a test keeps; clones are the same bytes.
+pub(super) struct ModelDisk<B>(pub(super) B);
+
+impl<B: StorageBackend + Clone> Disk for ModelDisk<B> {
+    fn open(&self) -> Result<Database, Fault> {
+        let is_new = self.0.len()? == 0;
+        let db = builder().create_with_backend(self.0.clone())?;
+        if is_new {
+            fill(&db)?;
+        }
         check_format(&db)?;
         Ok(db)
     }

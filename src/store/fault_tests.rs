@@ -2,12 +2,11 @@
 //! commits needs. Afterwards the disk keeps what was written (the process died), only what was synced (the power was
 //! cut), or a part of what was not synced yet; and each time the state must be that of one commit, whole.
 
-use super::disk::{self, Disk};
-use super::error::Fault;
+use super::disk::ModelDisk;
 use super::history::{Change, Segment, SegmentKind};
 use super::*;
 use crate::base::{Digest, Time};
-use redb::{Database, StorageBackend};
+use redb::StorageBackend;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -112,20 +111,8 @@ impl StorageBackend for FaultyDisk {
     }
 }
 
-impl Disk for FaultyDisk {
-    fn open(&self) -> Result<Database, Fault> {
-        let is_new = self.platter().live.is_empty();
-        let db = disk::builder().create_with_backend(self.clone())?;
-        if is_new {
-            disk::fill(&db)?;
-        }
-        tables::check_format(&db)?;
-        Ok(db)
-    }
-}
-
 fn open(disk: &FaultyDisk) -> Result<Store, StoreError> {
-    Store::on(Box::new(disk.clone()), PathBuf::from("faulty"), None)
+    Store::on(Box::new(ModelDisk(disk.clone())), PathBuf::from("faulty"), None)
 }
 
 fn segment(n: u64) -> Segment {

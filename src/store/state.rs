@@ -4,11 +4,11 @@
 
 use super::commit::{self, Commit, CommitReceipt};
 use super::dir::StateDir;
-use super::disk::{Disk, FileDisk, begin_write, shared};
+use super::disk::{Disk, FileDisk, ModelDisk, begin_write, shared};
 use super::error::{Fault, StoreError};
 use super::recover::Recovered;
 use super::tables::check_format;
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, StorageBackend};
 use std::path::{Path, PathBuf};
 
 /// The state database of one daemon. There is one writer: commits take `&mut self`.
@@ -32,6 +32,17 @@ impl Store {
         let path = dir.path().join("state.redb");
         let disk = Box::new(FileDisk { path: path.clone() });
         Store::on(disk, path, Some(dir))
+    }
+
+    /// As [`Store::open`], but the database lies on the bytes of `backend`, whose clones are the same bytes: a test's
+    /// disk, which fails, tears and forgets. Empty ones are a new database.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_on(dir: &Path, backend: impl StorageBackend + Clone) -> Result<Store, StoreError> {
+        let dir = StateDir::lock(dir)?;
+        let path = dir.path().join("state.redb");
+        Store::on(Box::new(ModelDisk(backend)), path, Some(dir))
     }
 
     pub(super) fn on(disk: Box<dyn Disk>, path: PathBuf, dir: Option<StateDir>) -> Result<Store, StoreError> {

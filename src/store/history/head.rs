@@ -41,6 +41,8 @@ impl Head {
     pub fn create(dir: &Path, id: u64) -> io::Result<Head> {
         let path = format!("history/head-{id:012}.arrow");
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.join(&path))?;
+        // A commit will name it: a power cut must not take the name away from what is synced.
+        File::open(dir.join("history"))?.sync_all()?;
         let counted = Counted { out: BufWriter::with_capacity(1 << 20, file), bytes: 0 };
         let segment = Segment {
             id,
