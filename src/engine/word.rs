@@ -52,8 +52,8 @@ pub struct Acknowledged {
 /// What an incident would teach.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Lessons {
-    /// Number of the input that added the last.
-    seq: u64,
+    /// When the last was added, by the engine's clock.
+    at: Time,
     pub lessons: Vec<Lesson>,
 }
 
@@ -68,9 +68,9 @@ pub(super) struct Word {
 pub(super) type Changes<'a> = Vec<(Digest, Option<&'a Lessons>, Option<&'a Acknowledged>)>;
 
 impl Word {
-    pub(super) fn note(&mut self, incident: Digest, new: Vec<Lesson>, seq: u64) {
+    pub(super) fn note(&mut self, incident: Digest, new: Vec<Lesson>, now: Time) {
         let is_full = self.lessons.len() >= INCIDENTS_LIMIT && !self.lessons.contains_key(&incident);
-        if is_full && let Some(oldest) = self.lessons.iter().min_by_key(|(id, l)| (l.seq, **id)).map(|(id, _)| *id) {
+        if is_full && let Some(oldest) = self.lessons.iter().min_by_key(|(id, l)| (l.at, **id)).map(|(id, _)| *id) {
             self.lessons.remove(&oldest);
             self.changed.push(oldest);
         }
@@ -82,7 +82,7 @@ impl Word {
             }
         }
         if kept.lessons.len() > before {
-            kept.seq = seq;
+            kept.at = now;
             self.changed.push(incident);
         }
     }

@@ -18,8 +18,6 @@ use tokentrail::incident::to_json;
 use tokentrail::store::history::{SegmentKind, Tape};
 use tokentrail::store::{AsideRow, GapRow, Recovered, Store};
 
-const ENGINE_ROOMS: [u8; 4] = [Room::Core as u8, Room::Account as u8, Room::Address as u8, Room::Incident as u8];
-
 /// By room and key.
 pub type Records = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
 
@@ -97,7 +95,8 @@ impl Evidence {
         });
         played.map_err(|e| said(&e))?;
         let is_event = |kind| matches!(kind, SegmentKind::Head | SegmentKind::Events);
-        let records = recovered.records_of(&ENGINE_ROOMS).map(|row| {
+        let rooms = Room::ALL.map(|room| room as u8);
+        let records = recovered.records_of(&rooms).map(|row| {
             let (room, key, value) = row.unwrap();
             ((room, key), value)
         });
