@@ -73,6 +73,30 @@ fn baselines_and_credentials_are_tables_too() {
 }
 
 #[test]
+fn an_answer_can_be_a_parquet_file() {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    let statement = "SELECT principal, count(*) AS n, avg(code) AS mean, NULL AS nothing FROM events GROUP BY 1";
+    let output = query(&WORLD.state, &["-o", "parquet", statement]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), output.stdout).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file.reopen().unwrap()).unwrap();
+    let kinds: Vec<String> =
+        reader.schema().fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
+    assert_eq!(kinds, ["principal Utf8", "n Int64", "mean Float64", "nothing Utf8"]);
+    let counted =
+        |batch: arrow_array::RecordBatch| batch["n"].as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
+    assert_eq!(reader.build().unwrap().map(|batch| counted(batch.unwrap())).sum::<i64>(), 4130);
+    let many = query(&WORLD.state, &["-o", "parquet", "SELECT seq FROM events"]);
+    assert!(many.status.success() && many.stdout.ends_with(b"PAR1"));
+    let mixed =
+        query(&WORLD.state, &["-o", "parquet", "SELECT CASE WHEN seq < 4000 THEN 1 ELSE 'x' END AS a FROM events"]);
+    assert!(!mixed.status.success() && String::from_utf8(mixed.stderr).unwrap().contains("several types"));
+}
+
+#[test]
 fn what_cannot_match_is_passed_over() {
     let output = query(&WORLD.state, &["--explain", "SELECT * FROM events WHERE audit_id = 'nobody has this one'"]);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -161,6 +185,17 @@ fn an_export_is_checked_with_sha256sum_and_asked_like_history() {
     let count = query(&out, &["-o", "json", "SELECT count(*) AS n FROM events"]);
     let whole = number("SELECT count(*) FROM events WHERE time >= '2026-03-09' AND time < '2026-03-11'");
     assert_eq!(String::from_utf8(count.stdout).unwrap(), format!("{{\"n\":{whole}}}\n"));
+    let lines = dir.path().join("case-2");
+    let window = ["--since", "2026-03-09T00:00:00Z", "--until", "2026-03-10T23:59:59.999999Z", "--format", "ndjson"];
+    assert!(export(&lines, &window).status.success());
+    let check = Command::new("sha256sum").args(["-c", "--quiet", "SHA256SUMS"]).current_dir(&lines).output().unwrap();
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    let text = fs::read_to_string(lines.join("events.ndjson")).unwrap();
+    assert_eq!(text.lines().count() as i64, whole);
+    let event: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let same =
+        format!("SELECT uri, seq FROM events WHERE audit_id = {}", event["audit_id"].to_string().replace('"', "'"));
+    assert_eq!((&rows(&same)[0]["uri"], &rows(&same)[0]["seq"]), (&event["uri"], &event["seq"]));
     let again = export(&out, &[]);
     assert!(String::from_utf8(again.stderr).unwrap().contains("is not empty"));
 }

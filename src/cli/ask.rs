@@ -32,7 +32,7 @@ pub(super) struct Asked {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
-    /// A table for people, a JSON object a line, or CSV with a header
+    /// A table for people, a JSON object a line, CSV with a header, or a Parquet file
     #[arg(short, long, value_enum, default_value = "table")]
     output: Shape,
 }

@@ -1,16 +1,20 @@
 //! `export`: event files of a window, with sums, for whoever investigates elsewhere.
 //!
-//! Refuses to convert: what leaves is byte for byte what was committed.
+//! Refuses to choose: what leaves is byte for byte what was committed, or every column of every event.
 
-use super::ExportArgs;
 use super::ask::time;
+use super::{ExportArgs, Format};
 use crate::store::history;
 use anyhow::{Context, Result};
 
 pub(super) fn export(args: &ExportArgs) -> Result<()> {
     let at = |text: &Option<String>| text.as_deref().map(|text| time(&args.state, text)).transpose();
     let (since, until) = (at(&args.since)?, at(&args.until)?);
-    let done = history::export(&args.state, &args.out, since, until)
+    let export = match args.format {
+        Format::Parquet => history::export,
+        Format::Ndjson => history::export_lines,
+    };
+    let done = export(&args.state, &args.out, since, until)
         .with_context(|| format!("exporting the history in {:?}", args.state))?;
     eprintln!("{} files with {} events, {} bytes, in {}", done.files, done.rows, done.bytes, args.out.display());
     eprintln!("check them there with: sha256sum -c SHA256SUMS");

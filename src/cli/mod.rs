@@ -187,6 +187,9 @@ struct ExportArgs {
     /// A new or empty directory
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// The event files as they are (whole: they may hold more than the window), or the events of the window as JSON lines
+    #[arg(long, value_enum, default_value = "parquet")]
+    format: Format,
     /// Files with events since then: a time (RFC 3339) or a span back from the newest event (2h, 7d)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -251,7 +254,7 @@ struct QueryArgs {
     /// Say on stderr what was passed over
     #[arg(long)]
     explain: bool,
-    /// A table for people, a JSON object a line, or CSV with a header
+    /// A table for people, a JSON object a line, CSV with a header, or a Parquet file
     #[arg(short, long, value_enum, default_value = "table")]
     output: Shape,
 }
@@ -261,6 +264,13 @@ enum Shape {
     Table,
     Json,
     Csv,
+    Parquet,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Parquet,
+    Ndjson,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -4,9 +4,10 @@
 
 use super::{QueryArgs, Shape};
 use crate::report::answer::{Csv, JsonLines, TableOfRows};
+use crate::report::answer_parquet::ParquetFile;
 use crate::store::sql::{self, Answer, Cost, SqlLimits, TABLES};
 use anyhow::{Context, Result, bail};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,11 +40,15 @@ pub(super) fn limits(seconds: u64) -> SqlLimits {
 
 /// Asks one statement and prints the answer.
 pub(super) fn answer_with(shape: Shape, state: &Path, statement: &str, limits: SqlLimits) -> Result<Cost> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    if shape == Shape::Parquet && io::stdout().is_terminal() {
+        bail!("a Parquet file is nothing for a terminal: send it to a file with > FILE")
+    }
+    let mut out = BufWriter::new(io::stdout());
     let mut answer: Box<dyn Answer + '_> = match shape {
         Shape::Table => Box::new(TableOfRows::new(&mut out)),
         Shape::Json => Box::new(JsonLines::new(&mut out)),
         Shape::Csv => Box::new(Csv::new(&mut out)),
+        Shape::Parquet => Box::new(ParquetFile::new(&mut out)),
     };
     let cost = sql::query(state, statement, limits, answer.as_mut())?;
     drop(answer);
@@ -65,7 +70,9 @@ fn schema(out: &mut dyn Write, shape: Shape) -> io::Result<()> {
                     });
                     writeln!(out, "{line}")?;
                 }
-                Shape::Table | Shape::Csv => writeln!(out, "  {:<22} {kind:<8} {}", column.name, column.meaning)?,
+                Shape::Table | Shape::Csv | Shape::Parquet => {
+                    writeln!(out, "  {:<22} {kind:<8} {}", column.name, column.meaning)?
+                }
             }
         }
     }

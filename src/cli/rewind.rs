@@ -4,6 +4,7 @@
 
 use super::ask::{newest, time};
 use super::{BacktestArgs, ExplainArgs, Output, VerifyArgs, style};
+use crate::base::Time;
 use crate::config::Config;
 use crate::daemon::rewind::{backtest, explain, verify};
 use crate::report;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<()> {
     let told = explain::explain(&args.state, &args.incident)?;
-    eprintln!("replayed from the snapshot of {}", told.since);
+    eprintln!("replayed from {}", beginning(told.since));
     let text = match args.output {
         Output::Json => report::explained_json(&told),
         Output::Table => report::explained(&told, style(std::io::stdout().is_terminal())),
@@ -41,13 +42,22 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
     let done = verify::verify(&args.state, &mut |at, of| progress.show(at, of))?;
     progress.end();
     eprintln!(
-        "{} inputs since {} judged again; compared {} times: {} records, {} incidents",
-        done.inputs, done.since, done.compared, done.records, done.incidents
+        "{} inputs from {} on judged again; compared {} times: {} records, {} incidents",
+        done.inputs,
+        beginning(done.since),
+        done.compared,
+        done.records,
+        done.incidents
     );
     match done.difference {
         None => print(&format!("history and state agree; digest {}\n", done.digest)).map(|()| ExitCode::SUCCESS),
         Some(what) => print(&format!("{what}\n")).map(|()| ExitCode::from(1)),
     }
+}
+
+/// A new state has a snapshot of nothing.
+fn beginning(snapshot: Time) -> String {
+    if snapshot == Time::ZERO { "the beginning".to_owned() } else { format!("the snapshot of {snapshot}") }
 }
 
 fn print(text: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 //! Refuses to let colour carry meaning alone, and to print a byte of the log that was not cleaned.
 
 pub mod answer;
+pub mod answer_parquet;
 mod block;
 mod compared;
 mod explained;

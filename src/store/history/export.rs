@@ -27,10 +27,7 @@ pub struct Exported {
 /// # Errors
 /// `out` is not empty or cannot be written; a file is not what was committed (`InvalidData`, naming it).
 pub fn export(dir: &Path, out: &Path, since: Option<Time>, until: Option<Time>) -> io::Result<Exported> {
-    DirBuilder::new().recursive(true).mode(0o700).create(out)?;
-    if fs::read_dir(out)?.next().is_some() {
-        return Err(io::Error::other(format!("{} is not empty: name a new directory", out.display())));
-    }
+    begin(out)?;
     let mut exported = Exported::default();
     let mut copied = Vec::new();
     let mut sums = create(&out.join("SHA256SUMS"))?;
@@ -60,7 +57,16 @@ pub fn export(dir: &Path, out: &Path, since: Option<Time>, until: Option<Time>) 
     Ok(exported)
 }
 
-fn create(path: &Path) -> io::Result<File> {
+/// Makes the directory, which has to be new or empty.
+pub(super) fn begin(out: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(out)?;
+    if fs::read_dir(out)?.next().is_some() {
+        return Err(io::Error::other(format!("{} is not empty: name a new directory", out.display())));
+    }
+    Ok(())
+}
+
+pub(super) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 

@@ -12,6 +12,7 @@ mod delta;
 mod dictionary;
 mod durable;
 mod export;
+mod export_lines;
 mod head;
 mod hybrid;
 mod judged;
@@ -29,6 +30,7 @@ mod words;
 
 pub use columns::{COLUMNS, Column, Kind};
 pub use export::{Exported, export};
+pub use export_lines::export_lines;
 pub use judged::events;
 pub(super) use manifest::MANIFEST;
 pub use manifest::{Manifest, Segment, SegmentKind, read as read_manifest};

@@ -70,6 +70,13 @@ pub trait Answer {
     /// # Errors
     /// It cannot be written.
     fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()>;
+    /// Once, after the last row; not if the statement failed.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn end(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What an answer cost.
@@ -171,6 +178,7 @@ fn run(db: &Connection, statement: &str, answer: &mut dyn Answer) -> Result<u64,
         answer.row(&values).map_err(Failed::Output)?;
         count += 1;
     }
+    answer.end().map_err(Failed::Output)?;
     Ok(count)
 }
 
