@@ -77,7 +77,7 @@ fn an_answer_can_be_a_parquet_file() {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-    let statement = "SELECT principal, count(*) AS n, avg(code) AS mean, NULL AS nothing FROM events GROUP BY 1";
+    let statement = "SELECT principal, count(*) AS n, avg(code) AS mean, NULL AS unknown FROM events GROUP BY 1";
     let output = query(&WORLD.state, &["-o", "parquet", statement]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -85,7 +85,7 @@ fn an_answer_can_be_a_parquet_file() {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file.reopen().unwrap()).unwrap();
     let kinds: Vec<String> =
         reader.schema().fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
-    assert_eq!(kinds, ["principal Utf8", "n Int64", "mean Float64", "nothing Utf8"]);
+    assert_eq!(kinds, ["principal Utf8", "n Int64", "mean Float64", "unknown Utf8"]);
     let counted =
         |batch: arrow_array::RecordBatch| batch["n"].as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
     assert_eq!(reader.build().unwrap().map(|batch| counted(batch.unwrap())).sum::<i64>(), 4130);

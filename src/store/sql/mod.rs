@@ -56,7 +56,7 @@ pub enum SqlError {
     NoHistory(PathBuf),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("writing the answer: {0}")]
+    #[error("writing the answer")]
     Output(#[source] std::io::Error),
 }
 
