@@ -71,7 +71,7 @@ fn schema(out: &mut dyn Write, shape: Shape) -> io::Result<()> {
                     writeln!(out, "{line}")?;
                 }
                 Shape::Table | Shape::Csv | Shape::Parquet => {
-                    writeln!(out, "  {:<22} {kind:<8} {}", column.name, column.meaning)?
+                    writeln!(out, "  {:<22} {kind:<8} {}", column.name, column.meaning)?;
                 }
             }
         }
