@@ -59,7 +59,7 @@ fn commit_batch(store: &mut Store, n: u64, delivered: Option<Delivered>) -> Vec<
     let gaps =
         [Gap { seq: n, file: log(), from: start, to: start + gap, kind: "cut", detail: "", time: Time(n as i64) }];
     let advance = Advance { file: log(), from: start + gap, to: start + gap + lines, first: n == 1 };
-    let aside = Aside { seq: n, file: log(), from: start, to: start + 1, reason: "test", digest: log() };
+    let aside = Aside { seq: n, file: log(), from: start, to: start + 1, reason: "test", digest: log(), time: Time(5) };
     let (value, key) = (value(n), (n % KEYS).to_be_bytes());
     let rows: Vec<Row> = (rows_through(n - 1)..rows_through(n)).map(|number| (number, row(number))).collect();
     let notices: Vec<&[u8]> = rows.iter().map(|(_, row)| row.as_slice()).collect();

@@ -22,6 +22,8 @@ pub struct Aside {
     pub to: u64,
     pub reason: Malformed,
     pub digest: Digest,
+    /// Of the last event before it.
+    pub time: Time,
 }
 
 /// A hole in what was read.
@@ -38,8 +40,8 @@ pub struct Hole {
 
 impl Aside {
     pub(super) fn as_row(&self) -> store::Aside<'_> {
-        let Aside { seq, file, from, to, reason, digest } = *self;
-        store::Aside { seq, file, from, to, reason: reason.reason(), digest }
+        let Aside { seq, file, from, to, reason, digest, time } = *self;
+        store::Aside { seq, file, from, to, reason: reason.reason(), digest, time }
     }
 }
 
@@ -118,8 +120,8 @@ impl Pump {
             }
             Item::TooLong { file, from, to, digest } => {
                 self.batch.malformed[Malformed::TooLong as usize] += 1;
-                let seq = self.engine.seq();
-                self.batch.asides.push(Aside { seq, file, from, to, reason: Malformed::TooLong, digest });
+                let (seq, time) = (self.engine.seq(), self.engine.now());
+                self.batch.asides.push(Aside { seq, file, from, to, reason: Malformed::TooLong, digest, time });
                 self.batch.advance(source, file, from, to);
             }
             Item::Gap { file, from, to, kind, detail } => {
@@ -155,7 +157,8 @@ impl Pump {
             }
             Err(reason) => {
                 malformed[reason as usize] += 1;
-                asides.push(Aside { seq: engine.seq(), file, from, to, reason, digest: Digest::of(bytes) });
+                let (seq, time, digest) = (engine.seq(), engine.now(), Digest::of(bytes));
+                asides.push(Aside { seq, file, from, to, reason, digest, time });
             }
         });
     }

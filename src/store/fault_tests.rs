@@ -152,7 +152,7 @@ fn commit(store: &mut Store, n: u64) -> Result<(), StoreError> {
             delivered: (n > 2).then(|| Delivered { next_row: n - 2, file_bytes: n }),
             no_file: false,
             sinks: &[],
-            asides: &[Aside { seq: n, file, from: 0, to: 1, reason: &text, digest: file }],
+            asides: &[Aside { seq: n, file, from: 0, to: 1, reason: &text, digest: file, time: Time(5) }],
             gaps: &[],
             inputs: &[(n, value.to_vec())],
             history: Some(&Change {

@@ -19,6 +19,7 @@ pub struct Aside<'a> {
     pub reason: &'a str,
     /// Of the line.
     pub digest: Digest,
+    pub time: Time,
 }
 
 /// Bytes of a file that existed and were not read.
@@ -45,7 +46,7 @@ pub(super) fn put_asides(write: &WriteTransaction, asides: &[Aside<'_>]) -> Resu
         interval(aside.file, aside.from, aside.to)?;
         let reason = cut(aside.reason, REASON_BYTES_MAX);
         let key = free_key(&table, aside.seq)?;
-        table.insert(key, (&aside.file.0, aside.from, aside.to, &aside.digest.0, reason))?;
+        table.insert(key, (&aside.file.0, aside.from, aside.to, aside.time.0, &aside.digest.0, reason))?;
     }
     drop_oldest(&mut table, ASIDE_ROWS_MAX)
 }

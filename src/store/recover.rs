@@ -50,6 +50,7 @@ pub struct AsideRow {
     pub to: u64,
     pub reason: String,
     pub digest: Digest,
+    pub time: Time,
 }
 
 /// Bytes that were not read.
@@ -225,8 +226,12 @@ fn positions(read: &ReadTransaction) -> Result<Vec<Position>, Fault> {
     rows.collect()
 }
 
-fn aside_row(seq: u64, (file, from, to, digest, reason): (&[u8; 16], u64, u64, &[u8; 16], &str)) -> AsideRow {
-    AsideRow { seq, file: Digest(*file), from, to, reason: reason.to_owned(), digest: Digest(*digest) }
+fn aside_row(
+    seq: u64,
+    (file, from, to, time, digest, reason): (&[u8; 16], u64, u64, i64, &[u8; 16], &str),
+) -> AsideRow {
+    let (reason, digest) = (reason.to_owned(), Digest(*digest));
+    AsideRow { seq, file: Digest(*file), from, to, reason, digest, time: Time(time) }
 }
 
 fn gap_row(seq: u64, (file, from, to, time, kind, detail): (&[u8; 16], u64, u64, i64, &str, &str)) -> GapRow {

@@ -46,8 +46,8 @@ pub const KIND_BYTES_MAX: usize = 64;
 pub const DETAIL_BYTES_MAX: usize = 1_024;
 
 pub(super) type DigestBytes = &'static [u8; 16];
-/// file, from, to, digest of the line, reason
-pub(super) type AsideValue = (DigestBytes, u64, u64, DigestBytes, &'static str);
+/// file, from, to, time in microseconds, digest of the line, reason
+pub(super) type AsideValue = (DigestBytes, u64, u64, i64, DigestBytes, &'static str);
 /// file, from, to, time in microseconds, kind, detail
 pub(super) type GapValue = (DigestBytes, u64, u64, i64, &'static str, &'static str);
 

@@ -44,7 +44,8 @@ fn a_commit_is_read_back_after_closing() {
         Record { room: 2, key: b"", value: Some(b"core") },
         Record { room: 255, key: b"z", value: Some(b"last") },
     ];
-    let aside = Aside { seq: 6, file: file(1), from: 5, to: 9, reason: "no JSON", digest: Digest::of(b"{") };
+    let aside =
+        Aside { seq: 6, file: file(1), from: 5, to: 9, reason: "no JSON", digest: Digest::of(b"{"), time: Time(5) };
     let commit = Commit {
         seq: 7,
         advances: &[first(file(1), 0, 90)],
@@ -144,7 +145,7 @@ fn the_files_touched_longest_ago_are_forgotten_first() {
 fn old_asides_and_gaps_make_room() {
     let (_dir, mut store) = fresh();
     let long = "é".repeat(REASON_BYTES_MAX);
-    let aside = |seq| Aside { seq, file: file(1), from: 0, to: 1, reason: &long, digest: file(2) };
+    let aside = |seq| Aside { seq, file: file(1), from: 0, to: 1, reason: &long, digest: file(2), time: Time(5) };
     let asides: Vec<Aside<'_>> = (0..=ASIDE_ROWS_MAX).map(aside).collect();
     let gaps: Vec<Gap<'_>> = (0..=GAP_ROWS_MAX).map(|seq| Gap { seq, ..gap(file(1), 0, 1) }).collect();
     let commit = Commit { seq: 20_000, asides: &asides, gaps: &gaps, ..Commit::default() };

@@ -101,9 +101,11 @@ audit_id FROM events WHERE resource = 'serviceaccounts' AND subresource = 'token
                 )
             }
             Question::Coverage => {
+                // What was not seen at an unknown time may have been in the window.
                 let within = within(window, "time");
                 format!(
-                    "SELECT seq, kind, detail, time, file, from_offset, to_offset FROM coverage WHERE seq >= 0{within} ORDER BY seq"
+                    "SELECT seq, kind, detail, time, file, from_offset, to_offset FROM coverage \
+WHERE time IS NULL OR (seq >= 0{within}) ORDER BY seq"
                 )
             }
         };

@@ -4,6 +4,7 @@
 
 use super::accounts;
 use super::words::{COVERAGE, FINDINGS, INCIDENTS, declaration};
+use crate::base::Time;
 use crate::store::{ReadOnly, Recovered, StoreError};
 use rusqlite::{Connection, Statement, params_from_iter, types::Value as Sql};
 use serde_json::Value;
@@ -80,15 +81,20 @@ fn incidents(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), LoadError>
 fn coverage(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), LoadError> {
     let mut hole = insert(db, "coverage", COVERAGE.len())?;
     for gap in snapshot.gaps()? {
-        let (time, file) = (gap.time.to_string(), gap.file.to_string());
+        let (time, file) = (time_of(gap.time), gap.file.to_string());
         hole.execute((number(gap.seq), gap.kind, gap.detail, time, file, number(gap.from), number(gap.to)))?;
     }
     for aside in snapshot.asides()? {
-        let (kind, file) = ("malformed", aside.file.to_string());
+        let (time, file) = (time_of(aside.time), aside.file.to_string());
         let (from, to) = (number(aside.from), number(aside.to));
-        hole.execute((number(aside.seq), kind, aside.reason, rusqlite::types::Null, file, from, to))?;
+        hole.execute((number(aside.seq), "malformed", aside.reason, time, file, from, to))?;
     }
     Ok(())
+}
+
+/// Nothing before the first event, whose clock it would be.
+fn time_of(time: Time) -> Option<String> {
+    (time != Time::ZERO).then(|| time.to_string())
 }
 
 fn number(n: u64) -> i64 {

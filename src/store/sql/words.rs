@@ -97,7 +97,7 @@ pub(super) const COVERAGE: &[Column] = &[
     int("seq", "the number of the input before it"),
     text("kind", "truncated, lost, unreadable, ...; or malformed"),
     text("detail", "one sentence, or why the line could not be read"),
-    text("time", "stage time when it was noticed; NULL of a line"),
+    text("time", "stage time of the event before it; NULL before the first"),
     text("file", "digest of the first line of the log file"),
     int("from_offset", "uncompressed offset"),
     int("to_offset", "uncompressed offset"),
