@@ -2,6 +2,8 @@
 //!
 //! Refuses to judge looks: whether a panel is worth its place is for people.
 
+#[path = "dashboards/commands.rs"]
+mod commands;
 #[path = "dashboards/files.rs"]
 mod files;
 // Not every helper of the daemon's own tests is needed here.

@@ -23,10 +23,11 @@ enum Fault {
 }
 
 /// Panels that may be empty.
-const EMPTY_PANELS: [(&str, Fault); 8] = [
+const EMPTY_PANELS: [(&str, Fault); 9] = [
     ("soc-overview: Findings by detector", Fault::Sample),
     ("service-account-explorer: Chosen detectors", Fault::Sample),
     ("service-account-explorer: Most active detectors", Fault::Sample),
+    ("service-account-explorer: Incidents by account", Fault::Sample),
     ("soc-overview: Malformed lines by reason", Fault::Malformed),
     ("pipeline-health: Malformed lines", Fault::Malformed),
     ("soc-overview: Holes by kind", Fault::Sample),
@@ -67,7 +68,7 @@ impl Stage {
         let config = home.path("tokentrail.yaml");
         // One sink that works, and one whose receiver is never there.
         let sinks = "sinks:\n  out: { stdout: {} }\n  gone: { webhook: { url: 'http://127.0.0.1:1/' } }\n";
-        fs::write(&config, format!("cluster: before\n{sinks}")).unwrap();
+        fs::write(&config, format!("cluster: before\ndaemon: {{account_series: 20}}\n{sinks}")).unwrap();
         let daemon = Daemon::start_with(&home, &["--config", config.to_str().unwrap()]);
         let other_home = Home::new();
         let other = Daemon::start(&other_home);

@@ -78,7 +78,13 @@ fn lint_board(name: &str, board: &Value) {
         assert_eq!(source[key], value, "{name}: {key} of the data source");
     }
     let text = board.to_string();
-    for variable in variables.iter().filter(|v| v["type"] != "datasource") {
+    for variable in variables.iter().filter(|v| v["type"] == "textbox") {
+        assert!(
+            text.contains(&format!("${{{}:", variable["name"].as_str().unwrap())),
+            "{name}: {variable} is not used"
+        );
+    }
+    for variable in variables.iter().filter(|v| v["type"] == "query") {
         let name = variable["name"].as_str().unwrap();
         assert_eq!(variable["datasource"]["uid"], "${datasource}", "{name}");
         assert!(variable["multi"] == true && variable["allValue"] == ".+", "{name}");
