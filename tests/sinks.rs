@@ -11,6 +11,8 @@ mod bodies;
 mod harness;
 #[path = "sinks/local.rs"]
 mod local;
+#[path = "sinks/opensearch.rs"]
+mod opensearch;
 #[path = "sinks/reload.rs"]
 mod reload;
 #[path = "sinks/syslog.rs"]
