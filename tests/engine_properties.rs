@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokentrail::base::Time;
 use tokentrail::detect::{Policy, Severity};
 use tokentrail::engine::{Engine, Input, Output, Record};
-use tokentrail::incident::{Incident, Kind};
+use tokentrail::incident::{Incident, Kind, to_json};
+use tokentrail::store;
 
 /// A week of habits, then requests out of a small world in which they often collide.
 fn world(acts: &[(u8, u8, u8, u8, u32)]) -> Vec<String> {
@@ -212,4 +213,31 @@ fn a_hostile_stream_meets_limits() {
     assert!(spider.operations.len() <= 512 && spider.agents.len() <= 24 && spider.reach.len() <= 64);
     assert!(spider.credentials.holders().len() <= 2048);
     assert!(engine.addresses().len() <= 65_536 && engine.incidents().open().count() <= 64);
+}
+
+/// A header may hold a megabyte, so any text that a client chose may: what is stored of it has its limits.
+#[test]
+fn hostile_lengths_meet_limits() {
+    let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
+    let long = |n: i64, what: &str| format!("{n}{what}").repeat(100_000);
+    for n in 0..40i64 {
+        let mut request = Request::of_pod("shelf:old", "old", "10.244.0.9");
+        request.agent = long(n, "agent");
+        request.credential = long(n, "credential");
+        if n % 3 == 0 {
+            request.user = format!("system:{}", long(n, "user"));
+        }
+        request.code = if n % 2 == 0 { 403 } else { 201 };
+        let (kind, space, name) = (long(n, "kind"), long(n, "space"), long(n, "name"));
+        let kind = if n % 4 == 0 { "secrets" } else { &kind };
+        feed(&mut engine, 0, &request.does(&long(n, "VERB"), kind, &space, &name).line(n), &mut out);
+    }
+    let longest = out.revisions.iter().map(|revision| to_json(&revision.incident, None).len()).max();
+    assert!(longest.expect("incidents") < store::INCIDENT_BYTES_MAX / 4, "{longest:?}");
+    let mut records = Vec::new();
+    engine.drain_records(&mut records);
+    let keys = records.iter().map(|record| record.key.len()).max();
+    assert!(keys.expect("records") < store::KEY_BYTES_MAX, "{keys:?}");
+    let values = records.iter().filter_map(|record| record.value.as_ref()).map(Vec::len).max();
+    assert!(values.expect("records") < store::VALUE_BYTES_MAX / 16, "{values:?}");
 }

@@ -4,7 +4,7 @@
 //! day, the weakest first, so that a flood of inventions displaces other inventions and nothing that
 //! is habit. What finds no place is counted.
 
-use super::Time;
+use super::{Time, text};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -160,7 +160,7 @@ impl Remembered {
 /// At most [`LONGEST_VALUE`] bytes of `text`.
 #[must_use]
 pub fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST_VALUE)]
+    text::cut(text, LONGEST_VALUE)
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use regex::{Captures, Regex};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+/// What stands where a text was cut.
+const ELLIPSIS: char = '\u{2026}';
+
 /// What stands where a secret stood.
 const REDACTED: &str = "[redacted]";
 
@@ -72,6 +75,21 @@ pub fn name(text: &str) -> Cow<'_, str> {
         Cow::Borrowed(text) => escape_control(text),
         Cow::Owned(text) => Cow::Owned(escape_control(&text).into_owned()),
     }
+}
+
+/// At most so many bytes of it, and no half character.
+#[must_use]
+pub fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+/// As [`cut`], and what was cut shows its cut.
+#[must_use]
+pub fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
+    if text.len() <= bytes_max {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}{ELLIPSIS}", cut(text, bytes_max.saturating_sub(ELLIPSIS.len_utf8()))))
 }
 
 /// Whether [`name`] has nothing to look for: printable ASCII, and neither the J of a token nor the B of a key.

@@ -2,6 +2,7 @@
 //!
 //! Refuses long ids: the client chooses them.
 
+use crate::base::text::cut;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -27,7 +28,7 @@ pub struct Evidence {
 impl Evidence {
     /// Adds the request that a detector (by its index in the incident) spoke about.
     pub fn add(&mut self, audit_id: &str, detector: usize) {
-        let audit_id = &audit_id[..audit_id.floor_char_boundary(LONGEST)];
+        let audit_id = cut(audit_id, LONGEST);
         if audit_id.is_empty() || self.items.iter().any(|i| i.audit_id == audit_id) {
             return;
         }

@@ -13,6 +13,7 @@ pub use evidence::Evidence;
 pub use json::{acknowledged, to_json};
 pub use notice::{Notice, Reason};
 
+use crate::base::text::shortened;
 use crate::base::{Digest, Time};
 use crate::baseline::Maturity;
 use crate::detect::rule::Story;
@@ -24,6 +25,8 @@ use smol_str::SmolStr;
 const LIST_LIMIT: usize = 16;
 /// Most distinct findings told of one incident; more only count.
 const FINDINGS_LIMIT: usize = 48;
+/// Longest sentence of a finding, in bytes: names, agents and commands stand in it, which a client chose.
+const SENTENCE_BYTES_MAX: usize = 1_024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Kind {
@@ -191,8 +194,8 @@ impl Incident {
                 title: finding.title.clone(),
                 severity,
                 tactic: finding.tactic,
-                expected: finding.expected.clone(),
-                observed: finding.observed.clone(),
+                expected: shortened(&finding.expected, SENTENCE_BYTES_MAX).into_owned(),
+                observed: shortened(&finding.observed, SENTENCE_BYTES_MAX).into_owned(),
                 novelty: finding.novelty,
                 respond: finding.detector.respond().to_vec(),
                 count: 1,

@@ -6,13 +6,14 @@
 //! <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/> (token and authority in the pod).
 
 use super::destination::{Destination, Message};
-use super::format::{camel, cut_bytes};
+use super::format::camel;
 use super::http::{Answer, Post};
 use super::note::Note;
 use super::queue::Outcome;
 use super::secret::Secret;
 use super::settings::{URL, Wrong, is_url};
 use crate::base::Time;
+use crate::base::text::shortened;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::Path;
@@ -73,7 +74,7 @@ impl Destination for Kubernetes {
             "reportingController": "tokentrail/audit",
             "reportingInstance": "tokentrail",
             "regarding": regarding,
-            "note": cut_bytes(&text, NOTE),
+            "note": shortened(&text, NOTE),
         });
         let url = format!("{}/apis/events.k8s.io/v1/namespaces/{namespace}/events", self.url.trim_end_matches('/'));
         Ok(Post::json(url, &event).authorized("Bearer", &self.token.read()?).into())

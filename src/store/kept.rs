@@ -4,6 +4,7 @@
 
 use super::error::{Fault, StoreError};
 use super::tables::{ASIDE, ASIDE_ROWS_MAX, DETAIL_BYTES_MAX, GAP_ROWS_MAX, GAPS, KIND_BYTES_MAX, REASON_BYTES_MAX};
+use crate::base::text::cut;
 use crate::base::{Digest, Time};
 use redb::{ReadableTable, ReadableTableMetadata, Table, Value, WriteTransaction};
 
@@ -80,9 +81,4 @@ fn drop_oldest<V: Value + 'static>(table: &mut Table<'_, (u64, u32), V>, rows_ma
         table.pop_first()?;
     }
     Ok(())
-}
-
-fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    &text[..end.unwrap_or(0)]
 }

@@ -89,3 +89,9 @@ proptest! {
         prop_assert!(!clean(&pem).contains(&payload));
     }
 }
+
+#[test]
+fn what_is_cut_ends_with_a_whole_character() {
+    assert_eq!((cut("äöü", 3), cut("äöü", 9)), ("ä", "äöü"));
+    assert_eq!((shortened("äöü", 6), shortened("äöüß", 7)), ("äöü".into(), "äö\u{2026}".into()));
+}

@@ -6,7 +6,8 @@
 //! Encoding" and "CEF Key Names".
 
 use super::super::note::Note;
-use super::{address, cut, cut_bytes, millis, tenth};
+use super::{address, cut, millis, tenth};
+use crate::base::text::shortened;
 
 /// The length that the standard's dictionary gives to texts, in characters; of the whole line at most a tenth.
 const LONG: usize = 1023;
@@ -22,8 +23,8 @@ pub(crate) fn line(note: &Note, max: usize) -> String {
     let mut out = format!(
         "CEF:0|tokentrail|tokentrail|{}|{}|{}|{}|",
         env!("CARGO_PKG_VERSION"),
-        header(&cut_bytes(detector, ID)),
-        header(&cut_bytes(title, NAME)),
+        header(&shortened(detector, ID)),
+        header(&shortened(title, NAME)),
         tenth(note.severity)
     );
     let finding = note.gravest();

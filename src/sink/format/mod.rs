@@ -9,6 +9,7 @@ pub(super) mod ocsf;
 
 use super::note::Note;
 use crate::base::Time;
+use crate::base::text::shortened;
 use crate::detect::Severity;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,18 +80,6 @@ pub(super) fn cut(text: &str, max: usize) -> String {
     text.chars().take(max.saturating_sub(1)).chain(['\u{2026}']).collect()
 }
 
-/// At most so many bytes of UTF-8, likewise.
-pub(super) fn cut_bytes(text: &str, max: usize) -> String {
-    if text.len() <= max {
-        return text.to_owned();
-    }
-    let mut end = max.saturating_sub('\u{2026}'.len_utf8());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}\u{2026}", &text[..end])
-}
-
 /// What goes first where there is no room for all: long lists, then long sentences.
 const LEAVE: [&str; 12] = [
     "audit_ids",
@@ -125,7 +114,7 @@ pub(super) fn fitted(note: &Note, max: usize) -> Vec<u8> {
         }
     }
     // What is left is hostile: a principal of kilobytes.
-    let principal = cut_bytes(&note.principal, max / 16);
+    let principal = shortened(&note.principal, max / 16);
     let least = serde_json::json!({ "id": note.id, "revision": note.revision, "status": note.status,
         "severity": note.severity.label(), "principal": principal, "left_out": ["*"] });
     ascii(&least.to_string()).into_bytes()
