@@ -4,14 +4,18 @@
 
 use super::Ground;
 use crate::base::Digest;
+use crate::sink::ROWS_BEHIND_MAX;
 use crate::sink::{self, Link, Note, Progress, Row, Settings, Tally};
-use crate::store::{Recovered, SinkMove, SinkRow, StoreError};
+use crate::store::{OUTBOX_ROWS_MAX, Recovered, SinkMove, SinkRow, StoreError};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Rows read at once when the daemon starts.
 const ROWS_AT_ONCE: usize = 1024;
+
+// One commit may bring as much again.
+const _: () = assert!(2 * ROWS_BEHIND_MAX <= OUTBOX_ROWS_MAX);
 
 pub(super) struct Deliveries {
     ground: Arc<dyn Ground>,
@@ -23,6 +27,8 @@ pub(super) struct Deliveries {
     /// `None` once it is shut down.
     runtime: Option<tokio::runtime::Runtime>,
     counts: Vec<(String, Tally, usize)>,
+    /// The row to come.
+    fed: u64,
 }
 
 /// What one sink has to have committed.
@@ -48,7 +54,8 @@ impl Deliveries {
             .context("no thread can be started for the sinks")?;
         let runtime = Some(runtime);
         let (links, stopped, begin, counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut all = Deliveries { ground: ground.clone(), links, stopped, begin, runtime, counts };
+        let fed = state.next_outbox_row;
+        let mut all = Deliveries { ground: ground.clone(), links, stopped, begin, runtime, counts, fed };
         all.start_others(sinks, cluster, state)?;
         Ok(all)
     }
@@ -97,7 +104,8 @@ impl Deliveries {
     }
 
     /// Hands over what was committed.
-    pub(super) fn feed(&self, rows: &[Row]) {
+    pub(super) fn feed(&mut self, rows: &[Row]) {
+        self.fed = rows.last().map_or(self.fed, |(row, _)| row + 1);
         let notes: sink::Rows = rows.iter().filter_map(read).collect();
         if !notes.is_empty() {
             self.links.iter().for_each(|link| link.feed(notes.clone()));
@@ -109,8 +117,10 @@ impl Deliveries {
         !self.begin.is_empty() || !self.stopped.is_empty() || self.links.iter().any(Link::has_news)
     }
 
-    /// What is to be committed now.
+    /// What is to be committed now. No sink holds back more of the outbox than its share, however long its worker takes
+    /// to see that it is too far behind.
     pub(super) fn take(&mut self) -> Vec<Moved> {
+        let first = self.fed.saturating_sub(ROWS_BEHIND_MAX);
         let begin = std::mem::take(&mut self.begin).into_iter();
         let mut moved: Vec<Moved> = begin.map(|(name, next_row)| Moved { name, next_row, told: Vec::new() }).collect();
         let stopped = std::mem::take(&mut self.stopped);
@@ -120,7 +130,7 @@ impl Deliveries {
         for (name, progress) in stopped.chain(running) {
             let Progress { next_row, told, tally, depth } = progress;
             self.counts.push((name.clone(), tally, depth));
-            moved.push(Moved { name, next_row: Some(next_row), told: told.into_iter().collect() });
+            moved.push(Moved { name, next_row: Some(next_row.max(first)), told: told.into_iter().collect() });
         }
         moved
     }

@@ -304,7 +304,7 @@ impl Keeper {
         self.checkpoint = checkpoint;
         let numbered = (receipt.first_outbox_row..).zip(notices.iter().map(|line| line.to_vec()));
         let rows: Vec<Row> = numbered.collect();
-        if let Some(sinks) = &self.sinks {
+        if let Some(sinks) = &mut self.sinks {
             sinks.feed(&rows);
         }
         if self.file.is_some() {

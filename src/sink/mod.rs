@@ -39,7 +39,7 @@ mod outage_tests;
 pub use http::Answer;
 pub use incidents_file::{Cursor, Delivery, IncidentsFile, Row, SinkError};
 pub use note::{Note, sample};
-pub use queue::{Outcome, Parcel, Step, Tally};
+pub use queue::{Outcome, Parcel, ROWS_BEHIND_MAX, Step, Tally};
 pub use receiver::{Receiver, receivers, receivers_of};
 pub use secret::{INLINE, Secret};
 pub use settings::Settings;

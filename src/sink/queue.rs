@@ -17,6 +17,10 @@ mod tests;
 /// Most incidents that a sink remembers having told of; of more, the one seen longest ago is forgotten.
 pub const TOLD_MAX: usize = 4096;
 
+/// Most rows of the outbox, wanted or not, that may lie behind a notice that waits: the outbox is bounded, and one
+/// receiver that is never there must not fill it.
+pub const ROWS_BEHIND_MAX: u64 = 50_000;
+
 /// What may wait; beyond it the oldest is dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Keep {
@@ -143,10 +147,14 @@ impl Queue {
         self.drop_what_is_over(now);
     }
 
-    /// All rows below it are done.
+    /// All rows below it are done, or given up.
     #[must_use]
     pub fn next_row(&self) -> u64 {
-        self.waiting.front().map_or(self.seen, |w| w.row)
+        self.waiting.front().map_or(self.seen, |w| w.row).max(self.first_row())
+    }
+
+    fn first_row(&self) -> u64 {
+        self.seen.saturating_sub(ROWS_BEHIND_MAX)
     }
 
     #[must_use]
@@ -255,7 +263,8 @@ impl Queue {
         let first = usize::from(matches!(self.in_flight, Some(Parcel::Notice { .. })));
         while let Some(oldest) = self.waiting.get(first) {
             let aged = now.saturating_duration_since(oldest.since) > self.keep.age;
-            if !aged && self.waiting.len() <= self.keep.notices && self.bytes <= self.keep.bytes {
+            let behind = oldest.row < self.first_row();
+            if !aged && !behind && self.waiting.len() <= self.keep.notices && self.bytes <= self.keep.bytes {
                 return;
             }
             let note = oldest.note.clone();

@@ -188,3 +188,21 @@ fn where_the_receiver_keeps_an_incident_is_remembered_over_revisions_and_restart
     let told = queue.take_changed().remove(&Digest([1; 16])).unwrap().unwrap();
     assert_eq!((told.revision, told.handle.as_deref()), (2, Some("C1 1.2")));
 }
+
+#[test]
+fn a_receiver_that_is_never_there_does_not_hold_the_outbox_back() {
+    let now = Instant::now();
+    let mut queue = queue(wide());
+    queue.push(0, note(1, 1, "open", "high", true), now);
+    queue.push(1, note(2, 1, "open", "high", true), now);
+    assert!(matches!(queue.next(now), Step::Send(_)));
+    let unwanted = note(3, 1, "open", "low", false);
+    for row in 2..=ROWS_BEHIND_MAX + 2 {
+        queue.push(row, unwanted.clone(), now);
+    }
+    // What is on its way may arrive; the next one is given up, and said to be.
+    assert_eq!((queue.depth(), queue.next_row()), (1, 3));
+    assert_eq!(queue.take_tally().dropped, 1);
+    queue.answered(&Outcome::Delivered, now, 0);
+    assert_eq!((queue.depth(), queue.next_row()), (0, ROWS_BEHIND_MAX + 3));
+}
