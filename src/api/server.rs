@@ -8,19 +8,25 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 /// Connections at one time; more wait in the backlog of the kernel.
 const CONNECTIONS: usize = 64;
+/// Of them, those of one address; more are closed. A scraper and a prober need one each.
+const CONNECTIONS_OF_ONE: usize = 8;
 /// All headers of one request, in bytes, and their number.
 const HEADER_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
-/// From the first moment of a connection, or from the last answer, to the end of the next headers.
+/// From the first moment of a connection to its first byte: who only takes a place loses it.
+const FIRST_BYTE: Duration = Duration::from_secs(5);
+/// From the first byte of a connection, or from the last answer, to the end of the next headers.
 const HEADER_TIME: Duration = Duration::from_secs(75);
 /// A connection ends after so long; a client that is still interested makes another.
 const LIFE: Duration = Duration::from_secs(600);
@@ -42,7 +48,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let (places, guests) = (Arc::new(Semaphore::new(CONNECTIONS)), Guests::default());
     let router = router(metrics, health);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     tokio::pin!(shutdown);
@@ -56,11 +62,12 @@ pub async fn serve(
             accepted = accept => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                let Some(mine) = Guest::admit(&guests, peer.ip()) else { continue };
                 let (router, stopped) = (router.clone(), stopped.clone());
                 tokio::spawn(async move {
                     connection(stream, router, stopped).await;
-                    drop(place);
+                    drop((mine, place));
                 });
             }
             Err(error) => {
@@ -75,7 +82,42 @@ pub async fn serve(
     Ok(())
 }
 
+/// Connections by address.
+type Guests = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
+/// One connection's share of its address.
+struct Guest {
+    guests: Guests,
+    address: IpAddr,
+}
+
+impl Guest {
+    fn admit(guests: &Guests, address: IpAddr) -> Option<Guest> {
+        let mut all = guests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = all.entry(address).or_default();
+        (*mine < CONNECTIONS_OF_ONE).then(|| {
+            *mine += 1;
+            Guest { guests: guests.clone(), address }
+        })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut all = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mine) = all.get_mut(&self.address) {
+            *mine -= 1;
+            if *mine == 0 {
+                all.remove(&self.address);
+            }
+        }
+    }
+}
+
 async fn connection(stream: TcpStream, router: Router, mut stopped: tokio::sync::watch::Receiver<bool>) {
+    if !matches!(tokio::time::timeout(FIRST_BYTE, stream.readable()).await, Ok(Ok(()))) {
+        return;
+    }
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES).max_headers(HEADERS);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
