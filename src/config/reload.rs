@@ -21,6 +21,8 @@ pub struct Reloader {
     /// What the settings in force name under `rules`.
     rules: Vec<PathBuf>,
     last: Look,
+    /// As the file had it at the start, before the command line: what needs a restart is held against it.
+    started: Config,
 }
 
 impl Reloader {
@@ -36,19 +38,15 @@ impl Reloader {
     }
 
     pub(super) fn at(path: &Path, optional: bool) -> Result<(Config, Reloader), ConfigError> {
-        let reloader = |last| Reloader { path: path.to_owned(), rules: Vec::new(), last };
-        match read(path) {
-            Ok(text) => {
-                let config = Config::parse(&text, path)?;
-                let last = Ok(digest(&text, &config.rules, path));
-                let rules = config.rules.clone();
-                Ok((config, Reloader { rules, ..reloader(last) }))
-            }
+        let (config, last) = match read(path) {
+            Ok(text) => load(&text, path).map(|(config, digest)| (config, Ok(digest)))?,
             Err(error) if optional && error.kind() == ErrorKind::NotFound => {
-                Ok((Config::parse(BUNDLED, Path::new("config/tokentrail.yaml"))?, reloader(Err(ErrorKind::NotFound))))
+                (Config::parse(BUNDLED, Path::new("config/tokentrail.yaml"))?, Err(ErrorKind::NotFound))
             }
-            Err(error) => Err(unreadable(path, &error)),
-        }
+            Err(error) => return Err(unreadable(path, &error)),
+        };
+        let (path, rules, started) = (path.to_owned(), config.rules.clone(), config.clone());
+        Ok((config, Reloader { path, rules, last, started }))
     }
 
     /// The settings, if a file changed since the last look: one read of each, of at most 1 MiB.
@@ -62,13 +60,22 @@ impl Reloader {
         }
         self.last = look;
         Some(match read {
-            Ok(text) => Config::parse(&text, &self.path).inspect(|config| {
+            Ok(text) => load(&text, &self.path).map(|(mut config, digest)| {
                 self.rules.clone_from(&config.rules);
-                self.last = Ok(digest(&text, &self.rules, &self.path));
+                self.last = Ok(digest);
+                config.warnings.extend(self.started.restart_warning(&config));
+                config
             }),
             Err(error) => Err(unreadable(&self.path, &error)),
         })
     }
+}
+
+/// The digest is of what was there before it was read for good: a change meanwhile is seen at the next look.
+fn load(text: &str, path: &Path) -> Result<(Config, Digest), ConfigError> {
+    let named = Config::parse(text, path)?.rules;
+    let digest = digest(text, &named, path);
+    Ok((Config::parse(text, path)?, digest))
 }
 
 /// Of the settings and of every rule file: names, and contents where they can be read.

@@ -17,8 +17,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const CAUGHT_UP: &str = "caught-up";
 /// Readiness: what is read can be committed.
 const STATE: &str = "state-writable";
-/// Readiness: the configuration on the disk is in force.
-const CONFIG: &str = "config";
 /// Counting all baselines takes a walk over them.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 
@@ -32,9 +30,7 @@ pub struct Watch {
 /// The checks of readiness that a daemon has.
 #[must_use]
 pub fn health(now: Instant) -> Health {
-    let health = Health::new(&[CAUGHT_UP, STATE, CONFIG], now);
-    health.set(CONFIG, Ok(()));
-    health
+    Health::new(&[CAUGHT_UP, STATE], now)
 }
 
 impl Watch {
@@ -149,7 +145,6 @@ impl Watch {
     /// The configuration file changed; `problem` says why it is not in force.
     pub fn reloaded(&self, problem: Option<String>) {
         self.metrics.config_reloaded(problem.is_none().then(wall_clock));
-        self.health.set(CONFIG, Ok(()));
         if let Some(problem) = problem {
             tracing::error!("{problem}; the last good configuration stays in force");
         }
