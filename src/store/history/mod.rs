@@ -70,6 +70,8 @@ pub struct History {
     segments: BTreeMap<u64, Segment>,
     next_id: u64,
     retention: Retention,
+    /// Of the rollup, by somebody else; to be forgotten.
+    deleted: Vec<u64>,
     /// When it was last looked at what days are over, by the events' own time.
     looked: Time,
 }
@@ -96,9 +98,16 @@ impl History {
     /// # Errors
     /// `Corrupt` if a committed file is missing or too short; `Io`, `DiskFull`.
     pub fn open(dir: &Path, segments: Vec<Segment>, retention: Retention) -> Result<History, StoreError> {
-        let segments: BTreeMap<u64, Segment> = segments.into_iter().map(|s| (s.id, s)).collect();
+        let mut segments: BTreeMap<u64, Segment> = segments.into_iter().map(|s| (s.id, s)).collect();
         let next_id = segments.keys().next_back().map_or(1, |id| id + 1);
-        let history = History { dir: dir.to_owned(), head: None, segments, next_id, retention, looked: Time(i64::MIN) };
+        let is_deleted =
+            |s: &Segment| s.kind == SegmentKind::Rollup && dir.join(&s.path).try_exists().is_ok_and(|is| !is);
+        let deleted: Vec<u64> = segments.values().filter(|s| is_deleted(s)).map(|s| s.id).collect();
+        for segment in deleted.iter().filter_map(|id| segments.remove(id)) {
+            tracing::warn!("{} was deleted: its day is not in the rollup any more", segment.path);
+        }
+        let history =
+            History { dir: dir.to_owned(), head: None, segments, next_id, retention, looked: Time(i64::MIN), deleted };
         history.tidy().map_err(|error| history.failed(error, "open the history in"))?;
         Ok(history)
     }

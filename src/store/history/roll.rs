@@ -22,7 +22,7 @@ impl History {
     /// # Errors
     /// `DiskFull`, `Io`; `Corrupt` if a committed file cannot be read.
     pub fn due(&mut self, now: Time, at_end: bool) -> Result<Change, StoreError> {
-        let mut change = Change::default();
+        let mut change = Change { forget: std::mem::take(&mut self.deleted), ..Change::default() };
         // A log that lags by days, beside one that does not, must not make a file of every commit.
         let is_hour_over = now >= self.looked + GRACE;
         let mut done = self.roll(now, at_end, is_hour_over, &mut change);
