@@ -241,3 +241,30 @@ fn hostile_lengths_meet_limits() {
     let values = records.iter().filter_map(|record| record.value.as_ref()).map(Vec::len).max();
     assert!(values.expect("records") < store::VALUE_BYTES_MAX / 16, "{values:?}");
 }
+
+/// An API server whose auditing was turned off is seen beside others that go on, and its silence is over when it speaks.
+#[test]
+fn one_silent_log_of_several_is_told_until_it_speaks() {
+    let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
+    let request = |pod: &str| Request::of_pod("shelf:old", pod, "10.244.0.9");
+    feed(&mut engine, 1, &request("b").line(0), &mut out);
+    let hours = 9 * 60;
+    for minute in 0..hours {
+        feed(&mut engine, 0, &request("a").line(minute * MINUTE), &mut out);
+        if engine.misses_a_log() || minute % 7 == 0 {
+            engine.step(Input::Tick(engine.now()), &mut out);
+        }
+    }
+    let told = last(&out);
+    let silent = told.values().find(|i| i.kind == Kind::Visibility).expect("an incident");
+    assert!(silent.ended.is_none(), "{silent:?}");
+    feed(&mut engine, 1, &request("b").line(hours * MINUTE), &mut out);
+    for minute in hours..hours + 90 {
+        feed(&mut engine, 0, &request("a").line(minute * MINUTE), &mut out);
+        feed(&mut engine, 1, &request("b").line(minute * MINUTE + 1), &mut out);
+    }
+    let told = last(&out);
+    let over: Vec<&&Incident> = told.values().filter(|i| i.kind == Kind::Visibility).collect();
+    assert_eq!(over.len(), 1, "{over:?}");
+    assert!(over[0].ended.is_some() && over[0].last_seen.since(over[0].first_seen).as_seconds() > 8 * 3600);
+}

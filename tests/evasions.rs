@@ -66,3 +66,17 @@ fn a_copied_token_past_its_time_is_told_though_its_pod_is_known() {
     let told = out.findings.iter().filter(|(d, _)| *d == "legacy-token").count();
     assert_eq!(told, 1, "and it is told once");
 }
+
+/// A rule of the audit policy may omit the start of some execs only.
+#[test]
+fn an_exec_without_a_start_is_judged_though_others_have_one() {
+    let enter = |namespace: &str, stage| Request { stage, ..stock().does("create", "pods/exec", namespace, "till-0") };
+    let [begun, over] = ["ResponseStarted", "ResponseComplete"];
+    let seen = |acts: Vec<Request>| {
+        let acts = acts.into_iter().enumerate().map(|(n, act)| (8 * DAY + n as i64 * SECOND, act)).collect();
+        with_habits(acts).findings.iter().filter(|(d, _)| *d == "sensitive-operation").count()
+    };
+    let told_of_one = seen(vec![enter("dev", begun)]);
+    assert!(told_of_one > 0);
+    assert!(seen(vec![enter("dev", begun), enter("prod", over)]) > told_of_one);
+}

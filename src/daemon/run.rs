@@ -219,19 +219,23 @@ impl Session {
         (self.caught_up, self.behind) = (caught_up, behind);
     }
 
-    /// In silence, and only once everything is read, time goes on by itself.
+    /// Only once everything is read: in silence time goes on by itself, and where one log of several is silent, it is
+    /// what the others say.
     fn tick(&mut self, now: Instant) {
         let silence = now.duration_since(self.heard);
-        if !self.caught_up
-            || silence < IDLE
-            || now.duration_since(self.ticked) < TICK_EVERY
-            || self.pump.engine.now() == Time::ZERO
-        {
+        if !self.caught_up || now.duration_since(self.ticked) < TICK_EVERY || self.pump.engine.now() == Time::ZERO {
             return;
         }
+        let at = if silence >= IDLE {
+            let passed = Span(i64::try_from(silence.as_micros()).unwrap_or(i64::MAX));
+            self.pump.engine.now() + passed - TICK_MARGIN
+        } else if self.pump.engine.misses_a_log() {
+            self.pump.engine.now()
+        } else {
+            return;
+        };
         self.ticked = now;
-        let passed = Span(i64::try_from(silence.as_micros()).unwrap_or(i64::MAX));
-        self.pump.tell(StoredInput::Tick(self.pump.engine.now() + passed - TICK_MARGIN));
+        self.pump.tell(StoredInput::Tick(at));
     }
 
     fn reload(&mut self, reloader: Option<&mut Reloader>, watch: &Watch) -> Result<()> {
@@ -239,8 +243,9 @@ impl Session {
             None => {}
             Some(Ok(config)) => {
                 tracing::info!("the configuration changed: its policy and its sinks are in force");
-                let restart = self.config.restart_warning(&config);
-                restart.iter().chain(&config.warnings).for_each(|warning| tracing::warn!("{warning}"));
+                config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                // What the process was started with stays: directories, addresses, what the command line said.
+                let config = Config { daemon: self.config.daemon.clone(), ..config };
                 let old = std::mem::replace(&mut self.config, config.clone());
                 if old.sinks != config.sinks || old.policy.cluster != config.policy.cluster {
                     self.keeper.change_sinks(&config.sinks, &config.policy.cluster)?;

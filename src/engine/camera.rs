@@ -8,7 +8,7 @@ use crate::detect::policy::Visibility;
 use crate::detect::{Finding, Severity, Tactic};
 use crate::event::{AuditEvent, Level, Stage};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Ids under which visibility is told, as detectors' ids are.
 pub const GAP: &str = "log-gap";
@@ -57,17 +57,46 @@ pub struct Camera {
     logs: BTreeMap<SourceIndex, Log>,
     parts: [Part; 6],
     events: u64,
-    /// Per kind of long-running request: when its start was last recorded; its end then says nothing
-    /// new. A policy may omit the stage for some kinds only.
-    last_started: [Time; 6],
+    /// Whether watches, and reading of logs: when a start was last recorded; an end then says nothing new.
+    last_started: [Time; 2],
+    /// The latest starts of all others. A rule of the audit policy may omit the stage for some requests only, so
+    /// whether an end says something new is a question of this one request.
+    started: VecDeque<u64>,
 }
 
+/// Most starts remembered; the end of one that is forgotten is judged as if it were new.
+const STARTED_LIMIT: usize = 1024;
+
 impl Camera {
-    /// Whether the start of long-running requests of this kind has been recorded within the last day.
+    /// Whether the start of this long-running request was recorded: then its end says nothing new. Of watches and logs,
+    /// which are many, whether a start was recorded within the last day.
     #[must_use]
-    pub fn sees_starts(&self, event: &AuditEvent<'_>) -> bool {
-        let last = self.last_started[long_running_kind(event)];
-        last != Time::ZERO && event.time.since(last).as_seconds() < 86_400
+    pub fn saw_start(&self, event: &AuditEvent<'_>) -> bool {
+        match frequent(event) {
+            Some(kind) => {
+                let last = self.last_started[kind];
+                last != Time::ZERO && event.time.since(last).as_seconds() < 86_400
+            }
+            None => self.started.contains(&request(event)),
+        }
+    }
+
+    fn remember_start(&mut self, event: &AuditEvent<'_>) {
+        if let Some(kind) = frequent(event) {
+            let last = &mut self.last_started[kind];
+            *last = event.time.max(*last);
+        } else if event.is_long_running() {
+            if self.started.len() >= STARTED_LIMIT {
+                self.started.pop_front();
+            }
+            self.started.push_back(request(event));
+        }
+    }
+
+    /// Whether a log has been silent for longer than the policy allows, and nobody was told yet.
+    #[must_use]
+    pub fn misses_a_log(&self, now: Time, policy: &Visibility) -> bool {
+        self.logs.iter().any(|(source, log)| !log.told_silent && silence(*source, log, now, policy).is_some())
     }
 
     /// Takes note of one event, and returns the silence that it ended. `now` is the engine's clock after it.
@@ -86,8 +115,7 @@ impl Camera {
         log.told_silent = false;
         log.last = log.last.max(event.time.min(now));
         if event.stage == Stage::ResponseStarted && !event.username.is_empty() {
-            let last = &mut self.last_started[long_running_kind(event)];
-            *last = event.time.max(*last);
+            self.remember_start(event);
         }
         self.events += 1;
         self.count_parts(event, policy, out);
@@ -121,28 +149,41 @@ impl Camera {
         }
     }
 
-    /// Says which logs have fallen silent at `at`; once each, until they speak again.
-    pub fn tick(&mut self, at: Time, policy: &Visibility, out: &mut Vec<Blind>) {
+    /// Says which logs have fallen silent at `at`, once each until they speak again, and which are silent still.
+    pub fn tick(&mut self, at: Time, policy: &Visibility, out: &mut Vec<Blind>) -> Vec<SourceIndex> {
+        let mut still = Vec::new();
         for (source, log) in &mut self.logs {
-            if let Some(blind) = silence(*source, log, at, policy)
-                && !log.told_silent
-            {
+            let Some(blind) = silence(*source, log, at, policy) else { continue };
+            still.push(*source);
+            if !log.told_silent {
                 log.told_silent = true;
                 out.push(blind);
             }
         }
+        still
     }
 }
 
-fn long_running_kind(event: &AuditEvent<'_>) -> usize {
+fn frequent(event: &AuditEvent<'_>) -> Option<usize> {
     match (event.operation.subresource, event.operation.verb) {
-        ("exec", _) => 0,
-        ("attach", _) => 1,
-        ("portforward", _) => 2,
-        ("log", _) => 3,
-        (_, "watch") => 4,
-        _ => 5,
+        ("log", _) => Some(0),
+        (_, "watch") => Some(1),
+        _ => None,
     }
+}
+
+/// A client may choose the audit id, so it is not enough to tell requests apart.
+fn request(event: &AuditEvent<'_>) -> u64 {
+    let received = event.received.0.to_le_bytes();
+    let parts = [event.audit_id, event.username, event.uri].map(str::as_bytes);
+    let [a, b, c, d, e, f, g, h, ..] = Digest::of_parts(&[parts[0], parts[1], parts[2], &received]).0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Whose story the silence and the gaps of a log are.
+#[must_use]
+pub fn subject(source: SourceIndex) -> String {
+    format!("log {source}")
 }
 
 /// The same words and the same digest, whether a tick or the next event finds out.
@@ -152,7 +193,7 @@ fn silence(source: SourceIndex, log: &Log, now: Time, policy: &Visibility) -> Op
         return None;
     }
     Some(Blind {
-        subject: format!("log {source}"),
+        subject: subject(source),
         at: log.last + patience,
         digest: Digest::of_parts(&[b"silent", &source.to_le_bytes(), &log.last.0.to_le_bytes()]),
         finding: finding(
@@ -201,7 +242,7 @@ pub fn hidden(source: SourceIndex, now: Time) -> Blind {
 #[must_use]
 pub fn gap(source: SourceIndex, gap: &Gap<'_>, now: Time) -> Blind {
     Blind {
-        subject: format!("log {source}"),
+        subject: subject(source),
         at: now,
         digest: gap.digest,
         finding: finding(

@@ -18,7 +18,7 @@ pub use records::{Record, Room, account, describe, room_name};
 pub use trace::{Known, Trace};
 pub use word::{Ack, Acknowledged, Command};
 
-use crate::base::{Digest, Time, text};
+use crate::base::{Digest, Span, Time, text};
 use crate::baseline::makers::Makers;
 use crate::baseline::{Addresses, Population};
 use crate::detect::rule::Trouble;
@@ -32,7 +32,7 @@ use smol_str::SmolStr;
 
 /// Of what the same inputs make of the same records. It goes up whenever a judgement or the bytes of a record change:
 /// records are compared within one version only. `tests/rewind.rs` notices.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands out.
 #[derive(Default)]
@@ -135,6 +135,12 @@ impl Engine {
         &self.policy
     }
 
+    /// Whether a log has been silent for too long while others speak: a tick tells of it.
+    #[must_use]
+    pub fn misses_a_log(&self) -> bool {
+        self.camera.misses_a_log(self.clock.now(), &self.policy.visibility)
+    }
+
     /// From now on, the last judgement is kept for [`Engine::take_trace`].
     pub fn trace(&mut self) {
         self.scratch.traces = true;
@@ -152,8 +158,9 @@ impl Engine {
             Input::Event { source, event } => self.event(source, event, out),
             Input::Tick(at) => {
                 let mut blind = Vec::new();
-                self.camera.tick(at, &self.policy.visibility, &mut blind);
+                let silent = self.camera.tick(at, &self.policy.visibility, &mut blind);
                 self.tell(blind, out);
+                silent.into_iter().for_each(|source| self.correlator.prolong(&camera::subject(source), at));
                 self.correlator.tick(at, &self.policy, &mut out.revisions);
             }
             Input::Gap { source, gap } => {
@@ -176,8 +183,11 @@ impl Engine {
         let silent = self.camera.hear(source, event, self.clock.now(), &self.policy.visibility, &mut blind);
         out.silent = crate::base::Span(out.silent.0 + silent.0);
         self.tell(blind, out);
+        if silent > Span::ZERO {
+            self.correlator.prolong(&camera::subject(source), self.clock.now());
+        }
         self.correlator.advance(self.clock.now(), &self.policy, &mut out.revisions);
-        if observe::is_judged(event, self.camera.sees_starts(event)) {
+        if observe::is_judged(event, self.camera.saw_start(event)) {
             out.judged += 1;
             self.judge(event, out);
             if self.addresses.take_hidden_news() {

@@ -72,13 +72,13 @@ pub(super) struct Observed {
     exempted: u64,
 }
 
-/// Each request is judged once, by the event's shape: long-running ones when they start (or at their
-/// end, where the policy omits the start), all others when they are complete. A 401 has only a start.
-pub(super) fn is_judged(event: &AuditEvent<'_>, sees_starts: bool) -> bool {
+/// Each request is judged once: long-running ones when they start (or at their end, where the policy omits the start),
+/// all others when they are complete. A 401 has only a start.
+pub(super) fn is_judged(event: &AuditEvent<'_>, saw_start: bool) -> bool {
     match event.stage {
         Stage::RequestReceived => false,
         Stage::ResponseStarted | Stage::Panic => true,
-        Stage::ResponseComplete => !(event.is_long_running() && sees_starts),
+        Stage::ResponseComplete => !(event.is_long_running() && saw_start),
     }
 }
 

@@ -268,6 +268,15 @@ impl Correlator {
         }
     }
 
+    /// What the incident of a subject is about goes on, though nothing new is to be said of it.
+    pub fn prolong(&mut self, subject: &str, at: Time) {
+        let id = self.by_subject.get(subject);
+        if let Some(incident) = id.and_then(|id| self.live.get_mut(id)).filter(|i| i.status != Status::Resolved) {
+            incident.last_seen = incident.last_seen.max(at);
+            self.changed.push(incident.id);
+        }
+    }
+
     fn due(&self, clock: Time, policy: &Policy) -> Vec<(Time, Digest)> {
         let mut due: Vec<(Time, Digest)> =
             self.live.values().map(|i| (end_of(i, policy), i.id)).filter(|(end, _)| *end < clock).collect();
@@ -371,8 +380,11 @@ fn quiet(policy: &Policy) -> Span {
     Span::seconds(i64::from(policy.incidents.quiet_seconds))
 }
 
-/// When an incident ends if nothing more joins it.
+/// When an incident ends if nothing more joins it. What cannot be seen is not over because it has lasted long.
 fn end_of(incident: &Incident, policy: &Policy) -> Time {
+    if incident.kind == Kind::Visibility {
+        return incident.last_seen + quiet(policy);
+    }
     let longest = Span::seconds(i64::from(policy.incidents.longest_hours) * 3600);
     (incident.last_seen + quiet(policy)).min(incident.first_seen + longest)
 }
