@@ -176,7 +176,8 @@ impl Keeper {
 
     /// Rolls, joins and expires what is due; at the end, everything is rolled.
     fn roll(&mut self, pump: &mut Pump, at_end: bool) -> Result<()> {
-        let change = self.history.due(pump.engine.now(), at_end)?;
+        let rows = pump.batch.rows.get_or_insert_default();
+        let change = self.history.due(pump.engine.now(), at_end, rows)?;
         if !change.is_empty() {
             if change.forget_inputs.is_some() {
                 // What expires may be what the next start would judge again.

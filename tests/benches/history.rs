@@ -83,7 +83,7 @@ fn keep(dir: &Path, lines: &[&str], events: usize) -> u64 {
         if seq % BATCH == BATCH - 1 || seq == events - 1 {
             let change = history.append(&mut rows).expect("room");
             history.committed(change).expect("room");
-            let change = history.due(now, seq == events - 1).expect("room");
+            let change = history.due(now, seq == events - 1, &mut rows).expect("room");
             history.committed(change).expect("room");
         }
     }
