@@ -179,7 +179,7 @@ fn what_no_commit_names_is_cut_and_deleted() {
     // The log still holds the lines: they are read again, into a head of this process.
     let change = history.append(&mut rows_of(&lines[50..80], 51)).unwrap();
     history.committed(change).unwrap();
-    let change = history.due(Time::ZERO, false).unwrap();
+    let change = history.due(Time::ZERO, false, &mut Rows::default()).unwrap();
     assert!(!change.forget.is_empty(), "the head of the earlier process is rolled");
     history.committed(change).unwrap();
     assert_eq!(seqs(dir.path()), (1..=80).collect::<Vec<_>>());
@@ -194,7 +194,7 @@ fn a_roll_that_was_not_committed_is_as_if_it_never_was() {
     let change = history.append(&mut rows_of(&lines, 1)).unwrap();
     let committed = change.put.clone();
     history.committed(change).unwrap();
-    assert!(!history.due(Time::ZERO, true).unwrap().put.is_empty());
+    assert!(!history.due(Time::ZERO, true, &mut Rows::default()).unwrap().put.is_empty());
     drop(history);
     History::open(dir.path(), committed, FOR_EVER).unwrap();
     assert_eq!(files(dir.path()), BTreeSet::new());
@@ -225,18 +225,18 @@ fn small_files_of_an_old_day_are_joined_and_old_days_go() {
         let change = history.append(&mut rows_of(part, 1 + 30 * index as u64)).unwrap();
         now = now.max(change.put[0].time_max);
         history.committed(change).unwrap();
-        let change = history.due(now, true).unwrap();
+        let change = history.due(now, true, &mut Rows::default()).unwrap();
         history.committed(change).unwrap();
     }
     let event_files = |h: &History| h.segments().filter(|s| s.kind == SegmentKind::Events).count();
     assert_eq!(event_files(&history), 3, "the day is not over");
-    let change = history.due(now + Span::seconds(2 * 86_400), false).unwrap();
+    let change = history.due(now + Span::seconds(2 * 86_400), false, &mut Rows::default()).unwrap();
     history.committed(change).unwrap();
     assert_eq!((event_files(&history), seqs(dir.path())), (1, (1..=90).collect()));
     let segments: Vec<_> = history.segments().cloned().collect();
     let short = Retention { age: Span::seconds(86_400), bytes: u64::MAX };
     let mut history = History::open(dir.path(), segments, short).unwrap();
-    let change = history.due(now + Span::seconds(2 * 86_400), false).unwrap();
+    let change = history.due(now + Span::seconds(2 * 86_400), false, &mut Rows::default()).unwrap();
     history.committed(change).unwrap();
     assert_eq!((event_files(&history), seqs(dir.path())), (0, Vec::new()));
     assert!(history.segments().any(|s| s.kind == SegmentKind::Rollup), "the rollup outlives the events");
