@@ -14,7 +14,7 @@ use tokentrail::engine::{Engine, Input, Output};
 use tokentrail::event::decode::{self, Limits};
 use tokentrail::incident::Incident;
 use tokentrail::store::history::scan::{Filter, Scan};
-use tokentrail::store::history::{COLUMNS, Place, Rows, SegmentKind, events, read_manifest};
+use tokentrail::store::history::{COLUMNS, Place, ROW_GROUP_ROWS, Rows, SegmentKind, events, read_manifest};
 use tokentrail::store::{History, Retention};
 
 const FOR_EVER: Retention = Retention { age: Span::seconds(i64::MAX / 2_000_000), bytes: u64::MAX };
@@ -51,7 +51,13 @@ fn all(state: &Path) -> Scan {
 
 /// Rows of the given lines, numbered from `first`.
 fn rows_of(lines: &[&str], first: u64) -> Rows {
-    let (mut rows, mut seq) = (Rows::default(), first);
+    let mut rows = Rows::default();
+    push(&mut rows, lines, first);
+    rows
+}
+
+fn push(rows: &mut Rows, lines: &[&str], first: u64) {
+    let mut seq = first;
     for line in lines {
         decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
             let place = Place { seq, source: 0, file: Digest::of(b"a log"), offset: seq };
@@ -59,7 +65,6 @@ fn rows_of(lines: &[&str], first: u64) -> Rows {
             seq += 1;
         });
     }
-    rows
 }
 
 fn seqs(state: &Path) -> Vec<u64> {
@@ -183,6 +188,35 @@ fn what_no_commit_names_is_cut_and_deleted() {
     assert!(!change.forget.is_empty(), "the head of the earlier process is rolled");
     history.committed(change).unwrap();
     assert_eq!(seqs(dir.path()), (1..=80).collect::<Vec<_>>());
+}
+
+/// A file is the same whether its rows were in memory or read from a head, in one commit or in many.
+#[test]
+fn a_file_has_the_same_bytes_wherever_its_rows_came_from() {
+    let text = [sample(), hostile()].concat();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("{\"kind\":\"Event\"")).collect();
+    let lines: Vec<&str> = lines.iter().copied().cycle().take(ROW_GROUP_ROWS + 500).collect();
+    let rolled = |batch: usize, forgets: bool| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut history = History::open(dir.path(), Vec::new(), FOR_EVER).unwrap();
+        let mut rows = Rows::default();
+        for (index, part) in lines.chunks(batch).enumerate() {
+            push(&mut rows, part, 1 + (index * batch) as u64);
+            let change = history.append(&mut rows).unwrap();
+            history.committed(change).unwrap();
+            if forgets {
+                rows = Rows::default();
+            }
+        }
+        let change = history.due(Time::ZERO, true, &mut rows).unwrap();
+        history.committed(change).unwrap();
+        let kinds: BTreeSet<_> = history.segments().map(|s| s.kind as u8).collect();
+        assert!(!kinds.contains(&(SegmentKind::Head as u8)));
+        history.segments().map(|s| s.sha256.clone()).collect::<Vec<_>>()
+    };
+    let at_once = rolled(lines.len(), false);
+    assert_eq!(rolled(lines.len() / 2 + 1, false), at_once, "the second batch fills the file");
+    assert_eq!(rolled(lines.len() / 2 + 1, true), at_once, "read from the head");
 }
 
 #[test]

@@ -107,9 +107,7 @@ fn numbers_of(kind: Kind, values: &[i64], places: &Places) -> ArrayRef {
             let flags = BooleanBuffer::collect_bool(numbers.len(), |row| numbers[row] != 0);
             Arc::new(BooleanArray::new(flags, nulls))
         }
-        Kind::Time => {
-            Arc::new(TimestampMicrosecondArray::new(ScalarBuffer::from(numbers), nulls).with_timezone("UTC"))
-        }
+        Kind::Time => Arc::new(TimestampMicrosecondArray::new(ScalarBuffer::from(numbers), nulls).with_timezone("UTC")),
         Kind::Int | Kind::Text => Arc::new(Int64Array::new(ScalarBuffer::from(numbers), nulls)),
     }
 }

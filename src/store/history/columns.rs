@@ -7,9 +7,6 @@
 use super::sheet::View;
 use super::texts::Texts;
 use super::words::Words;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::sync::{Arc, LazyLock};
 
@@ -97,40 +94,6 @@ macro_rules! view {
         View::Numbers($column)
     };
 }
-macro_rules! array {
-    (Text) => {
-        StringArray
-    };
-    (Unique) => {
-        StringArray
-    };
-    (Int) => {
-        Int64Array
-    };
-    (Time) => {
-        TimestampMicrosecondArray
-    };
-    (Flag) => {
-        BooleanArray
-    };
-}
-macro_rules! get {
-    (Text, $array:expr) => {
-        $array.as_string_opt::<i32>()
-    };
-    (Unique, $array:expr) => {
-        $array.as_string_opt::<i32>()
-    };
-    (Int, $array:expr) => {
-        $array.as_primitive_opt::<Int64Type>()
-    };
-    (Time, $array:expr) => {
-        $array.as_primitive_opt::<TimestampMicrosecondType>()
-    };
-    (Flag, $array:expr) => {
-        $array.as_boolean_opt()
-    };
-}
 macro_rules! kind {
     (Unique) => {
         Kind::Text
@@ -162,17 +125,6 @@ macro_rules! columns {
                 $(if forgets || Group::$group == Group::Row {
                     self.$name.clear();
                 })*
-            }
-        }
-
-        /// The columns of a batch that has all of them. What follows from other columns is checked, and not read back.
-        #[allow(dead_code)]
-        pub(super) struct Arrays<'a> { $(pub $name: &'a array!($kind)),* }
-
-        impl<'a> Arrays<'a> {
-            /// `None`: a column is missing or of another type, so the file is not ours or damaged.
-            pub fn of(batch: &'a RecordBatch) -> Option<Arrays<'a>> {
-                Some(Arrays { $($name: get!($kind, batch.column_by_name(stringify!($name))?)?),* })
             }
         }
     };

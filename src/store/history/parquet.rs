@@ -139,7 +139,8 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         let order: Vec<u32> = (0..table.rows as u32).rev().collect();
-        let written = write(dir.path(), "f/x.parquet".to_owned(), 1, SegmentKind::Events, &table.sheet(), &order).unwrap();
+        let written =
+            write(dir.path(), "f/x.parquet".to_owned(), 1, SegmentKind::Events, &table.sheet(), &order).unwrap();
         let mut read = Table::new(columns);
         scan::whole_file(dir.path(), &written, &mut |batch| read.append(&batch)).unwrap();
         assert_eq!(read.rows, table.rows);

@@ -77,7 +77,13 @@ impl Table {
             Values::Texts(texts) => View::Texts(texts),
             Values::Numbers(numbers) => View::Numbers(numbers),
         });
-        Sheet { columns: self.columns, values: values.collect(), group_of: &[], groups: [None; GROUPS], rows: self.rows }
+        Sheet {
+            columns: self.columns,
+            values: values.collect(),
+            group_of: &[],
+            groups: [None; GROUPS],
+            rows: self.rows,
+        }
     }
 }
 
