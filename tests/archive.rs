@@ -4,7 +4,6 @@ use flate2::{Compression, write::GzEncoder};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use tokentrail::base::Time;
 use tokentrail::source::lines::{Lines, What};
 use tokentrail::source::{Archive, Follower, Item, Limits, Positions, Start};
@@ -161,30 +160,4 @@ fn a_recorded_rotation_reads_alike_replayed_and_followed() {
     };
     assert_eq!(follow(Positions::default()), replayed);
     assert!(follow(positions).is_empty());
-}
-
-/// `cargo test --release --test archive -- --ignored --nocapture` with `TOKENTRAIL_LINES` naming a file.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn throughput() {
-    let path = std::env::var("TOKENTRAIL_LINES").expect("TOKENTRAIL_LINES names a file");
-    for chunk in [64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20] {
-        let limits = Limits { chunk, ..Limits::default() };
-        let began = Instant::now();
-        let mut file = fs::File::open(&path).unwrap();
-        let mut lines = Lines::new(limits, 0);
-        let mut count = 0;
-        while lines.fill(&mut file).unwrap() > 0 {
-            while let Some(piece) = lines.next_piece() {
-                count += u64::from(matches!(piece.what, What::Line(_)));
-            }
-        }
-        let raw = lines.position() as f64 / began.elapsed().as_secs_f64() / 1e9;
-        let began = Instant::now();
-        let mut archive = Archive::open(&[path.clone().into()], Positions::default(), limits).unwrap();
-        let mut bytes = 0;
-        while !archive.read(1 << 20, &|_| None, &mut |item| bytes = item.position().map_or(0, |p| p.1)).all {}
-        let whole = bytes as f64 / began.elapsed().as_secs_f64() / 1e9;
-        println!("chunk {chunk}: {count} lines, lines {raw:.2} GB/s, archive {whole:.2} GB/s");
-    }
 }

@@ -14,7 +14,7 @@ use tokentrail::engine::{Engine, Input, Output};
 use tokentrail::event::decode::{self, Limits};
 use tokentrail::incident::Incident;
 use tokentrail::store::history::scan::{Filter, Scan};
-use tokentrail::store::history::{COLUMNS, Place, Rows, SegmentKind, events, read_manifest};
+use tokentrail::store::history::{COLUMNS, Place, ROW_GROUP_ROWS, Rows, SegmentKind, events, read_manifest};
 use tokentrail::store::{History, Retention};
 
 const FOR_EVER: Retention = Retention { age: Span::seconds(i64::MAX / 2_000_000), bytes: u64::MAX };
@@ -51,7 +51,13 @@ fn all(state: &Path) -> Scan {
 
 /// Rows of the given lines, numbered from `first`.
 fn rows_of(lines: &[&str], first: u64) -> Rows {
-    let (mut rows, mut seq) = (Rows::default(), first);
+    let mut rows = Rows::default();
+    push(&mut rows, lines, first);
+    rows
+}
+
+fn push(rows: &mut Rows, lines: &[&str], first: u64) {
+    let mut seq = first;
     for line in lines {
         decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
             let place = Place { seq, source: 0, file: Digest::of(b"a log"), offset: seq };
@@ -59,7 +65,6 @@ fn rows_of(lines: &[&str], first: u64) -> Rows {
             seq += 1;
         });
     }
-    rows
 }
 
 fn seqs(state: &Path) -> Vec<u64> {
@@ -179,10 +184,39 @@ fn what_no_commit_names_is_cut_and_deleted() {
     // The log still holds the lines: they are read again, into a head of this process.
     let change = history.append(&mut rows_of(&lines[50..80], 51)).unwrap();
     history.committed(change).unwrap();
-    let change = history.due(Time::ZERO, false).unwrap();
+    let change = history.due(Time::ZERO, false, &mut Rows::default()).unwrap();
     assert!(!change.forget.is_empty(), "the head of the earlier process is rolled");
     history.committed(change).unwrap();
     assert_eq!(seqs(dir.path()), (1..=80).collect::<Vec<_>>());
+}
+
+/// A file is the same whether its rows were in memory or read from a head, in one commit or in many.
+#[test]
+fn a_file_has_the_same_bytes_wherever_its_rows_came_from() {
+    let text = [sample(), hostile()].concat();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("{\"kind\":\"Event\"")).collect();
+    let lines: Vec<&str> = lines.iter().copied().cycle().take(ROW_GROUP_ROWS + 500).collect();
+    let rolled = |batch: usize, forgets: bool| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut history = History::open(dir.path(), Vec::new(), FOR_EVER).unwrap();
+        let mut rows = Rows::default();
+        for (index, part) in lines.chunks(batch).enumerate() {
+            push(&mut rows, part, 1 + (index * batch) as u64);
+            let change = history.append(&mut rows).unwrap();
+            history.committed(change).unwrap();
+            if forgets {
+                rows = Rows::default();
+            }
+        }
+        let change = history.due(Time::ZERO, true, &mut rows).unwrap();
+        history.committed(change).unwrap();
+        let kinds: BTreeSet<_> = history.segments().map(|s| s.kind as u8).collect();
+        assert!(!kinds.contains(&(SegmentKind::Head as u8)));
+        history.segments().map(|s| s.sha256.clone()).collect::<Vec<_>>()
+    };
+    let at_once = rolled(lines.len(), false);
+    assert_eq!(rolled(lines.len() / 2 + 1, false), at_once, "the second batch fills the file");
+    assert_eq!(rolled(lines.len() / 2 + 1, true), at_once, "read from the head");
 }
 
 #[test]
@@ -194,7 +228,7 @@ fn a_roll_that_was_not_committed_is_as_if_it_never_was() {
     let change = history.append(&mut rows_of(&lines, 1)).unwrap();
     let committed = change.put.clone();
     history.committed(change).unwrap();
-    assert!(!history.due(Time::ZERO, true).unwrap().put.is_empty());
+    assert!(!history.due(Time::ZERO, true, &mut Rows::default()).unwrap().put.is_empty());
     drop(history);
     History::open(dir.path(), committed, FOR_EVER).unwrap();
     assert_eq!(files(dir.path()), BTreeSet::new());
@@ -225,18 +259,18 @@ fn small_files_of_an_old_day_are_joined_and_old_days_go() {
         let change = history.append(&mut rows_of(part, 1 + 30 * index as u64)).unwrap();
         now = now.max(change.put[0].time_max);
         history.committed(change).unwrap();
-        let change = history.due(now, true).unwrap();
+        let change = history.due(now, true, &mut Rows::default()).unwrap();
         history.committed(change).unwrap();
     }
     let event_files = |h: &History| h.segments().filter(|s| s.kind == SegmentKind::Events).count();
     assert_eq!(event_files(&history), 3, "the day is not over");
-    let change = history.due(now + Span::seconds(2 * 86_400), false).unwrap();
+    let change = history.due(now + Span::seconds(2 * 86_400), false, &mut Rows::default()).unwrap();
     history.committed(change).unwrap();
     assert_eq!((event_files(&history), seqs(dir.path())), (1, (1..=90).collect()));
     let segments: Vec<_> = history.segments().cloned().collect();
     let short = Retention { age: Span::seconds(86_400), bytes: u64::MAX };
     let mut history = History::open(dir.path(), segments, short).unwrap();
-    let change = history.due(now + Span::seconds(2 * 86_400), false).unwrap();
+    let change = history.due(now + Span::seconds(2 * 86_400), false, &mut Rows::default()).unwrap();
     history.committed(change).unwrap();
     assert_eq!((event_files(&history), seqs(dir.path())), (0, Vec::new()));
     assert!(history.segments().any(|s| s.kind == SegmentKind::Rollup), "the rollup outlives the events");

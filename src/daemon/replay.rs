@@ -11,15 +11,16 @@ use crate::engine::Engine;
 use crate::event::decode::{self, Malformed};
 use crate::incident::{Incident, Revision, Status};
 use crate::source::{Archive, Limits, Positions};
+use crate::store::history::ROW_GROUP_ROWS;
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Bytes read between two looks at the batch.
 const STRIDE: u64 = 1 << 20;
-/// Bytes between two commits, if no day ends among them. A commit costs about as much as a thousand events per changed
-/// account, so it is worth some seconds of log.
-const COMMIT_BYTES: u64 = 64 << 20;
+/// Bytes between two commits, if no day ends among them, and the events do not fill a file of history. A commit costs
+/// about as much as a thousand events per changed account, so it is worth some seconds of log.
+const COMMIT_BYTES: u64 = 256 << 20;
 
 /// What a replay saw, for the summary.
 #[derive(Default)]
@@ -94,7 +95,11 @@ pub fn replay(
         let done = archive.read(STRIDE, &stage_time, &mut |item| pump.take(0, &item));
         match &mut keeper {
             // A day's end is worth a snapshot.
-            Some(_) if !done.all && done.bytes - committed < COMMIT_BYTES && pump.engine.now().day() == day => {}
+            Some(_)
+                if !done.all
+                    && done.bytes - committed < COMMIT_BYTES
+                    && pump.batch.rows.as_ref().is_none_or(|rows| rows.len() < ROW_GROUP_ROWS)
+                    && pump.engine.now().day() == day => {}
             Some(keeper) => {
                 let batch = keeper.commit(&mut pump)?;
                 stories.follow(&batch, &mut summary, audience)?;

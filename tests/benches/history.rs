@@ -12,11 +12,12 @@ use std::time::Instant;
 use tokentrail::base::{Digest, Span, Time};
 use tokentrail::event::decode::{self, Limits};
 use tokentrail::event::wire::WireEvent;
-use tokentrail::store::history::{Place, Rows, SegmentKind};
+use tokentrail::store::history::{Place, ROW_GROUP_ROWS, Rows, SegmentKind};
 use tokentrail::store::{History, Retention};
 
-/// Events of a commit: what a replay reads in 64 MB.
-const BATCH: usize = 45_000;
+/// Events of a commit: a replay fills a file at once, a daemon with ten thousand events a second commits each second.
+const REPLAY_BATCH: usize = ROW_GROUP_ROWS;
+const DAEMON_BATCH: usize = 10_000;
 const FOR_EVER: Retention = Retention { age: Span::seconds(i64::MAX / 2_000_000), bytes: u64::MAX };
 
 fn main() {
@@ -38,19 +39,23 @@ fn main() {
             });
         });
     });
-    let dir = tempfile::tempdir().expect("a directory");
     let mut bytes = 0;
-    let whole = cost(|| bytes = keep(dir.path(), &lines, lines.len()));
+    let [replay, daemon] = [REPLAY_BATCH, DAEMON_BATCH].map(|batch| {
+        let dir = tempfile::tempdir().expect("a directory");
+        cost(|| bytes = keep(dir.path(), &lines, lines.len(), batch)) - door
+    });
     let events = lines.len() as f64;
     println!("{} events, nanoseconds of CPU an event:", lines.len());
     println!("{:>28}: {:7.0}", "serde_json", serde / events);
     println!("{:>28}: {:7.0}", "our decoder", door / events);
-    println!("{:>28}: {:7.0} = {:.2} x serde_json", "history", (whole - door) / events, (whole - door) / serde);
+    for (name, history) in [("history, as of a replay", replay), ("history, as of a daemon", daemon)] {
+        println!("{name:>28}: {:7.0} = {:.2} x serde_json", history / events, history / serde);
+    }
     println!("{:>28}: {:7.1} bytes an event", "event files", bytes as f64 / events);
     println!("{:>28}: {:7} MiB, the log of {} MiB in it", "peak memory", status("VmHWM") >> 20, text.len() >> 20);
     if rows > 0 {
         let dir = tempfile::tempdir().expect("a directory");
-        keep(dir.path(), &lines, rows);
+        keep(dir.path(), &lines, rows, REPLAY_BATCH);
         ask(dir.path(), lines[lines.len() / 2], rows);
     }
 }
@@ -66,9 +71,9 @@ fn decoded(line: &str, each: &mut dyn FnMut(&tokentrail::event::AuditEvent<'_>))
 /// Keeps so many events, the lines again and again; bytes of the event files.
 ///
 /// Copies keep audit ids and credential ids: asked one by one, they are found once a day.
-fn keep(dir: &Path, lines: &[&str], events: usize) -> u64 {
+fn keep(dir: &Path, lines: &[&str], events: usize, batch: usize) -> u64 {
     let mut history = History::open(dir, Vec::new(), FOR_EVER).expect("a history");
-    let (mut rows, mut now) = (Rows::default(), Time::ZERO);
+    let (mut rows, mut now, file) = (Rows::default(), Time::ZERO, Digest::of(b"a log"));
     for seq in 0..events {
         let later = Span::seconds(86_400 * (seq / lines.len()) as i64);
         decoded(lines[seq % lines.len()], &mut |event| {
@@ -77,13 +82,13 @@ fn keep(dir: &Path, lines: &[&str], events: usize) -> u64 {
             event.received = event.received + later;
             now = now.max(event.time);
             let origin = event.source_ips.last().copied();
-            let (seq, file, offset) = (seq as u64, Digest::of(b"a log"), 1400 * seq as u64);
+            let (seq, offset) = (seq as u64, 1400 * seq as u64);
             rows.push(&event, origin, Place { seq, source: 0, file, offset });
         });
-        if seq % BATCH == BATCH - 1 || seq == events - 1 {
+        if seq % batch == batch - 1 || seq == events - 1 {
             let change = history.append(&mut rows).expect("room");
             history.committed(change).expect("room");
-            let change = history.due(now, seq == events - 1).expect("room");
+            let change = history.due(now, seq == events - 1, &mut rows).expect("room");
             history.committed(change).expect("room");
         }
     }

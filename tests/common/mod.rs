@@ -1,5 +1,4 @@
 //! Driving the engine in tests: lines in, incidents out.
-#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use tokentrail::detect::{Policy, Severity};

@@ -1,52 +1,71 @@
-//! What an earlier row had, by number: the next row of the same credential, and of the same URI, mostly has the same,
-//! and a look at one text is cheaper than a search among all.
+//! Rows that have a group of columns in common: one search for all of these columns, not one for each.
 //!
-//! Refuses to be believed: each text is compared before its number is used again.
+//! Refuses to take two for the same that differ in a byte: what is looked up is everything that the columns come from.
 
-use super::dictionary::NONE;
+use super::dictionary::Dictionary;
 
-macro_rules! numbers {
-    ($(#[$meaning:meta])* $name:ident { $($field:ident),* }) => {
-        $(#[$meaning])*
-        #[derive(Clone, Copy)]
-        pub(super) struct $name { $(pub $field: u32),* }
+/// What is known of a group stays from roll to roll up to so many, and so many bytes that they come from.
+const KEPT_LIMIT: usize = 1 << 15;
+const KEPT_BYTES_LIMIT: usize = 8 << 20;
 
-        impl Default for $name {
-            fn default() -> $name {
-                $name { $($field: NONE),* }
-            }
-        }
-    };
-}
-
-numbers! {
-    /// Of who asks.
-    Caller {
-        principal, principal_kind, principal_namespace, principal_name, user_uid, groups, credential_kind, pod,
-        pod_uid, node, legacy_secret, decision, reason, origin, source_ips, user_agent, uri
-    }
-}
-
-numbers! {
-    /// Of what is asked.
-    Request { verb, api_group, resource, subresource, namespace, name, stage, level }
-}
-
-/// Rows before, by number of a word.
 #[derive(Default)]
-pub(super) struct Before<T>(Vec<T>);
+pub(super) struct Alike {
+    known: Dictionary,
+    key: Vec<u8>,
+    /// Of each row, which of those known it has.
+    rows: Vec<u32>,
+}
 
-impl<T: Clone + Default> Before<T> {
-    /// Of the word with this number; all without a word share one place.
-    pub fn of(&mut self, number: u32) -> &mut T {
-        let place = if number == NONE { 0 } else { number as usize + 1 };
-        if self.0.len() <= place {
-            self.0.resize(place + 1, T::default());
-        }
-        &mut self.0[place]
+impl Alike {
+    /// Begins the next row.
+    pub fn begin(&mut self) {
+        self.key.clear();
     }
 
-    pub fn clear(&mut self) {
-        self.0.clear();
+    /// Adds something that the columns come from.
+    pub fn part(&mut self, bytes: &[u8]) {
+        // Where it ends: no two rows that differ give the same key.
+        self.key.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.key.extend_from_slice(bytes);
+    }
+
+    /// Adds a list of such.
+    pub fn parts<'p>(&mut self, parts: impl ExactSizeIterator<Item = &'p [u8]>) {
+        self.key.extend_from_slice(&(parts.len() as u32).to_le_bytes());
+        parts.for_each(|part| self.part(part));
+    }
+
+    /// As [`Alike::part`], written by `write`, for what is no text.
+    pub fn part_by(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.key);
+    }
+
+    /// Ends the row. True: it is the first of its kind, and the columns have to be filled.
+    #[must_use]
+    pub fn end(&mut self) -> bool {
+        if let Some(last) = self.rows.last().copied().filter(|last| self.known.get(*last) == self.key) {
+            self.rows.push(last);
+            return false;
+        }
+        let (number, is_new) = self.known.number(&self.key);
+        self.rows.push(number);
+        is_new
+    }
+
+    pub fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Whether it is worth the room to know next time what is known now.
+    pub fn is_small(&self) -> bool {
+        self.known.len() <= KEPT_LIMIT && self.known.bytes() <= KEPT_BYTES_LIMIT
+    }
+
+    /// Rows go. Where columns go with them, so does what is known.
+    pub fn clear(&mut self, forgets: bool) {
+        self.rows.clear();
+        if forgets {
+            self.known.clear();
+        }
     }
 }

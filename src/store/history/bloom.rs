@@ -8,11 +8,9 @@ use parquet::errors::ParquetError;
 /// A block of the filter.
 const LEAST_BYTES: usize = 32;
 
-pub(super) fn of<'v>(count: usize, values: impl Iterator<Item = &'v [u8]>) -> Result<Sbbf, ParquetError> {
-    let bytes = count.next_power_of_two().max(LEAST_BYTES);
-    let mut filter = Sbbf::from_bytes(&empty(bytes))?;
-    values.for_each(|value| filter.insert(value));
-    Ok(filter)
+/// An empty one, for so many distinct values.
+pub(super) fn with_room_for(count: usize) -> Result<Sbbf, ParquetError> {
+    Sbbf::from_bytes(&empty(count.next_power_of_two().max(LEAST_BYTES)))
 }
 
 /// An empty filter as it stands in a file: `BloomFilterHeader` in Thrift's compact form (`parquet.thrift` of

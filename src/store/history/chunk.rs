@@ -2,8 +2,8 @@
 //!
 //! Refuses to know how values are encoded: `pages.rs` does, and this counts.
 
-use super::hybrid;
 use super::parquet::parquet_io;
+use super::{delta, hybrid};
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, PageType, Type, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
@@ -16,12 +16,21 @@ use std::io;
 
 /// Rows of a data page: what a reader with a page index skips or reads at once.
 pub(super) const PAGE_ROWS: usize = 8 << 10;
-/// Bytes of a data page of plain texts, before compression.
+/// Bytes of a data page of texts, before compression.
 const PAGE_BYTES: usize = 1 << 20;
 /// Texts longer than this are not written into statistics.
 const STATISTICS_BYTES: usize = 64;
 /// Where texts repeat.
 pub(super) const LEVEL: i32 = 3;
+
+/// Room for pages, used again for the next.
+#[derive(Default)]
+pub(super) struct Room {
+    pub page: Vec<u8>,
+    pub levels: Vec<u32>,
+    lengths: Vec<i64>,
+    bytes: Vec<u8>,
+}
 
 /// An encoded chunk, to be appended to a row group.
 pub(super) type Chunk = (Bytes, ColumnCloseResult);
@@ -62,27 +71,37 @@ impl Open {
         }
     }
 
-    /// Plain pages of the texts that `row` says; an empty one is NULL.
+    /// Pages of the texts that `row` says, their lengths before all of them; an empty one is NULL. `each` sees every
+    /// text on its way.
     pub fn texts<'t>(
         &mut self,
         rows: usize,
         row: impl Fn(usize) -> &'t [u8],
-        page: &mut Vec<u8>,
-        levels: &mut Vec<u32>,
+        each: &mut dyn FnMut(&'t [u8]),
+        room: &mut Room,
         zstd: &mut zstd::bulk::Compressor<'_>,
     ) -> io::Result<()> {
+        let Room { page, levels, lengths, bytes } = room;
         let mut from = 0;
         while from < rows {
-            let (mut until, mut bytes, mut nulls) = (from, 0, 0);
-            while until < rows && until - from < PAGE_ROWS && bytes < PAGE_BYTES {
-                bytes += row(until).len();
-                nulls += usize::from(row(until).is_empty());
+            let mut until = from;
+            lengths.clear();
+            bytes.clear();
+            while until < rows && until - from < PAGE_ROWS && bytes.len() < PAGE_BYTES {
+                let text = row(until);
+                if !text.is_empty() {
+                    each(text);
+                    lengths.push(text.len() as i64);
+                    bytes.extend_from_slice(text);
+                }
                 until += 1;
             }
+            let nulls = until - from - lengths.len();
             page.clear();
             put_levels(until - from, nulls, |n| !row(from + n).is_empty(), levels, page);
-            (from..until).map(&row).filter(|text| !text.is_empty()).for_each(|text| put_text(text, page));
-            self.write_page(page, until - from, nulls, Encoding::PLAIN, zstd)?;
+            delta::encode(lengths, page);
+            page.extend_from_slice(bytes);
+            self.write_page(page, until - from, nulls, Encoding::DELTA_LENGTH_BYTE_ARRAY, zstd)?;
             from = until;
         }
         Ok(())
@@ -196,7 +215,7 @@ impl Open {
     }
 }
 
-/// A text of a plain page: its length before it.
+/// A text of a dictionary: its length before it.
 pub(super) fn put_text(text: &[u8], page: &mut Vec<u8>) {
     page.extend_from_slice(&(text.len() as u32).to_le_bytes());
     page.extend_from_slice(text);

@@ -4,12 +4,10 @@
 //! Refuses bodies. A column may be added at the end; none is renamed, retyped or given another meaning, since files of
 //! every age are read together.
 
+use super::sheet::View;
+use super::texts::Texts;
 use super::words::Words;
-use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::sync::{Arc, LazyLock};
 
 /// The type of a column.
@@ -54,55 +52,46 @@ impl Kind {
 /// The one text column whose values hardly repeat: it has no dictionary.
 pub(super) const UNIQUE: &str = "audit_id";
 
-macro_rules! builder {
+/// Columns whose values follow each other from row to row: which of them a row has is one number for all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// Who asks, with what credential, from where.
+    Caller,
+    /// What is asked.
+    Request,
+    /// How it ended.
+    Outcome,
+    /// What a body said.
+    Body,
+    /// Which file it stood in.
+    Source,
+    /// Its own in each row.
+    Row,
+}
+
+/// Groups that several rows have in common.
+pub(super) const GROUPS: usize = Group::Row as usize;
+
+macro_rules! store {
     (Text) => {
         Words
     };
     (Unique) => {
-        StringBuilder
+        Texts
     };
-    (Int) => {
-        Int64Builder
-    };
-    (Time) => {
-        TimestampMicrosecondBuilder
-    };
-    (Flag) => {
-        BooleanBuilder
+    ($number:ident) => {
+        Vec<i64>
     };
 }
-macro_rules! array {
-    (Text) => {
-        StringArray
+macro_rules! view {
+    (Text, $column:expr) => {
+        $column.view()
     };
-    (Unique) => {
-        StringArray
+    (Unique, $column:expr) => {
+        View::Texts($column)
     };
-    (Int) => {
-        Int64Array
-    };
-    (Time) => {
-        TimestampMicrosecondArray
-    };
-    (Flag) => {
-        BooleanArray
-    };
-}
-macro_rules! get {
-    (Text, $array:expr) => {
-        $array.as_string_opt::<i32>()
-    };
-    (Unique, $array:expr) => {
-        $array.as_string_opt::<i32>()
-    };
-    (Int, $array:expr) => {
-        $array.as_primitive_opt::<Int64Type>()
-    };
-    (Time, $array:expr) => {
-        $array.as_primitive_opt::<TimestampMicrosecondType>()
-    };
-    (Flag, $array:expr) => {
-        $array.as_boolean_opt()
+    ($number:ident, $column:expr) => {
+        View::Numbers($column)
     };
 }
 macro_rules! kind {
@@ -113,89 +102,75 @@ macro_rules! kind {
         Kind::$kind
     };
 }
-macro_rules! finish {
-    (Text, $builder:expr) => {
-        Arc::new($builder.finish()?) as ArrayRef
-    };
-    (Time, $builder:expr) => {
-        Arc::new($builder.finish().with_timezone("UTC")) as ArrayRef
-    };
-    ($kind:ident, $builder:expr) => {
-        Arc::new($builder.finish()) as ArrayRef
-    };
-}
-
 macro_rules! columns {
-    ($($name:ident: $kind:ident, $meaning:literal;)*) => {
+    ($($name:ident: $kind:ident of $group:ident, $meaning:literal;)*) => {
         /// In the order of the files.
         pub const COLUMNS: &[Column] =
             &[$(Column { name: stringify!($name), kind: kind!($kind), meaning: $meaning }),*];
 
-        /// Rows being gathered.
+        /// The group of each column.
+        pub(super) const GROUP_OF: &[Group] = &[$(Group::$group),*];
+
+        /// Rows being gathered: what a column has for each row, or for each that its group has.
         #[derive(Default)]
-        pub(super) struct Builders { $(pub $name: builder!($kind)),* }
+        pub(super) struct Gathered { $(pub $name: store!($kind)),* }
 
-        impl Builders {
-            /// What was gathered; empty afterwards.
-            pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-                RecordBatch::try_new(HEAD_SCHEMA.clone(), vec![$(finish!($kind, self.$name)),*])
+        impl Gathered {
+            pub fn views(&self) -> Vec<View<'_>> {
+                vec![$(view!($kind, &self.$name)),*]
             }
-        }
 
-        /// The columns of a batch that has all of them. What follows from other columns is checked, and not read back.
-        #[allow(dead_code)]
-        pub(super) struct Arrays<'a> { $(pub $name: &'a array!($kind)),* }
-
-        impl<'a> Arrays<'a> {
-            /// `None`: a column is missing or of another type, so the file is not ours or damaged.
-            pub fn of(batch: &'a RecordBatch) -> Option<Arrays<'a>> {
-                Some(Arrays { $($name: get!($kind, batch.column_by_name(stringify!($name))?)?),* })
+            /// The rows' own values go; those that rows have in common only if it `forgets`.
+            pub fn clear(&mut self, forgets: bool) {
+                $(if forgets || Group::$group == Group::Row {
+                    self.$name.clear();
+                })*
             }
         }
     };
 }
 
 columns! {
-    seq: Int, "the number that the event got when it was read: the one order of everything";
-    time: Time, "stage time, by the API server's clock";
-    received: Time, "when the API server received the request";
-    audit_id: Unique, "the request's id; chosen by the client if it sends one";
-    stage: Text, "ResponseStarted, ResponseComplete, Panic or RequestReceived";
-    level: Text, "Metadata, Request or RequestResponse";
-    principal: Text, "user.username, verbatim; NULL for a request that failed authentication";
-    principal_kind: Text, "service-account, node, user, anonymous or nobody";
-    principal_namespace: Text, "namespace of a service account";
-    principal_name: Text, "name of a service account, node or user";
-    user_uid: Text, "uid of the ServiceAccount object: a new one is another account of the same name";
-    groups: Text, "JSON array of the groups";
-    impersonated: Text, "the user name that was assumed";
-    impersonated_groups: Text, "JSON array of the groups that were assumed";
-    credential_kind: Text, "what the evidence says of the token or certificate";
-    credential_id: Text, "JTI=... of a token, X509SHA256=... of a certificate";
-    issued_credential_id: Text, "of a TokenRequest: the id of the token that it issued";
-    pod: Text, "the pod that the token is bound to";
-    pod_uid: Text, "its uid";
-    node: Text, "the node that the token is bound to";
-    legacy_secret: Text, "the Secret of a legacy token, where the server names it";
-    stale: Flag, "the token was used after it should have been renewed";
-    verb: Text, "get, list, watch, create, ...";
-    api_group: Text, "NULL for the core group";
-    resource: Text, "plural, lower case; NULL for a request of a path";
-    subresource: Text, "exec, token, log, ...";
-    namespace: Text, "of the object; NULL for the whole cluster";
-    name: Text, "of the object";
-    code: Int, "HTTP status; NULL where the event has none";
-    decision: Text, "allow or forbid; NULL where authorization was not reached";
-    reason: Text, "which binding allowed it, in the API server's words";
-    origin: Text, "the one address that can be trusted";
-    source_ips: Text, "JSON array of all addresses; only the last is the API server's own word";
-    user_agent: Text, "as the client sent it";
-    uri: Text, "path and query, secrets redacted";
-    facts: Text, "JSON: the few facts taken from the request body";
-    facts_version: Int, "which facts this row could hold";
-    file: Text, "digest of the first line of the log file";
-    position: Int, "uncompressed offset of the line in that file";
-    source: Int, "which of several logs it came from: its number in the configuration, from 0";
+    seq: Int of Row, "the number that the event got when it was read: the one order of everything";
+    time: Time of Row, "stage time, by the API server's clock";
+    received: Time of Row, "when the API server received the request";
+    audit_id: Unique of Row, "the request's id; chosen by the client if it sends one";
+    stage: Text of Outcome, "ResponseStarted, ResponseComplete, Panic or RequestReceived";
+    level: Text of Outcome, "Metadata, Request or RequestResponse";
+    principal: Text of Caller, "user.username, verbatim; NULL for a request that failed authentication";
+    principal_kind: Text of Caller, "service-account, node, user, anonymous or nobody";
+    principal_namespace: Text of Caller, "namespace of a service account";
+    principal_name: Text of Caller, "name of a service account, node or user";
+    user_uid: Text of Caller, "uid of the ServiceAccount object: a new one is another account of the same name";
+    groups: Text of Caller, "JSON array of the groups";
+    impersonated: Text of Caller, "the user name that was assumed";
+    impersonated_groups: Text of Caller, "JSON array of the groups that were assumed";
+    credential_kind: Text of Caller, "what the evidence says of the token or certificate";
+    credential_id: Text of Caller, "JTI=... of a token, X509SHA256=... of a certificate";
+    issued_credential_id: Text of Row, "of a TokenRequest: the id of the token that it issued";
+    pod: Text of Caller, "the pod that the token is bound to";
+    pod_uid: Text of Caller, "its uid";
+    node: Text of Caller, "the node that the token is bound to";
+    legacy_secret: Text of Caller, "the Secret of a legacy token, where the server names it";
+    stale: Flag of Caller, "the token was used after it should have been renewed";
+    verb: Text of Request, "get, list, watch, create, ...";
+    api_group: Text of Request, "NULL for the core group";
+    resource: Text of Request, "plural, lower case; NULL for a request of a path";
+    subresource: Text of Request, "exec, token, log, ...";
+    namespace: Text of Request, "of the object; NULL for the whole cluster";
+    name: Text of Request, "of the object";
+    code: Int of Outcome, "HTTP status; NULL where the event has none";
+    decision: Text of Outcome, "allow or forbid; NULL where authorization was not reached";
+    reason: Text of Outcome, "which binding allowed it, in the API server's words";
+    origin: Text of Caller, "the one address that can be trusted";
+    source_ips: Text of Caller, "JSON array of all addresses; only the last is the API server's own word";
+    user_agent: Text of Caller, "as the client sent it";
+    uri: Text of Request, "path and query, secrets redacted";
+    facts: Text of Body, "JSON: the few facts taken from the request body";
+    facts_version: Int of Source, "which facts this row could hold";
+    file: Text of Source, "digest of the first line of the log file";
+    position: Int of Row, "uncompressed offset of the line in that file";
+    source: Int of Source, "which of several logs it came from: its number in the configuration, from 0";
 }
 
 /// The schema of a head: texts are numbers into the dictionary of their batch.

@@ -32,23 +32,17 @@ impl Dictionary {
         (number, true)
     }
 
-    /// The number of a text that is known.
-    pub fn find(&self, text: &[u8]) -> u32 {
-        let found = self.table.find(self.state.hash_one(text), |n| slice(&self.bytes, &self.ends, *n) == text);
-        found.copied().unwrap_or(NONE)
-    }
-
     pub fn get(&self, number: u32) -> &[u8] {
         slice(&self.bytes, &self.ends, number)
     }
 
-    /// Whether this number stands for this text.
-    pub fn is(&self, number: u32, text: &[u8]) -> bool {
-        (number as usize) < self.ends.len() && self.get(number) == text
-    }
-
     pub fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Of all texts together.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {

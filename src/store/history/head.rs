@@ -2,6 +2,7 @@
 //!
 //! Refuses to be appended to by another process than the one that began it: what an earlier one left is rolled first.
 
+use super::batch::{self, BATCH_ROWS};
 use super::columns::HEAD_SCHEMA;
 use super::manifest::{Segment, SegmentKind};
 use super::rows::Rows;
@@ -60,7 +61,7 @@ impl Head {
         Ok(Head { writer: StreamWriter::try_new(counted, &HEAD_SCHEMA).map_err(into_io)?, segment })
     }
 
-    /// Appends the rows and syncs them. They are history once a commit names the head's new length.
+    /// Appends the rows that wait and syncs them. They are history once a commit names the head's new length.
     pub fn append(&mut self, rows: &mut Rows) -> io::Result<()> {
         let segment = &mut self.segment;
         if let Some((first, last)) = rows.times {
@@ -71,10 +72,14 @@ impl Head {
             segment.seq_min = segment.seq_min.min(first);
             segment.seq_max = segment.seq_max.max(last);
         }
-        segment.rows += rows.count as u64;
-        for batch in rows.take().map_err(into_io)? {
-            self.writer.write(&batch).map_err(into_io)?;
+        let (sheet, mut from) = (rows.sheet(), rows.first_waiting());
+        segment.rows += (sheet.rows - from) as u64;
+        while from < sheet.rows {
+            let until = sheet.rows.min(from + BATCH_ROWS);
+            self.writer.write(&batch::of(&sheet, from..until).map_err(into_io)?).map_err(into_io)?;
+            from = until;
         }
+        rows.written_to(segment.id);
         self.writer.flush().map_err(into_io)?;
         let counted = self.writer.get_ref();
         counted.out.get_ref().sync_data()?;

@@ -2,14 +2,35 @@
 //!
 //! Refuses a row that it cannot read whole: half an event would be judged as another one.
 
-use super::columns::Arrays;
 use super::rows::{CREDENTIAL_KINDS, LEVELS, Place, STAGES};
 use crate::base::{Digest, Time};
 use crate::engine::SourceIndex;
 use crate::event::wire::Raw;
 use crate::event::{AuditEvent, Credential, Facts, Impersonated, Operation, Outcome, Principal};
-use arrow_array::{Array, RecordBatch, StringArray};
+use arrow_array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use std::borrow::Cow;
+
+macro_rules! arrays {
+    ($($array:ident: $($name:ident)*;)*) => {
+        /// The columns of a batch that an event is made of again; the others follow from these.
+        struct Arrays<'a> { $($($name: &'a $array,)*)* }
+
+        impl<'a> Arrays<'a> {
+            /// `None`: a column is missing or of another type, so the file is not ours or damaged.
+            fn of(batch: &'a RecordBatch) -> Option<Arrays<'a>> {
+                let named = |name| Some(batch.column_by_name(name)?.as_any());
+                Some(Arrays { $($($name: named(stringify!($name))?.downcast_ref::<$array>()?,)*)* })
+            }
+        }
+    };
+}
+
+arrays! {
+    Int64Array: seq code position source;
+    TimestampMicrosecondArray: time received;
+    StringArray: audit_id stage level principal user_uid groups impersonated impersonated_groups credential_kind credential_id issued_credential_id pod pod_uid node legacy_secret verb api_group resource subresource namespace name decision reason source_ips user_agent uri facts file;
+    BooleanArray: stale;
+}
 
 /// Hands every row of a batch to `each`, with its place, as the event that it was.
 ///

@@ -5,6 +5,7 @@
 //! commit that forgets it. Read next: `columns.rs`, then `roll.rs`.
 
 mod alike;
+mod batch;
 mod bloom;
 mod chunk;
 mod columns;
@@ -23,9 +24,11 @@ mod roll;
 mod rollup;
 mod rows;
 pub mod scan;
+mod sheet;
 pub mod snapshot;
 mod table;
 mod tape;
+mod texts;
 mod words;
 
 pub use columns::{COLUMNS, Column, Kind};
@@ -142,7 +145,7 @@ impl History {
         manifest::publish(&self.dir, self.segments.values())
     }
 
-    /// Writes the rows to the head. They are history once the change is committed and told to
+    /// Writes the rows that wait to the head, or, when there are enough of them, all to a file. They are history once the change is committed and told to
     /// [`History::committed`].
     ///
     /// # Errors
@@ -151,7 +154,8 @@ impl History {
         if rows.is_empty() {
             return Ok(Change::default());
         }
-        let appended = self.append_to_head(rows);
+        let is_file = self.can_roll_unwritten(rows);
+        let appended = if is_file { self.roll_unwritten(rows) } else { self.append_to_head(rows) };
         appended.map_err(|error| self.failed(error, "append to the history in"))
     }
 

@@ -4,11 +4,12 @@
 //! The writer of the `parquet` crate hashes each value of each row again, and makes a compressor for each page; here a
 //! row's number is known. Refuses to choose by trial: how a column is written follows from what it is.
 
-use super::chunk::{Chunk, LEVEL, Open, PAGE_ROWS, put_levels, put_text};
+use super::chunk::{Chunk, LEVEL, Open, PAGE_ROWS, Room, put_levels, put_text};
 use super::columns::Kind;
 use super::dictionary::{Dictionary, NONE};
 use super::parquet::parquet_io;
-use super::table::{NULL, Texts};
+use super::sheet::NULL;
+use super::texts::Texts;
 use super::{bloom, delta, hybrid};
 use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
@@ -26,8 +27,7 @@ pub(super) struct Pages {
     numbers: Vec<u32>,
     local: Vec<u32>,
     used: Vec<u32>,
-    page: Vec<u8>,
-    levels: Vec<u32>,
+    room: Room,
     present: Vec<u32>,
     gathered: Vec<i64>,
 }
@@ -41,8 +41,7 @@ impl Pages {
             numbers: Vec::new(),
             local: Vec::new(),
             used: Vec::new(),
-            page: Vec::new(),
-            levels: Vec::new(),
+            room: Room::default(),
             present: Vec::new(),
             gathered: Vec::new(),
         })
@@ -65,18 +64,20 @@ impl Pages {
                 NONE => &[][..],
                 number => text(self.used[number as usize]),
             };
-            chunk.texts(rows.len(), row, &mut self.page, &mut self.levels, &mut self.zstd)?;
+            chunk.texts(rows.len(), row, &mut |_| {}, &mut self.room, &mut self.zstd)?;
         } else {
             self.dictionary_pages(&mut chunk, words)?;
         }
         chunk.text_statistics(self.used.iter().map(|n| text(*n)));
         if is_looked_up && !self.used.is_empty() {
-            chunk.bloom = Some(bloom::of(self.used.len(), self.used.iter().map(|n| text(*n))).map_err(parquet_io)?);
+            let bloom = chunk.bloom.insert(bloom::with_room_for(self.used.len()).map_err(parquet_io)?);
+            self.used.iter().for_each(|number| bloom.insert(text(*number)));
         }
         chunk.close()
     }
 
-    /// The given rows of a column of texts that hardly repeat.
+    /// The given rows of a column of texts that hardly repeat. The least and the greatest of many ids would pass over
+    /// nothing: they are not looked for.
     pub fn texts(
         &mut self,
         column: ColumnDescPtr,
@@ -86,18 +87,20 @@ impl Pages {
     ) -> io::Result<Chunk> {
         let mut chunk = Open::new(column, rows.len());
         let row = |n: usize| texts.get(rows[n]);
-        chunk.texts(rows.len(), row, &mut self.page, &mut self.levels, &mut self.unique_zstd)?;
-        let present = || rows.iter().map(|row| texts.get(*row)).filter(|text| !text.is_empty());
-        chunk.text_statistics(present());
-        if is_looked_up && chunk.nulls < rows.len() {
-            chunk.bloom = Some(bloom::of(rows.len() - chunk.nulls, present()).map_err(parquet_io)?);
-        }
+        let mut bloom = bloom::with_room_for(rows.len()).map_err(parquet_io)?;
+        let mut each = |text: &[u8]| {
+            if is_looked_up {
+                bloom.insert(text);
+            }
+        };
+        chunk.texts(rows.len(), row, &mut each, &mut self.room, &mut self.unique_zstd)?;
+        chunk.bloom = (is_looked_up && chunk.nulls < rows.len()).then_some(bloom);
         chunk.close()
     }
 
     /// The given rows of a column of numbers, times or flags.
     pub fn numbers(&mut self, column: ColumnDescPtr, kind: Kind, numbers: &[i64], rows: &[u32]) -> io::Result<Chunk> {
-        let Pages { zstd, page, levels, gathered, .. } = self;
+        let Pages { unique_zstd: zstd, room: Room { page, levels, .. }, gathered, .. } = self;
         let mut chunk = Open::new(column, rows.len());
         let mut whole: Option<(i64, i64)> = None;
         for rows in rows.chunks(PAGE_ROWS) {
@@ -163,7 +166,7 @@ impl Pages {
     }
 
     fn dictionary_pages(&mut self, chunk: &mut Open, words: &Dictionary) -> io::Result<()> {
-        let Pages { zstd, numbers, used, page, levels, present, .. } = self;
+        let Pages { zstd, numbers, used, room: Room { page, levels, .. }, present, .. } = self;
         page.clear();
         used.iter().for_each(|number| put_text(words.get(*number), page));
         chunk.write_dictionary(page, used.len(), zstd)?;

@@ -6,7 +6,7 @@ use super::columns::schema;
 use super::durable::Durable;
 use super::manifest::{Segment, SegmentKind};
 use super::pages::Pages;
-use super::table::{NULL, Table, Values};
+use super::sheet::{NULL, Sheet, View};
 use crate::base::Time;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
@@ -21,21 +21,22 @@ use std::sync::Arc;
 pub const ROW_GROUP_ROWS: usize = 128 << 10;
 /// What is looked for one by one.
 const BLOOMED: [&str; 5] = ["audit_id", "credential_id", "issued_credential_id", "principal", "origin"];
-/// Writes these rows of a table as one file, in this order, and says what it is. `path` is relative to `dir`.
+
+/// Writes these rows as one file, in this order, and says what it is. `path` is relative to `dir`.
 pub(super) fn write(
     dir: &Path,
     path: String,
     id: u64,
     kind: SegmentKind,
-    table: &Table,
+    sheet: &Sheet<'_>,
     rows: &[u32],
 ) -> io::Result<Segment> {
-    let (bytes, sha256) = encode(Durable::create(dir, &path)?, table, rows)?.finish()?;
-    let (seq_min, seq_max) = bounds(table, rows, "seq").unwrap_or((0, 0));
+    let (bytes, sha256) = encode(Durable::create(dir, &path)?, sheet, rows)?.finish()?;
+    let (seq_min, seq_max) = bounds(sheet, rows, "seq").unwrap_or((0, 0));
     // The rollup has the first and the last time of each row.
-    let (time_min, time_max) = match (bounds(table, rows, "time"), bounds(table, rows, "first")) {
+    let (time_min, time_max) = match (bounds(sheet, rows, "time"), bounds(sheet, rows, "first")) {
         (Some(times), _) => times,
-        (None, Some((min, _))) => (min, bounds(table, rows, "last").map_or(min, |(_, max)| max)),
+        (None, Some((min, _))) => (min, bounds(sheet, rows, "last").map_or(min, |(_, max)| max)),
         (None, None) => (0, 0),
     };
     Ok(Segment {
@@ -53,21 +54,23 @@ pub(super) fn write(
     })
 }
 
-fn encode<W: Write + Send>(out: W, table: &Table, rows: &[u32]) -> io::Result<W> {
-    let schema = ArrowSchemaConverter::new().convert(&schema(table.columns)).map_err(parquet_io)?;
-    let properties = Arc::new(properties(table));
+fn encode<W: Write + Send>(out: W, sheet: &Sheet<'_>, rows: &[u32]) -> io::Result<W> {
+    let schema = ArrowSchemaConverter::new().convert(&schema(sheet.columns)).map_err(parquet_io)?;
+    let properties = Arc::new(properties(sheet));
     let mut writer = SerializedFileWriter::new(out, schema.root_schema_ptr(), properties).map_err(parquet_io)?;
     let mut pages = Pages::new()?;
     for rows in rows.chunks(ROW_GROUP_ROWS) {
         let mut group = writer.next_row_group().map_err(parquet_io)?;
-        for (index, (column, values)) in table.columns.iter().zip(&table.values).enumerate() {
+        let places = sheet.groups.map(|group| group.map(|group| gathered(group, rows)));
+        for (index, (column, values)) in sheet.columns.iter().zip(&sheet.values).enumerate() {
+            let rows = sheet.group(index).and_then(|group| places[group].as_deref()).unwrap_or(rows);
             let is_looked_up = BLOOMED.contains(&column.name);
             let (bytes, close) = match values {
-                Values::Words(numbers, words) => {
+                View::Words(numbers, words) => {
                     pages.words(schema.column(index), (numbers, words), rows, is_looked_up)?
                 }
-                Values::Texts(texts) => pages.texts(schema.column(index), texts, rows, is_looked_up)?,
-                Values::Numbers(numbers) => pages.numbers(schema.column(index), column.kind, numbers, rows)?,
+                View::Texts(texts) => pages.texts(schema.column(index), texts, rows, is_looked_up)?,
+                View::Numbers(numbers) => pages.numbers(schema.column(index), column.kind, numbers, rows)?,
             };
             group.append_column(&bytes, close).map_err(parquet_io)?;
         }
@@ -76,9 +79,9 @@ fn encode<W: Write + Send>(out: W, table: &Table, rows: &[u32]) -> io::Result<W>
     writer.into_inner().map_err(parquet_io)
 }
 
-fn properties(table: &Table) -> WriterProperties {
+fn properties(sheet: &Sheet<'_>) -> WriterProperties {
     let sorting = |name: &str| {
-        let index = table.columns.iter().position(|column| column.name == name)?;
+        let index = sheet.columns.iter().position(|column| column.name == name)?;
         Some(SortingColumn { column_idx: i32::try_from(index).ok()?, descending: false, nulls_first: true })
     };
     WriterProperties::builder()
@@ -88,9 +91,14 @@ fn properties(table: &Table) -> WriterProperties {
         .build()
 }
 
-fn bounds(table: &Table, rows: &[u32], name: &str) -> Option<(i64, i64)> {
-    let numbers = table.numbers(name).ok()?;
-    let present = || rows.iter().map(|row| numbers[*row as usize]).filter(|n| *n != NULL);
+/// Where the values of these rows stand.
+fn gathered(places: &[u32], rows: &[u32]) -> Vec<u32> {
+    rows.iter().map(|row| places[*row as usize]).collect()
+}
+
+fn bounds(sheet: &Sheet<'_>, rows: &[u32], name: &str) -> Option<(i64, i64)> {
+    let numbers = sheet.numbers(name).ok()?;
+    let present = || rows.iter().map(|row| numbers.get(*row)).filter(|n| *n != NULL);
     Some((present().min()?, present().max()?))
 }
 
@@ -107,6 +115,7 @@ pub(super) fn parquet_io(error: ParquetError) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::{Table, Values};
     use super::super::{COLUMNS, columns::Column, scan};
     use super::*;
 
@@ -130,7 +139,8 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         let order: Vec<u32> = (0..table.rows as u32).rev().collect();
-        let written = write(dir.path(), "f/x.parquet".to_owned(), 1, SegmentKind::Events, &table, &order).unwrap();
+        let written =
+            write(dir.path(), "f/x.parquet".to_owned(), 1, SegmentKind::Events, &table.sheet(), &order).unwrap();
         let mut read = Table::new(columns);
         scan::whole_file(dir.path(), &written, &mut |batch| read.append(&batch)).unwrap();
         assert_eq!(read.rows, table.rows);

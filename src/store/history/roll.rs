@@ -3,8 +3,9 @@
 //! Refuses the wall clock: days are the events' own.
 
 use super::manifest::{Segment, SegmentKind};
+use super::sheet::Sheet;
 use super::table::Table;
-use super::{COLUMNS, Change, History, ROW_GROUP_ROWS, head, parquet, rollup, scan};
+use super::{COLUMNS, Change, History, ROW_GROUP_ROWS, Rows, head, parquet, rollup, scan};
 use crate::base::{Span, Time};
 use crate::store::StoreError;
 use std::collections::BTreeMap;
@@ -17,15 +18,15 @@ const DAY_SECONDS: i64 = 86_400;
 impl History {
     /// What is due at `now`, the events' own time: the head is full or its day is over, small files of an old day are
     /// many, files are past their retention. Written and synced, but nothing before it is committed. `at_end` rolls
-    /// whatever there is.
+    /// whatever there is. `rows` are those that were appended last: if they are all that the head has, it is not read.
     ///
     /// # Errors
     /// `DiskFull`, `Io`; `Corrupt` if a committed file cannot be read.
-    pub fn due(&mut self, now: Time, at_end: bool) -> Result<Change, StoreError> {
+    pub fn due(&mut self, now: Time, at_end: bool, rows: &mut Rows) -> Result<Change, StoreError> {
         let mut change = Change { forget: std::mem::take(&mut self.deleted), ..Change::default() };
         // A log that lags by days, beside one that does not, must not make a file of every commit.
         let is_hour_over = now >= self.looked + GRACE;
-        let mut done = self.roll(now, at_end, is_hour_over, &mut change);
+        let mut done = self.roll(now, at_end, is_hour_over, rows, &mut change);
         if at_end || is_hour_over {
             self.looked = now;
             done = done.and_then(|()| self.compact(now, &mut change)).map(|()| self.expire(now, &mut change));
@@ -34,33 +35,66 @@ impl History {
         Ok(change)
     }
 
-    fn roll(&mut self, now: Time, at_end: bool, is_hour_over: bool, change: &mut Change) -> io::Result<()> {
+    fn roll(
+        &mut self,
+        now: Time,
+        at_end: bool,
+        is_hour_over: bool,
+        rows: &mut Rows,
+        change: &mut Change,
+    ) -> io::Result<()> {
         let heads: Vec<Segment> = self.of_kind(SegmentKind::Head).cloned().collect();
-        let rows: u64 = heads.iter().map(|s| s.rows).sum();
+        let committed: u64 = heads.iter().map(|s| s.rows).sum();
         let left = heads.iter().any(|s| self.head.as_ref().is_none_or(|head| head.segment.id != s.id));
         let day_over = is_hour_over && heads.iter().any(|s| end_of_day(s.time_min) + GRACE < now);
-        if heads.is_empty() || !(at_end || left || day_over || rows >= ROW_GROUP_ROWS as u64) {
+        if heads.is_empty() || !(at_end || left || day_over || committed >= ROW_GROUP_ROWS as u64) {
             return Ok(());
         }
-        let mut table = Table::new(COLUMNS);
-        for segment in &heads {
-            head::read(&self.dir, segment, &mut |batch| table.append(&batch))?;
-        }
-        self.head = None;
         change.forget.extend(heads.iter().map(|s| s.id));
-        self.write_days(&table, change)
+        self.head = None;
+        if heads.iter().all(|s| rows.are_of(s.id, committed)) {
+            self.write_days(&rows.sheet(), change)?;
+        } else {
+            let mut table = Table::new(COLUMNS);
+            for segment in &heads {
+                head::read(&self.dir, segment, &mut |batch| table.append(&batch))?;
+            }
+            self.write_days(&table.sheet(), change)?;
+        }
+        if rows.is_empty() {
+            rows.clear();
+        }
+        Ok(())
     }
 
-    fn write_days(&mut self, table: &Table, change: &mut Change) -> io::Result<()> {
-        for (day, rows) in days(table)? {
+    /// As [`History::append`] and a roll at once, of rows that are as many as a file wants: the head need not have
+    /// them for a moment.
+    pub(super) fn roll_unwritten(&mut self, rows: &mut Rows) -> io::Result<Change> {
+        let mut change = Change::default();
+        change.forget.extend(self.of_kind(SegmentKind::Head).map(|s| s.id));
+        self.head = None;
+        self.write_days(&rows.sheet(), &mut change)?;
+        rows.clear();
+        Ok(change)
+    }
+
+    /// Whether these rows are as many as a file wants, and the heads have none but theirs.
+    pub(super) fn can_roll_unwritten(&self, rows: &Rows) -> bool {
+        let mut heads = self.of_kind(SegmentKind::Head).peekable();
+        let has_all = heads.peek().map_or(rows.are_new(), |_| true) && heads.all(|s| rows.are_of(s.id, s.rows));
+        rows.len() >= ROW_GROUP_ROWS && has_all
+    }
+
+    fn write_days(&mut self, sheet: &Sheet<'_>, change: &mut Change) -> io::Result<()> {
+        for (day, rows) in days(sheet)? {
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, table, &rows)?);
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, sheet, &rows)?);
             let id = self.take_id();
             let path = format!("rollup/date={}/{id:012}.parquet", date(day));
-            let summary = rollup::of(table, &rows)?;
+            let summary = rollup::of(sheet, &rows)?;
             let rows: Vec<u32> = (0..).take(summary.rows).collect();
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Rollup, &summary, &rows)?);
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Rollup, &summary.sheet(), &rows)?);
         }
         Ok(())
     }
@@ -91,10 +125,10 @@ impl History {
             for segment in &joined {
                 scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
             }
-            let rows = table.sorted()?;
+            let rows = table.sheet().sorted()?;
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &table, &rows)?);
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &table.sheet(), &rows)?);
             change.forget.extend(joined.iter().map(|s| s.id));
         }
         Ok(())
@@ -147,11 +181,11 @@ fn end_of_day(time: Time) -> Time {
 }
 
 /// The rows of each day, sorted.
-fn days(table: &Table) -> io::Result<BTreeMap<i64, Vec<u32>>> {
-    let times = table.numbers("time")?;
+fn days(sheet: &Sheet<'_>) -> io::Result<BTreeMap<i64, Vec<u32>>> {
+    let times = sheet.numbers("time")?;
     let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-    for row in table.sorted()? {
-        days.entry(day_of(Time(times[row as usize]))).or_default().push(row);
+    for row in sheet.sorted()? {
+        days.entry(day_of(Time(times.get(row)))).or_default().push(row);
     }
     Ok(days)
 }

@@ -4,7 +4,8 @@
 
 use super::columns::{Column, Kind};
 use super::dictionary::{Dictionary, NONE};
-use super::table::{Table, ranks};
+use super::sheet::{Sheet, ranks};
+use super::table::Table;
 use crate::baseline::features::agents;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -32,7 +33,7 @@ const TEXTS: usize = 8;
 type Key = ([u32; TEXTS], i64);
 
 /// The rollup of these events, which are of one day, sorted by principal.
-pub(super) fn of(events: &Table, rows: &[u32]) -> io::Result<Table> {
+pub(super) fn of(events: &Sheet<'_>, rows: &[u32]) -> io::Result<Table> {
     let mut columns = Vec::with_capacity(TEXTS);
     for column in &COLUMNS[..TEXTS] {
         columns.push(events.words(if column.name == "agent" { "user_agent" } else { column.name })?);
@@ -40,20 +41,24 @@ pub(super) fn of(events: &Table, rows: &[u32]) -> io::Result<Table> {
     let (agents, products) = products(columns[TEXTS - 1].1);
     let (stages, stage_words) = events.words("stage")?;
     let (codes, times) = (events.numbers("code")?, events.numbers("time")?);
-    let is_counted = |row: usize| match stage_words.get(stages[row]) {
-        b"ResponseComplete" | b"Panic" => true,
-        b"ResponseStarted" => codes[row] == 401,
-        _ => false,
+    let is_counted = |row: u32| match stages.get(row) {
+        NONE => false,
+        stage => match stage_words.get(stage) {
+            b"ResponseComplete" | b"Panic" => true,
+            b"ResponseStarted" => codes.get(row) == 401,
+            _ => false,
+        },
     };
     let mut sums: HashMap<Key, (i64, i64, i64), RandomState> = HashMap::default();
-    for row in rows.iter().map(|row| *row as usize).filter(|row| stages[*row] != NONE && is_counted(*row)) {
-        let mut words: [u32; TEXTS] = std::array::from_fn(|column| columns[column].0[row]);
+    for row in rows.iter().copied().filter(|row| is_counted(*row)) {
+        let mut words: [u32; TEXTS] = std::array::from_fn(|column| columns[column].0.get(row));
         if let Some(agent) = words.last_mut().filter(|agent| **agent != NONE) {
             *agent = agents[*agent as usize];
         }
-        let (count, first, last) = sums.entry((words, codes[row])).or_insert((0, times[row], times[row]));
+        let time = times.get(row);
+        let (count, first, last) = sums.entry((words, codes.get(row))).or_insert((0, time, time));
         *count += 1;
-        (*first, *last) = ((*first).min(times[row]), (*last).max(times[row]));
+        (*first, *last) = ((*first).min(time), (*last).max(time));
     }
     let mut words: Vec<&Dictionary> = columns.iter().map(|(_, words)| *words).collect();
     words[TEXTS - 1] = &products;

@@ -2,17 +2,14 @@
 //!
 //! Refuses to store a secret: what has the shape of a token or key, or follows a telling word in a query, is redacted.
 
-use super::alike::{Before, Caller, Request};
-use super::columns::Builders;
-use super::dictionary::NONE;
+use super::alike::Alike;
+use super::columns::{COLUMNS, GROUP_OF, GROUPS, Gathered};
+use super::sheet::{NULL, Sheet};
 use super::words::Words;
 use crate::base::{Digest, Time, text};
 use crate::engine::SourceIndex;
-use crate::event::{AuditEvent, Credential, CredentialKind, Facts, Level, Operation, Principal, Stage};
-use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
+use crate::event::{AuditEvent, CredentialKind, Facts, Level, Principal, Stage};
 use serde_json::Value;
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// Which facts a row can hold; a detector that needs newer ones is blind on older rows.
@@ -38,9 +35,6 @@ pub(super) const CREDENTIAL_KINDS: [(CredentialKind, &str); 9] = [
     (CredentialKind::None, "none"),
 ];
 
-/// Rows of a batch of the head: as many as the 16 bits of a word's number tell apart.
-const BATCH_ROWS: usize = 1 << 15;
-
 /// Where in the log an event stood.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
@@ -51,23 +45,18 @@ pub struct Place {
     pub offset: u64,
 }
 
-/// Rows that wait for the next commit. Used again after it, it keeps the room that they took.
+/// Rows since the last roll: those that the head has, then those that wait for the next commit. Used again after it,
+/// it keeps the room that they took.
 #[derive(Default)]
 pub struct Rows {
-    builders: Builders,
-    pub(super) count: usize,
+    columns: Gathered,
+    groups: [Alike; GROUPS],
+    count: usize,
+    /// A head and how many rows, from the first, stand in it.
+    written: Option<(u64, usize)>,
+    /// Of those that wait.
     pub(super) times: Option<(Time, Time)>,
     pub(super) seqs: Option<(u64, u64)>,
-    /// Full batches.
-    done: Vec<Result<RecordBatch, ArrowError>>,
-    /// By credential.
-    callers: Before<Caller>,
-    /// By principal, of those without a credential.
-    bare: Before<Caller>,
-    /// By URI.
-    requests: Before<Request>,
-    file: u32,
-    key: Vec<u8>,
 }
 
 impl Rows {
@@ -76,184 +65,208 @@ impl Rows {
         let (first, last) = self.times.unwrap_or((event.time, event.time));
         self.times = Some((first.min(event.time), last.max(event.time)));
         self.seqs = Some((self.seqs.map_or(place.seq, |(first, _)| first), place.seq));
-        let Rows { builders: b, count, callers, bare, requests, file, key, .. } = self;
-        *count += 1;
-        let caller = match b.credential_id.put(event.credential.id) {
-            NONE => bare.of(b.principal.find(event.username)),
-            credential => callers.of(credential),
-        };
-        put_who(b, event, caller, key);
-        b.seq.append_value(signed(place.seq));
-        b.position.append_value(signed(place.offset));
-        b.source.append_value(i64::from(place.source));
-        b.file.put_key_like(file, &place.file.0, || place.file.to_string());
-        b.time.append_value(event.time.0);
-        b.received.append_value(event.received.0);
-        match text::name(event.audit_id) {
-            id if id.is_empty() => b.audit_id.append_null(),
-            id => b.audit_id.append_value(id),
-        }
-        b.uri.put_like(&mut caller.uri, event.uri, text::clean);
-        let request = requests.of(caller.uri);
-        b.stage.put_like(&mut request.stage, word(&STAGES, event.stage), Cow::Borrowed);
-        b.level.put_like(&mut request.level, word(&LEVELS, event.level), Cow::Borrowed);
-        put_operation(b, &event.operation, request);
-        put_credential(b, &event.credential, caller);
-        b.issued_credential_id.put(event.issued_credential_id);
-        b.code.append_option((event.code != 0).then_some(i64::from(event.code)));
-        b.decision.put_like(&mut caller.decision, event.decision, Cow::Borrowed);
-        // Only a string of JSON says something, and an empty one does not.
-        match event.reason.0 {
-            raw if raw.len() > 2 && raw.starts_with('"') => {
-                b.reason
-                    .put_key_like(&mut caller.reason, raw.as_bytes(), || text::name(&event.reason.text()).into_owned());
-            }
-            _ => {
-                b.reason.put_number(NONE);
-            }
-        }
-        put_ips(&mut b.origin, &mut caller.origin, key, origin.as_slice(), |ips| {
-            ips.iter().map(ToString::to_string).collect()
-        });
-        put_ips(&mut b.source_ips, &mut caller.source_ips, key, &event.source_ips, |ips| {
-            list(ips.iter().map(ToString::to_string))
-        });
-        b.user_agent.put_like(&mut caller.user_agent, event.user_agent, text::name);
-        put_facts(&mut b.facts, key, event.facts.as_deref());
-        b.facts_version.append_value(FACTS_VERSION);
-        if self.count.is_multiple_of(BATCH_ROWS) {
-            self.end_batch();
-        }
+        self.count += 1;
+        let Rows { columns: c, groups: [caller, request, outcome, body, source], .. } = self;
+        put_caller(c, caller, event, origin);
+        put_request(c, request, event);
+        put_outcome(c, outcome, event);
+        put_body(c, body, event.facts.as_deref());
+        put_source(c, source, place);
+        c.seq.push(signed(place.seq));
+        c.time.push(event.time.0);
+        c.received.push(event.received.0);
+        c.audit_id.push(text::name(event.audit_id).as_bytes());
+        c.issued_credential_id.put_shown(event.issued_credential_id, |id| id);
+        c.position.push(signed(place.offset));
     }
 
+    /// Whether no row waits for a commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.first_waiting() == self.count
     }
 
-    /// What was gathered; empty afterwards.
-    pub(super) fn take(&mut self) -> Result<Vec<RecordBatch>, ArrowError> {
-        if self.count > self.done.len() * BATCH_ROWS {
-            self.end_batch();
-        }
-        self.count = 0;
+    /// Rows since the last roll.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn first_waiting(&self) -> usize {
+        self.written.map_or(0, |(_, rows)| rows)
+    }
+
+    /// Whether they are all the rows that this head has, so that it need not be read.
+    pub(super) fn are_of(&self, head: u64, rows: u64) -> bool {
+        self.written.is_some_and(|(id, written)| id == head && written as u64 == rows)
+    }
+
+    /// Whether nothing was written since the last roll.
+    pub(super) fn are_new(&self) -> bool {
+        self.written.is_none()
+    }
+
+    /// Those that waited stand in this head now.
+    pub(super) fn written_to(&mut self, head: u64) {
+        // Rows of an earlier head are still here: then they are not all of this one.
+        let id = self.written.map_or(head, |(id, _)| if id == head { id } else { 0 });
+        self.written = Some((id, self.count));
         (self.times, self.seqs) = (None, None);
-        std::mem::take(&mut self.done).into_iter().collect()
     }
 
-    fn end_batch(&mut self) {
-        self.callers.clear();
-        self.bare.clear();
-        self.requests.clear();
-        self.file = NONE;
-        self.done.push(self.builders.finish());
+    pub(super) fn sheet(&self) -> Sheet<'_> {
+        let groups = self.groups.each_ref().map(|group| Some(group.rows()));
+        Sheet { columns: COLUMNS, values: self.columns.views(), group_of: GROUP_OF, groups, rows: self.count }
+    }
+
+    pub(super) fn clear(&mut self) {
+        let forgets = !self.groups.iter().all(Alike::is_small);
+        self.columns.clear(forgets);
+        self.groups.iter_mut().for_each(|group| group.clear(forgets));
+        self.count = 0;
+        self.written = None;
+        (self.times, self.seqs) = (None, None);
     }
 }
 
-fn put_who(b: &mut Builders, event: &AuditEvent<'_>, like: &mut Caller, key: &mut Vec<u8>) {
-    let before = like.principal;
-    b.principal.put_like(&mut like.principal, event.username, text::name);
-    if like.principal == before && before != NONE {
-        // They are read out of the name of the user.
-        b.principal_kind.put_number(like.principal_kind);
-        b.principal_namespace.put_number(like.principal_namespace);
-        b.principal_name.put_number(like.principal_name);
-    } else {
-        let (kind, namespace, name) = match event.principal {
-            Principal::ServiceAccount { namespace, name } => ("service-account", namespace, name),
-            Principal::Node { name } => ("node", "", name),
-            Principal::User { name } => ("user", "", name),
-            Principal::Anonymous => ("anonymous", "", ""),
-            Principal::Nobody => ("nobody", "", ""),
-        };
-        like.principal_kind = b.principal_kind.put(kind);
-        like.principal_namespace = b.principal_namespace.put_shown(namespace, text::name);
-        like.principal_name = b.principal_name.put_shown(name, text::name);
+fn put_caller(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>, origin: Option<IpAddr>) {
+    let credential = &event.credential;
+    alike.begin();
+    let flags = [event.impersonated.is_some(), credential.stale, origin.is_some()].map(u8::from);
+    alike.part(&flags);
+    alike.part(&[credential.kind as u8]);
+    alike.part(event.username.as_bytes());
+    alike.part(event.user_uid.as_bytes());
+    alike.parts(event.groups.iter().map(|group| group.as_bytes()));
+    if let Some(assumed) = &event.impersonated {
+        alike.part(assumed.username.as_bytes());
+        alike.parts(assumed.groups.iter().map(|group| group.as_bytes()));
     }
-    b.user_uid.put_like(&mut like.user_uid, event.user_uid, Cow::Borrowed);
-    put_list(&mut b.groups, &mut like.groups, key, event.groups);
+    for text in [credential.id, credential.pod, credential.pod_uid, credential.node, credential.legacy_secret] {
+        alike.part(text.as_bytes());
+    }
+    alike.part(event.user_agent.as_bytes());
+    for ip in event.source_ips.iter().chain(&origin) {
+        match ip {
+            IpAddr::V4(ip) => alike.part(&ip.octets()),
+            IpAddr::V6(ip) => alike.part(&ip.octets()),
+        }
+    }
+    if !alike.end() {
+        return;
+    }
+    c.principal.put_shown(event.username, text::name);
+    let (kind, namespace, name) = match event.principal {
+        Principal::ServiceAccount { namespace, name } => ("service-account", namespace, name),
+        Principal::Node { name } => ("node", "", name),
+        Principal::User { name } => ("user", "", name),
+        Principal::Anonymous => ("anonymous", "", ""),
+        Principal::Nobody => ("nobody", "", ""),
+    };
+    c.principal_kind.put(kind);
+    c.principal_namespace.put_shown(namespace, text::name);
+    c.principal_name.put_shown(name, text::name);
+    c.user_uid.put_shown(event.user_uid, |uid| uid);
+    put_list(&mut c.groups, event.groups);
     match &event.impersonated {
         Some(assumed) => {
             // Without a name it is assumed all the same.
-            b.impersonated.put_key(assumed.username.as_bytes(), || text::name(assumed.username).into_owned());
-            put_list(&mut b.impersonated_groups, &mut NONE.clone(), key, assumed.groups);
+            c.impersonated.put(&text::name(assumed.username));
+            put_list(&mut c.impersonated_groups, assumed.groups);
         }
         None => {
-            b.impersonated.put_number(NONE);
-            b.impersonated_groups.put_number(NONE);
+            c.impersonated.put_null();
+            c.impersonated_groups.put_null();
         }
     }
+    c.credential_kind.put(word(&CREDENTIAL_KINDS, credential.kind));
+    c.credential_id.put_shown(credential.id, |id| id);
+    c.pod.put_shown(credential.pod, |pod| pod);
+    c.pod_uid.put_shown(credential.pod_uid, |uid| uid);
+    c.node.put_shown(credential.node, |node| node);
+    c.legacy_secret.put_shown(credential.legacy_secret, |secret| secret);
+    c.stale.push(credential.stale.into());
+    c.origin.put_shown(&origin.map(|ip| ip.to_string()).unwrap_or_default(), |ip| ip);
+    let ips: Vec<String> = event.source_ips.iter().map(ToString::to_string).collect();
+    put_list(&mut c.source_ips, &ips);
+    c.user_agent.put_shown(event.user_agent, text::name);
 }
 
-fn put_credential(b: &mut Builders, credential: &Credential<'_>, like: &mut Caller) {
-    b.credential_kind.put_like(&mut like.credential_kind, word(&CREDENTIAL_KINDS, credential.kind), Cow::Borrowed);
-    b.pod.put_like(&mut like.pod, credential.pod, Cow::Borrowed);
-    b.pod_uid.put_like(&mut like.pod_uid, credential.pod_uid, Cow::Borrowed);
-    b.node.put_like(&mut like.node, credential.node, Cow::Borrowed);
-    b.legacy_secret.put_like(&mut like.legacy_secret, credential.legacy_secret, Cow::Borrowed);
-    b.stale.append_value(credential.stale);
-}
-
-fn put_operation(b: &mut Builders, operation: &Operation<'_>, like: &mut Request) {
-    b.verb.put_like(&mut like.verb, operation.verb, Cow::Borrowed);
-    b.api_group.put_like(&mut like.api_group, operation.group, Cow::Borrowed);
-    b.resource.put_like(&mut like.resource, operation.resource, Cow::Borrowed);
-    b.subresource.put_like(&mut like.subresource, operation.subresource, Cow::Borrowed);
-    b.namespace.put_like(&mut like.namespace, operation.namespace, text::name);
-    b.name.put_like(&mut like.name, operation.name, text::name);
-}
-
-fn put_ips(
-    column: &mut Words,
-    like: &mut u32,
-    key: &mut Vec<u8>,
-    ips: &[IpAddr],
-    show: impl FnOnce(&[IpAddr]) -> String,
-) {
-    key.clear();
-    for ip in ips {
-        match ip {
-            IpAddr::V4(ip) => key.extend_from_slice(&ip.octets()),
-            IpAddr::V6(ip) => key.extend_from_slice(&ip.octets()),
-        }
-        key.push(u8::from(ip.is_ipv6()));
+fn put_request(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>) {
+    let operation = &event.operation;
+    let (verb, group, resource) = (operation.verb, operation.group, operation.resource);
+    let (subresource, namespace, name) = (operation.subresource, operation.namespace, operation.name);
+    alike.begin();
+    for text in [verb, group, resource, subresource, namespace, name, event.uri] {
+        alike.part(text.as_bytes());
     }
-    if key.is_empty() {
-        column.put_number(NONE);
-    } else {
-        column.put_key_like(like, key, || show(ips));
-    }
-}
-
-fn put_list(column: &mut Words, like: &mut u32, key: &mut Vec<u8>, texts: &[Cow<'_, str>]) {
-    if texts.is_empty() {
-        column.put_number(NONE);
+    if !alike.end() {
         return;
     }
-    key.clear();
-    for text in texts {
-        key.extend_from_slice(text.as_bytes());
-        // Where it ends: no two lists give the same key.
-        key.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    c.verb.put_shown(verb, |verb| verb);
+    c.api_group.put_shown(group, |group| group);
+    c.resource.put_shown(resource, |resource| resource);
+    c.subresource.put_shown(subresource, |subresource| subresource);
+    c.namespace.put_shown(namespace, text::name);
+    c.name.put_shown(name, text::name);
+    c.uri.put_shown(event.uri, text::clean);
+}
+
+fn put_outcome(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>) {
+    alike.begin();
+    let [high, low] = event.code.to_le_bytes();
+    alike.part(&[event.stage as u8, event.level as u8, high, low]);
+    alike.part(event.decision.as_bytes());
+    alike.part(event.reason.0.as_bytes());
+    if !alike.end() {
+        return;
     }
-    column.put_key_like(like, key, || list(texts.iter()));
+    c.stage.put(word(&STAGES, event.stage));
+    c.level.put(word(&LEVELS, event.level));
+    c.code.push(if event.code == 0 { NULL } else { event.code.into() });
+    c.decision.put_shown(event.decision, |decision| decision);
+    // Only a string of JSON says something, and an empty one does not.
+    match event.reason.0 {
+        raw if raw.len() > 2 && raw.starts_with('"') => c.reason.put(&text::name(&event.reason.text())),
+        _ => c.reason.put_null(),
+    }
+}
+
+fn put_body(c: &mut Gathered, alike: &mut Alike, facts: Option<&Facts>) {
+    alike.begin();
+    if let Some(facts) = facts {
+        alike.part(b"facts");
+        // Facts are plain values: they cannot fail to be written, neither so nor as JSON.
+        alike.part_by(|key| *key = postcard::to_extend(facts, std::mem::take(key)).unwrap_or_default());
+    }
+    if !alike.end() {
+        return;
+    }
+    match facts {
+        Some(facts) => c.facts.put(&serde_json::to_value(facts).map_or(String::new(), |json| sparse(json).to_string())),
+        None => c.facts.put_null(),
+    }
+}
+
+fn put_source(c: &mut Gathered, alike: &mut Alike, place: Place) {
+    alike.begin();
+    alike.part(&place.file.0);
+    alike.part(&place.source.to_le_bytes());
+    if alike.end() {
+        c.facts_version.push(FACTS_VERSION);
+        c.file.put(&place.file.to_string());
+        c.source.push(place.source.into());
+    }
+}
+
+fn put_list<T: AsRef<str>>(column: &mut Words, texts: &[T]) {
+    if texts.is_empty() { column.put_null() } else { column.put(&list(texts)) }
 }
 
 /// A JSON array.
-fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
-    let texts = texts.into_iter().map(|text| Value::String(text::name(text.as_ref()).into_owned()));
+fn list<T: AsRef<str>>(texts: &[T]) -> String {
+    let texts = texts.iter().map(|text| Value::String(text::name(text.as_ref()).into_owned()));
     Value::Array(texts.collect()).to_string()
-}
-
-fn put_facts(column: &mut Words, key: &mut Vec<u8>, facts: Option<&Facts>) {
-    let Some(facts) = facts else {
-        column.put_number(NONE);
-        return;
-    };
-    key.clear();
-    // Facts are plain values: they cannot fail to be written, neither so nor as JSON.
-    *key = postcard::to_extend(facts, std::mem::take(key)).unwrap_or_default();
-    column.put_key(key, || serde_json::to_value(facts).map_or(String::new(), |json| sparse(json).to_string()));
 }
 
 /// Without what is false, empty or nothing: that is what its absence is read as. An empty object says that the body

@@ -3,17 +3,16 @@
 //!
 //! Refuses to hold a row as a row, and a text twice.
 
-use super::columns::{Column, Kind, UNIQUE};
+use super::columns::{Column, GROUPS, Kind, UNIQUE};
 use super::dictionary::{Dictionary, NONE};
+use super::sheet::{NULL, Sheet, View};
+use super::texts::Texts;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int16Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::DataType;
 use std::io;
 use std::iter::repeat_n;
-
-/// Stands for NULL in a column of numbers.
-pub(super) const NULL: i64 = i64::MIN;
 
 /// One column.
 pub(super) enum Values {
@@ -22,38 +21,6 @@ pub(super) enum Values {
     Texts(Texts),
     /// Numbers, times and flags.
     Numbers(Vec<i64>),
-}
-
-/// Texts of consecutive rows.
-#[derive(Default)]
-pub(super) struct Texts {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Texts {
-    pub fn push(&mut self, text: &[u8]) {
-        self.bytes.extend_from_slice(text);
-        self.ends.push(self.bytes.len());
-    }
-
-    fn extend(&mut self, texts: &StringArray) {
-        if texts.null_count() > 0 {
-            return texts.iter().for_each(|text| self.push(text.unwrap_or_default().as_bytes()));
-        }
-        let offsets = texts.value_offsets();
-        let bounds = offsets.first().copied().zip(offsets.last().copied()).unwrap_or_default();
-        let (from, until) = (bounds.0 as usize, bounds.1 as usize);
-        let base = self.bytes.len();
-        self.bytes.extend_from_slice(&texts.value_data()[from..until]);
-        self.ends.extend(offsets[1..].iter().map(|end| base + *end as usize - from));
-    }
-
-    pub fn get(&self, row: u32) -> &[u8] {
-        let row = row as usize;
-        let from = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.bytes[from..self.ends[row]]
-    }
 }
 
 pub(super) struct Table {
@@ -104,55 +71,19 @@ impl Table {
         self.rows += 1;
     }
 
-    pub fn named(&self, name: &str) -> Option<&Values> {
-        let at = self.columns.iter().position(|column| column.name == name)?;
-        self.values.get(at)
-    }
-
-    /// A column of texts by number.
-    pub fn words(&self, name: &str) -> io::Result<(&[u32], &Dictionary)> {
-        match self.named(name) {
-            Some(Values::Words(rows, words)) => Ok((rows, words)),
-            _ => Err(damaged(&format!("there is no column {name} of words"))),
+    pub fn sheet(&self) -> Sheet<'_> {
+        let values = self.values.iter().map(|values| match values {
+            Values::Words(numbers, words) => View::Words(numbers, words),
+            Values::Texts(texts) => View::Texts(texts),
+            Values::Numbers(numbers) => View::Numbers(numbers),
+        });
+        Sheet {
+            columns: self.columns,
+            values: values.collect(),
+            group_of: &[],
+            groups: [None; GROUPS],
+            rows: self.rows,
         }
-    }
-
-    pub fn numbers(&self, name: &str) -> io::Result<&[i64]> {
-        match self.named(name) {
-            Some(Values::Numbers(numbers)) => Ok(numbers),
-            _ => Err(damaged(&format!("there is no column {name} of numbers"))),
-        }
-    }
-
-    /// The rows in the order of principal, time and seq.
-    pub fn sorted(&self) -> io::Result<Vec<u32>> {
-        let (principals, words) = self.words("principal")?;
-        let (times, seqs) = (self.numbers("time")?, self.numbers("seq")?);
-        let ranks = ranks(words);
-        let rank = |row: u32| {
-            let principal = principals[row as usize];
-            if principal == NONE { 0 } else { 1 + ranks[principal as usize] as usize }
-        };
-        // By principal with one pass, which keeps the order of reading: within one, times nearly stand in order.
-        let mut places = vec![0; words.len() + 2];
-        let rows = u32::try_from(self.rows).map_err(|_| damaged("more rows than can be sorted"))?;
-        (0..rows).for_each(|row| places[rank(row) + 1] += 1);
-        let bounds: Vec<usize> = places
-            .iter()
-            .scan(0, |sum, n| {
-                *sum += n;
-                Some(*sum)
-            })
-            .collect();
-        let (mut next, mut order) = (bounds.clone(), vec![0; self.rows]);
-        for row in 0..rows {
-            let place = &mut next[rank(row)];
-            order[*place] = row;
-            *place += 1;
-        }
-        let key = |row: &u32| (times[*row as usize], seqs[*row as usize]);
-        bounds.windows(2).for_each(|pair| order[pair[0]..pair[1]].sort_by_key(key));
-        Ok(order)
     }
 }
 
@@ -215,15 +146,6 @@ fn extend<T: ArrowPrimitiveType<Native = i64>>(numbers: &mut Vec<i64>, array: &P
 
 fn texts(array: &ArrayRef) -> Option<&StringArray> {
     array.as_string_opt::<i32>()
-}
-
-/// By number of a word: its place among all in the order of bytes.
-pub(super) fn ranks(words: &Dictionary) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..words.len() as u32).collect();
-    order.sort_unstable_by_key(|n| words.get(*n));
-    let mut ranks = vec![0; order.len()];
-    (0..).zip(order).for_each(|(rank, n)| ranks[n as usize] = rank);
-    ranks
 }
 
 pub(super) fn damaged(what: &str) -> io::Error {

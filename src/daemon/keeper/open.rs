@@ -1,0 +1,106 @@
+//! A state directory taken up: the engine has its memory back, and the incidents file goes on where it was.
+//!
+//! Refuses to tell again what was told before the stop.
+
+use super::{Keeper, LOGS, log_key};
+use crate::base::{Digest, Time};
+use crate::daemon::{Pump, rewind};
+use crate::engine::{Input, Output, StoredInput};
+use crate::sink::{Cursor, IncidentsFile};
+use crate::source::Positions;
+use crate::store::{History, Retention, Store};
+use anyhow::{Context, Result};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+impl Keeper {
+    /// Opens the state, gives the engine its memory back, and finds the place in the incidents file.
+    ///
+    /// # Errors
+    /// The state is in use, of a newer version, damaged, or not writable; the file cannot be opened.
+    pub fn open(
+        dir: &Path,
+        incidents: Option<&Path>,
+        logs: &[PathBuf],
+        pump: &mut Pump,
+        retention: Retention,
+    ) -> Result<(Keeper, Vec<Positions>)> {
+        Keeper::on(Store::open(dir)?, dir, incidents, logs, pump, retention)
+    }
+
+    /// As [`Keeper::open`], on a store that is open: that of `dir`.
+    ///
+    /// # Errors
+    /// As [`Keeper::open`].
+    pub fn on(
+        store: Store,
+        dir: &Path,
+        incidents: Option<&Path>,
+        logs: &[PathBuf],
+        pump: &mut Pump,
+        retention: Retention,
+    ) -> Result<(Keeper, Vec<Positions>)> {
+        let history = History::open(dir, store.load()?.segments, retention)?;
+        let mut keeper = Keeper {
+            store,
+            history,
+            file: None,
+            delivered: None,
+            sinks: None,
+            logs: logs.to_vec(),
+            waiting: Vec::new(),
+            checkpoint: (0, Time::ZERO),
+        };
+        let positions = keeper.recover(dir, pump)?;
+        if let Some(path) = incidents {
+            keeper.open_file(path)?;
+        }
+        Ok((keeper, positions))
+    }
+
+    fn recover(&mut self, dir: &Path, pump: &mut Pump) -> Result<Vec<Positions>> {
+        let wanted = pump.engine.policy().clone();
+        pump.engine = rewind::checkpointed(&self.store.load()?)?;
+        self.checkpoint = (pump.engine.seq(), pump.engine.now());
+        self.snapshot()?;
+        let recovered = self.store.load()?;
+        let mut out = Output::default();
+        let mut again = |_, input: Input<'_>| {
+            pump.engine.step(input, &mut out);
+            // It was told then.
+            out = Output::default();
+            Ok(())
+        };
+        let played = rewind::tape(dir, &recovered, self.checkpoint.0)?.play(recovered.seq, &mut again);
+        played.context("the inputs since the last checkpoint cannot be read again")?;
+        if recovered.seq == 0 || *pump.engine.policy() != wanted {
+            pump.tell(StoredInput::Policy(Box::new(wanted)));
+        }
+        let offsets: HashMap<_, _> = recovered.positions.iter().map(|p| (p.file, p.offset)).collect();
+        let mut last = HashMap::new();
+        for row in recovered.records(LOGS)? {
+            let row = row?;
+            if let Ok(bytes) = row.value().try_into() {
+                last.insert(row.key().to_vec(), Digest(bytes));
+            }
+        }
+        self.delivered = recovered.delivered.map(|d| Cursor { next_row: d.next_row, file_bytes: d.file_bytes });
+        let of = |path: &PathBuf| Positions { offsets: offsets.clone(), last: last.get(&log_key(path)).copied() };
+        Ok(if self.logs.is_empty() { vec![Positions::from(offsets)] } else { self.logs.iter().map(of).collect() })
+    }
+
+    fn open_file(&mut self, path: &Path) -> Result<()> {
+        let (rows, begin, seq) = {
+            let recovered = self.store.load()?;
+            let rows = recovered.outbox(self.delivered.map_or(0, |c| c.next_row), usize::MAX)?;
+            let first = rows.first().map_or(recovered.next_outbox_row, |(row, _)| *row);
+            // While no file was kept, rows went by: it goes on at its end, wherever that is.
+            let end = (first > 0).then_some(Cursor { next_row: first, file_bytes: u64::MAX });
+            (rows, self.delivered.or(end), recovered.seq)
+        };
+        let (file, cursor) = IncidentsFile::open(path, begin, &rows)?;
+        self.waiting = rows.into_iter().filter(|(n, _)| *n >= cursor.next_row).collect();
+        self.file = Some(file);
+        self.commit_cursor(cursor, seq)
+    }
+}

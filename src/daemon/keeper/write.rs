@@ -1,0 +1,110 @@
+//! What a batch says, as the one transaction that makes it durable.
+//!
+//! Refuses to write the engine's records but at a checkpoint: between two of them history has what the next start needs.
+
+use super::{Keeper, LOGS, log_key};
+use crate::base::Digest;
+use crate::daemon::deliveries::Deliveries;
+use crate::daemon::pump::{Aside, Batch, Hole};
+use crate::engine::{Answer, Command, Engine, StoredInput};
+use crate::incident::{Acknowledgement, Notice, Reason, acknowledged, to_json};
+use crate::sink::Row;
+use crate::store::history::Change;
+use crate::store::{self, Commit, POLICY_ROOM};
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+impl Keeper {
+    /// One transaction. With an engine it is a checkpoint too.
+    pub(super) fn write(
+        &mut self,
+        batch: &Batch,
+        engine: Option<&mut Engine>,
+        seq: u64,
+        history: &Change,
+    ) -> Result<()> {
+        let told = self.told(batch)?;
+        let incidents: Vec<_> = told.iter().map(|(id, line)| (*id, line.as_bytes())).collect();
+        let is_heard = self.file.is_some() || self.sinks.as_ref().is_some_and(|s| !s.is_empty());
+        let notices: Vec<&[u8]> =
+            if is_heard { told.iter().map(|(_, line)| line.as_bytes()).collect() } else { Vec::new() };
+        let moved = self.sinks.as_mut().map(Deliveries::take).unwrap_or_default();
+        let memories: Vec<_> = moved.iter().map(|sink| sink.memories()).collect();
+        let sinks: Vec<_> = moved.iter().zip(&memories).map(|(sink, told)| sink.as_commit(told)).collect();
+        let asides: Vec<_> = batch.asides.iter().map(Aside::as_row).collect();
+        let gaps: Vec<_> = batch.holes.iter().map(Hole::as_row).collect();
+        let keys: Vec<(Vec<u8>, &[u8])> = batch
+            .last_file
+            .iter()
+            .filter_map(|(source, file)| Some((log_key(self.logs.get(usize::from(*source))?), &file.0[..])))
+            .collect();
+        let (mut records, mut policy, mut checkpoint) = (Vec::new(), None, self.checkpoint);
+        if let Some(engine) = engine {
+            engine.drain_records(&mut records);
+            policy = Some(serde_json::to_vec(engine.policy())?);
+            checkpoint = (engine.seq(), engine.now());
+        }
+        let rows = records.iter().map(|r| store::Record { room: r.room as u8, key: &r.key, value: r.value.as_deref() });
+        let logs = keys.iter().map(|(key, file)| store::Record { room: LOGS, key, value: Some(file) });
+        let policy = policy.iter().map(|json| store::Record { room: POLICY_ROOM, key: b"", value: Some(json) });
+        let rows: Vec<store::Record<'_>> = rows.chain(logs).chain(policy).collect();
+        let json = |input: &StoredInput| serde_json::to_vec(input);
+        let inputs = batch.inputs.iter().map(|(seq, input)| Ok((*seq, json(input)?))).collect::<Result<Vec<_>>>()?;
+        let commit = Commit {
+            seq,
+            advances: &batch.advances,
+            records: &rows,
+            incidents: &incidents,
+            notices: &notices,
+            delivered: None,
+            // A replay into the state keeps no file either, and must not take the daemon's place in its own.
+            no_file: self.sinks.is_some() && self.file.is_none(),
+            sinks: &sinks,
+            asides: &asides,
+            gaps: &gaps,
+            inputs: &inputs,
+            history: Some(history),
+        };
+        let receipt = self.store.commit(&commit)?;
+        self.checkpoint = checkpoint;
+        let numbered = (receipt.first_outbox_row..).zip(notices.iter().map(|line| line.to_vec()));
+        let rows: Vec<Row> = numbered.collect();
+        if let Some(sinks) = &mut self.sinks {
+            sinks.feed(&rows);
+        }
+        if self.file.is_some() {
+            self.waiting.extend(rows);
+        }
+        Ok(())
+    }
+
+    /// Every revision of a batch, as it is stored and sent.
+    fn told(&self, batch: &Batch) -> Result<Vec<(Digest, String)>> {
+        let revisions = batch.out.revisions.iter();
+        let mut told: Vec<_> = revisions.map(|r| (r.incident.id, to_json(&r.incident, Some(r.notice)))).collect();
+        for answer in &batch.out.answers {
+            told.extend(self.of_the_past(answer, &told)?);
+        }
+        Ok(told)
+    }
+
+    /// The last revision of an incident that was over when it was acknowledged: as it was told, and who said so.
+    fn of_the_past(&self, answer: &Answer, told: &[(Digest, String)]) -> Result<Option<(Digest, String)>> {
+        let Command::Ack(ack) = &answer.command;
+        let (Ok(kept), false) = (&answer.outcome, answer.live) else { return Ok(None) };
+        let stored = match told.iter().rev().find(|(id, _)| *id == ack.incident) {
+            Some((_, line)) => Some(line.clone().into_bytes()),
+            None => self.store.load()?.incident(ack.incident)?,
+        };
+        let Some(mut object) = stored.and_then(|line| serde_json::from_slice::<Map<String, Value>>(&line).ok()) else {
+            return Ok(None);
+        };
+        let revision = object.get("revision").and_then(Value::as_u64).unwrap_or(0) + 1;
+        let said = Acknowledgement { owner: kept.owner.clone(), reason: kept.reason.clone(), at: kept.at };
+        object.insert("revision".to_owned(), revision.into());
+        object.insert("acknowledged".to_owned(), acknowledged(&said));
+        let notice = Notice { tell: false, reason: Reason::Acknowledged };
+        object.insert("notice".to_owned(), serde_json::to_value(notice)?);
+        Ok(Some((ack.incident, Value::Object(object).to_string())))
+    }
+}

@@ -1,0 +1,43 @@
+//! A column of texts that hardly repeat, one after the other.
+//!
+//! Refuses to tell an empty text from NULL.
+
+use arrow_array::{Array, StringArray};
+
+/// Texts of consecutive rows.
+#[derive(Default)]
+pub(super) struct Texts {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    pub fn push(&mut self, text: &[u8]) {
+        self.bytes.extend_from_slice(text);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub fn extend(&mut self, texts: &StringArray) {
+        if texts.null_count() > 0 {
+            return texts.iter().for_each(|text| self.push(text.unwrap_or_default().as_bytes()));
+        }
+        let offsets = texts.value_offsets();
+        let bounds = offsets.first().copied().zip(offsets.last().copied()).unwrap_or_default();
+        let (from, until) = (bounds.0 as usize, bounds.1 as usize);
+        let base = self.bytes.len();
+        self.bytes.extend_from_slice(&texts.value_data()[from..until]);
+        self.ends.extend(offsets[1..].iter().map(|end| base + *end as usize - from));
+    }
+
+    pub fn get(&self, row: u32) -> &[u8] {
+        let row = row as usize;
+        let from = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.bytes[from..self.ends[row]]
+    }
+
+    /// Keeps the room that they took.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
