@@ -235,6 +235,41 @@ fn a_roll_that_was_not_committed_is_as_if_it_never_was() {
     assert_eq!(seqs(dir.path()), (1..=60).collect::<Vec<_>>());
 }
 
+/// Requests of any length may come; what waits for a roll is bounded by their bytes too.
+#[test]
+fn heavy_rows_are_rolled_early() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = sample();
+    let line = text.lines().find(|line| line.contains("\"requestURI\":\"/")).unwrap();
+    let mut history = History::open(dir.path(), Vec::new(), FOR_EVER).unwrap();
+    let (mut rows, mut rolled) = (Rows::default(), 0);
+    for n in 0..2_000 {
+        let long = format!("\"requestURI\":\"/{n}{}", "x".repeat(60_000));
+        push(&mut rows, &[&line.replacen("\"requestURI\":\"/", &long, 1)], n);
+        if n % 100 == 99 {
+            let change = history.append(&mut rows).unwrap();
+            history.committed(change).unwrap();
+            let change = history.due(Time::ZERO, false, &mut rows).unwrap();
+            rolled += usize::from(!change.is_empty());
+            history.committed(change).unwrap();
+        }
+    }
+    assert_eq!((rolled, rows.len() < 1_200), (1, true), "{} rows", rows.len());
+}
+
+#[test]
+fn a_rollup_that_somebody_deleted_is_forgotten() {
+    let (_dir, state) = replayed();
+    let segments = read_manifest(&state).unwrap().segments;
+    let victim = segments.iter().find(|s| s.kind == SegmentKind::Rollup).unwrap().clone();
+    fs::remove_file(state.join(&victim.path)).unwrap();
+    let mut history = History::open(&state, segments, FOR_EVER).unwrap();
+    let change = history.due(Time::ZERO, false, &mut Rows::default()).unwrap();
+    assert_eq!(change.forget, [victim.id]);
+    history.committed(change).unwrap();
+    assert!(history.due(Time::ZERO, false, &mut Rows::default()).unwrap().is_empty());
+}
+
 #[test]
 fn a_file_that_is_gone_or_too_short_is_named() {
     let (_dir, state) = replayed();

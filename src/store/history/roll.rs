@@ -47,7 +47,7 @@ impl History {
         let committed: u64 = heads.iter().map(|s| s.rows).sum();
         let left = heads.iter().any(|s| self.head.as_ref().is_none_or(|head| head.segment.id != s.id));
         let day_over = is_hour_over && heads.iter().any(|s| end_of_day(s.time_min) + GRACE < now);
-        if heads.is_empty() || !(at_end || left || day_over || committed >= ROW_GROUP_ROWS as u64) {
+        if heads.is_empty() || !(at_end || left || day_over || rows.are_heavy() || committed >= ROW_GROUP_ROWS as u64) {
             return Ok(());
         }
         change.forget.extend(heads.iter().map(|s| s.id));

@@ -12,6 +12,11 @@ use crate::event::{AuditEvent, CredentialKind, Facts, Level, Principal, Stage};
 use serde_json::Value;
 use std::net::IpAddr;
 
+/// What the texts of an event take, in bytes; those of nearly all take less.
+const ORDINARY_BYTES: usize = 2 << 10;
+/// Bytes beyond that which rows may bring until the next roll: a client may send requests of any length.
+const HEAVY_BYTES: usize = 64 << 20;
+
 /// Which facts a row can hold; a detector that needs newer ones is blind on older rows.
 pub const FACTS_VERSION: i64 = 1;
 
@@ -52,6 +57,8 @@ pub struct Rows {
     columns: Gathered,
     groups: [Alike; GROUPS],
     count: usize,
+    /// Bytes beyond the ordinary since the last roll.
+    excess: usize,
     /// A head and how many rows, from the first, stand in it.
     written: Option<(u64, usize)>,
     /// Of those that wait.
@@ -66,6 +73,7 @@ impl Rows {
         self.times = Some((first.min(event.time), last.max(event.time)));
         self.seqs = Some((self.seqs.map_or(place.seq, |(first, _)| first), place.seq));
         self.count += 1;
+        self.excess += weight(event).saturating_sub(ORDINARY_BYTES);
         let Rows { columns: c, groups: [caller, request, outcome, body, source], .. } = self;
         put_caller(c, caller, event, origin);
         put_request(c, request, event);
@@ -84,6 +92,11 @@ impl Rows {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.first_waiting() == self.count
+    }
+
+    /// Whether they take so much memory that few more should join them.
+    pub(super) fn are_heavy(&self) -> bool {
+        self.excess > HEAVY_BYTES
     }
 
     /// Rows since the last roll.
@@ -123,10 +136,17 @@ impl Rows {
         let forgets = !self.groups.iter().all(Alike::is_small);
         self.columns.clear(forgets);
         self.groups.iter_mut().for_each(|group| group.clear(forgets));
-        self.count = 0;
+        (self.count, self.excess) = (0, 0);
         self.written = None;
         (self.times, self.seqs) = (None, None);
     }
+}
+
+/// Bytes of what a client may make long.
+fn weight(event: &AuditEvent<'_>) -> usize {
+    let assumed = event.impersonated.as_ref().map_or(&[][..], |assumed| assumed.groups);
+    let groups: usize = event.groups.iter().chain(assumed).map(|group| group.len()).sum();
+    event.uri.len() + event.user_agent.len() + groups
 }
 
 fn put_caller(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>, origin: Option<IpAddr>) {
