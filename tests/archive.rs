@@ -4,8 +4,8 @@ use flate2::{Compression, write::GzEncoder};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use tokentrail::base::Time;
-use tokentrail::source::lines::{Lines, What};
 use tokentrail::source::{Archive, Follower, Item, Limits, Positions, Start};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -5,6 +5,7 @@
 //! events of one row, in their order, meet an empty state, and must give an incident of `low` or more that names
 //! the detector which the table names.
 
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
 use serde_json::Value;

@@ -7,7 +7,7 @@ mod commands;
 #[path = "dashboards/files.rs"]
 mod files;
 // Not every helper of the daemon's own tests is needed here.
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 #[path = "daemon/harness.rs"]
 mod harness;
 #[path = "dashboards/prometheus.rs"]

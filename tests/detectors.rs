@@ -7,6 +7,7 @@
 //! this history does not count. To add a
 //! detector, copy the fixture of one that is like it.
 
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! What the engine promises of any input: cuts, ticks and disorder change nothing that matters.
 
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
 use common::{DAY, MINUTE, Request, SECOND, feed, json, last, recording};

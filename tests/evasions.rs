@@ -1,5 +1,6 @@
 //! Ways around the engine that were open once.
 
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
 use common::{DAY, Request, SECOND, alarms, feed, run};

@@ -1,5 +1,6 @@
 //! History: every event in it once, the same event again, whatever is cut, deleted or joined.
 
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

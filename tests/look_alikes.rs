@@ -1,5 +1,6 @@
 //! What looks like an attack and is daily life must stay below `medium`.
 
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
 use common::{DAY, HOUR, MINUTE, Request, SECOND, alarms, run};

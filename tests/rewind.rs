@@ -1,5 +1,6 @@
 //! History judged again: it comes to what was, says where it does not, and never begins in the middle.
 
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
 use std::fs;

@@ -1,8 +1,9 @@
 //! The operator's word: what rules find, exempt and silence, where mistakes are named, and what an acknowledgement teaches.
 
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 #[path = "daemon/harness.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod harness;
 
 use common::{DAY, HOUR, MINUTE, Request, SECOND, alarms, feed, last, run};

@@ -7,7 +7,7 @@ mod alertmanager;
 #[path = "sinks/bodies.rs"]
 mod bodies;
 #[path = "daemon/harness.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod harness;
 #[path = "sinks/local.rs"]
 mod local;

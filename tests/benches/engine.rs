@@ -5,6 +5,7 @@
 //! sample, or over a log of your own. Ratios are comparable between machines, the times are not.
 
 #[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
 use common::Request;

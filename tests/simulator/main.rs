@@ -5,6 +5,7 @@
 //! use threads or chance of its own: `TOKENTRAIL_SEED=N cargo test --release --test simulator asked_for` repeats a run.
 
 #[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
 mod chance;
