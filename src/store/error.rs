@@ -23,6 +23,8 @@ pub enum StoreError {
         "{path:?} is damaged or not a tokentrail state ({detail}): restore it, or move it away to start from nothing"
     )]
     Corrupt { path: PathBuf, detail: String },
+    #[error("{dir:?} is an export, which has events only: ask the state directory that it was made of")]
+    EventsOnly { dir: PathBuf },
     /// Poisons; heals by [`super::Store::reopen`] when there is room.
     #[error("no space left for {path:?}: free some, the state is reopened when there is room")]
     DiskFull { path: PathBuf },
