@@ -4,6 +4,7 @@
 
 use super::Batch;
 use super::pump::Hole;
+use crate::base::text::counted;
 use crate::engine::{Answer, Command, Engine, Refusal};
 use crate::event::decode::Malformed;
 use crate::incident::{Incident, Reason, Revision, Status};
@@ -126,7 +127,12 @@ impl Watch {
         metrics.exempted.inc_by(batch.out.exempted);
         for (trouble, times) in &batch.out.troubles {
             metrics.rule_errors.inc_by(*times);
-            tracing::warn!("rule {} had no answer at {times} events: {}", trouble.id, trouble.fault.words());
+            tracing::warn!(
+                "rule {} had no answer at {}: {}",
+                trouble.id,
+                counted(*times, "event"),
+                trouble.fault.words()
+            );
         }
         batch.out.answers.iter().for_each(answer);
         for (detector, severity) in &batch.out.findings {
@@ -197,7 +203,10 @@ fn answer(answer: &Answer) {
     let Command::Ack(ack) = &answer.command;
     let incident = ack.incident;
     match &answer.outcome {
-        Ok(kept) => tracing::info!("incident {incident} is acknowledged: {} words were taught", kept.taught),
+        Ok(kept) => {
+            let taught = counted(kept.taught.into(), "detail");
+            tracing::info!("incident {incident} is acknowledged: {taught} of what happened in it count as habit now");
+        }
         Err(Refusal::Repeated) => tracing::info!("incident {incident} was acknowledged before"),
         Err(Refusal::NothingToLearn) => tracing::error!(
             "incident {incident} cannot be acknowledged: it is not known, too old, or names nothing that a baseline learns"

@@ -32,6 +32,7 @@ pub fn table(incidents: &[Incident], style: Style) -> String {
         );
         let gravest = incident.findings.iter().max_by_key(|t| (t.severity, std::cmp::Reverse(t.first_seen)));
         if let Some(told) = gravest {
+            let _ = writeln!(out, "{:8} {}", "", text::name(&told.title));
             let _ = writeln!(out, "{:8} expected: {}", "", text::name(&told.expected));
             let _ = writeln!(out, "{:8} observed: {}", "", text::name(&told.observed));
         }
