@@ -322,9 +322,22 @@ pub fn main() -> ExitCode {
         if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_pipe)) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("tokentrail: {error:#}");
+        eprintln!("tokentrail: {}", in_one_line(&error));
         ExitCode::from(1)
     })
+}
+
+/// An error and its causes, each once: some name their cause in their own words.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// Colours where a person looks, and has not asked for none (no-color.org).

@@ -26,7 +26,7 @@ pub enum StoreError {
     #[error("{dir:?} is an export, which has events only: ask the state directory that it was made of")]
     EventsOnly { dir: PathBuf },
     /// Poisons; heals by [`super::Store::reopen`] when there is room.
-    #[error("no space left for {path:?}: free some, the state is reopened when there is room")]
+    #[error("no space left for {path:?}: free some; nothing that was committed is lost")]
     DiskFull { path: PathBuf },
     /// Poisons when it came from a commit.
     #[error("cannot {doing} {path:?}: {source}")]
