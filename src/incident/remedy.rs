@@ -80,11 +80,14 @@ fn credential(event: &AuditEvent<'_>, steps: &mut Vec<String>) {
             steps.push(format!("echo '{POLICY}' | kubectl apply -n {} -f -", shell_quote(namespace)));
             steps.push(format!("kubectl delete pod {place}  # ends its token, and its evidence"));
         }
-        CredentialKind::Legacy => {
-            if let Some(place) = place(namespace, credential.legacy_secret) {
-                steps.push(format!("kubectl delete secret {place}  # ends the token that was used"));
-            }
-        }
+        CredentialKind::Legacy => match place(namespace, credential.legacy_secret) {
+            Some(place) => steps.push(format!("kubectl delete secret {place}  # ends the token that was used")),
+            None => steps.push(format!(
+                "kubectl get secrets -n {} --field-selector type=kubernetes.io/service-account-token  # delete the one of {}: its token ends with it",
+                shell_quote(namespace),
+                shell_quote(name)
+            )),
+        },
         CredentialKind::Unbound => {
             if let Some(place) = place(namespace, name) {
                 steps.push(format!(
