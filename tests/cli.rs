@@ -191,3 +191,22 @@ fn a_cause_is_said_once() {
     let missing = run(&["explain", "00000000", "--state", "no-such-state"]);
     assert_eq!(said(&missing).matches("os error 2").count(), 1, "{}", said(&missing));
 }
+
+#[test]
+fn an_acknowledged_incident_says_who_did_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let with = |args: &[&str]| Command::new(BINARY).args(args).arg("--state").arg(&state).output().unwrap();
+    with(&["replay", SAMPLE]);
+    let query = "SELECT id FROM incidents WHERE severity = 'critical' AND principal LIKE '%:shop:%' LIMIT 1";
+    let found = String::from_utf8(with(&["query", "-o", "csv", query]).stdout).unwrap();
+    let id = found.lines().nth(1).unwrap();
+    let ack = || with(&["ack", id, "--owner", "ann", "--reason", "an exercise"]);
+    assert_eq!(code(&ack()), Some(0));
+    with(&["replay", SAMPLE]);
+    let again = ack();
+    assert_eq!(code(&again), Some(1));
+    assert!(said(&again).contains("acknowledged before, by ann"), "{}", said(&again));
+    let explained = String::from_utf8(with(&["explain", id]).stdout).unwrap();
+    assert!(explained.contains("acknowledged by ann at ") && !explained.contains("(Ended)"), "{explained}");
+}

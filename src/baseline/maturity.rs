@@ -67,7 +67,7 @@ impl fmt::Display for Maturity {
         if self.events == 0 {
             return f.write_str("never seen before");
         }
-        let (events, days) = (counted(self.events.into(), "event"), counted(self.days.into(), "day"));
+        let (events, days) = (counted(self.events, "event"), counted(self.days.into(), "day"));
         write!(f, "{}: known since {}, {events} on {days}", self.label(), self.since)
     }
 }

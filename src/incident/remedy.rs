@@ -74,10 +74,10 @@ fn credential(event: &AuditEvent<'_>, steps: &mut Vec<String>) {
             let Some(place) = place(namespace, credential.pod) else { return };
             let file = shell_quote(&format!("{}.log", credential.pod));
             steps.push(format!("kubectl logs {place} --all-containers --timestamps > {file}"));
-            steps.push(format!(
-                "kubectl label pod {place} quarantine=true  # with the next: cut off, and still there to look at"
-            ));
             steps.push(format!("echo '{POLICY}' | kubectl apply -n {} -f -", shell_quote(namespace)));
+            steps.push(format!(
+                "kubectl label pod {place} quarantine=true  # cut off by that policy, and still there to look at"
+            ));
             steps.push(format!("kubectl delete pod {place}  # ends its token, and its evidence"));
         }
         CredentialKind::Legacy => match place(namespace, credential.legacy_secret) {

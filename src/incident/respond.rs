@@ -32,9 +32,11 @@ pub fn steps(incident: &Incident) -> Vec<String> {
     steps.extend(last);
     steps.truncate(STEPS_MAX);
     let mut once: Vec<String> = Vec::new();
+    // What stands after a command says only why.
+    let command = |step: &str| step.split("  #").next().unwrap_or_default().to_owned();
     for step in steps {
         let step = text::name(&step).into_owned();
-        if !once.contains(&step) {
+        if !once.iter().any(|known| command(known) == command(&step)) {
             once.push(step);
         }
     }

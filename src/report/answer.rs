@@ -9,8 +9,8 @@ use rusqlite::types::ValueRef;
 use std::borrow::Cow;
 use std::io::{Result, Write};
 
-/// On a terminal a column is not made narrower than this; what does not fit then is left out.
-const COLUMN_MIN: usize = 12;
+/// On a terminal a column is not made narrower than this (a time to the second); what does not fit then is left out.
+const COLUMN_MIN: usize = 20;
 /// Rows that widths are measured on; later ones may stand out.
 const MEASURED: usize = 1_000;
 
@@ -61,7 +61,8 @@ impl<'w> TableOfRows<'w> {
     }
 }
 
-/// As the cells need. On a terminal columns without a value go first, then the widest give way, then the last go.
+/// As the cells need. On a terminal columns without a value go, then the last, until the others have room enough to be
+/// read; then the widest give way.
 fn widths(names: &[String], rows: &[Vec<String>], terminal: Option<usize>) -> Vec<Option<usize>> {
     let longest = |column: usize| rows.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
     let need = |column: usize| names[column].chars().count().max(longest(column));
@@ -69,16 +70,19 @@ fn widths(names: &[String], rows: &[Vec<String>], terminal: Option<usize>) -> Ve
     let is_used = |column: &usize| rows.is_empty() || longest(*column) > 0;
     let mut widths: Vec<Option<usize>> =
         (0..names.len()).map(|column| is_used(&column).then(|| need(column))).collect();
-    let line = |widths: &[Option<usize>]| widths.iter().flatten().map(|width| width + 2).sum::<usize>();
-    while line(&widths) > room + 2 {
-        let shown = widths.iter().flatten().count();
-        if let Some(widest) = widths.iter_mut().flatten().max().filter(|width| **width > COLUMN_MIN) {
-            *widest -= 1;
-        } else if let Some(last) = widths.iter_mut().rev().find(|width| width.is_some()).filter(|_| shown > 1) {
-            *last = None;
-        } else {
-            break;
-        }
+    let line = |widths: &[Option<usize>], most: usize| {
+        widths.iter().flatten().map(|width| (*width).min(most) + 2).sum::<usize>().saturating_sub(2)
+    };
+    while line(&widths, COLUMN_MIN) > room
+        && widths.iter().flatten().count() > 1
+        && let Some(last) = widths.iter_mut().rev().find(|width| width.is_some())
+    {
+        *last = None;
+    }
+    while line(&widths, usize::MAX) > room
+        && let Some(widest) = widths.iter_mut().flatten().max().filter(|width| **width > 1)
+    {
+        *widest -= 1;
     }
     widths
 }
@@ -236,7 +240,7 @@ mod tests {
         let narrow = table(Some(40));
         assert!(narrow.lines().take(2).all(|line| line.chars().count() <= 40), "{narrow}");
         assert!(narrow.contains("0f9d") && narrow.contains("\u{2026}") && narrow.contains("(not shown: none;"));
-        let narrower = table(Some(20));
+        let narrower = table(Some(26));
         assert!(narrower.contains("(not shown: none, audit_id;"), "{narrower}");
     }
 }

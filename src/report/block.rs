@@ -27,7 +27,7 @@ pub fn block(revision: &Revision, style: Style) -> String {
         out,
         "{} {}  {}  {state}  {}",
         severity(incident.severity, style),
-        incident.last_seen,
+        super::moment(incident.last_seen),
         who,
         &incident.id.to_string()[..12]
     );

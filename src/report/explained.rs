@@ -25,9 +25,9 @@ pub fn explained(told: &Explained, style: Style) -> String {
         let incident = &last.incident;
         let _ = writeln!(out, "so incident {} is {} for {}", incident.id, incident.severity, who(incident));
         let _ = writeln!(out, "  {}", text::name(&incident.summary()));
-        let told = if last.notice.tell { "people were told" } else { "people were not told" };
-        let _ = writeln!(out, "  {told}: {}", last.notice.reason.words());
-        if let Some(said) = &incident.acknowledged {
+        let heard = if last.notice.tell { "people were told" } else { "people were not told" };
+        let _ = writeln!(out, "  {heard}: {}", last.notice.reason.words());
+        if let Some(said) = &told.acknowledged {
             let (owner, reason) = (text::name(&said.owner), text::name(&said.reason));
             let _ = writeln!(out, "  acknowledged by {owner} at {}: {reason}", said.at);
         }

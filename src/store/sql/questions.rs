@@ -49,7 +49,7 @@ const GENERATIONS: u32 = 8;
 
 /// A request of a path has no resource.
 const PATH: &str = "CASE WHEN resource IS NULL THEN uri END AS path";
-const REQUEST: &str = "principal, verb, api_group, resource, subresource, namespace, name, code, origin, \
+const REQUEST: &str = "principal, verb, api_group, resource, subresource, namespace, name, path, code, origin, \
 user_agent, credential_id, audit_id";
 const OPERATION: &str = "verb, api_group, resource, subresource, namespace";
 
@@ -96,8 +96,8 @@ impl Question {
         let requests = |condition: &str| {
             let within = within(window, "time");
             format!(
-                "SELECT min(time) AS time, {REQUEST}, {PATH} FROM events WHERE {condition}{within} \
-GROUP BY {REQUEST}, path ORDER BY 1, audit_id"
+                "SELECT min(time) AS time, {} FROM events WHERE {condition}{within} GROUP BY {REQUEST} ORDER BY 1, audit_id",
+                REQUEST.replacen("path", PATH, 1)
             )
         };
         let who = |condition: &str| {
@@ -166,9 +166,9 @@ fn object(resource: &str, namespace: &str, name: &str) -> String {
 }
 
 fn trail(credential: &str, window: &Window) -> String {
-    let columns = "time, principal, verb, resource, subresource, namespace, name, code, origin, user_agent, \
+    let columns = "time, principal, verb, resource, subresource, namespace, name, path, code, origin, user_agent, \
 credential_id, issued_credential_id, audit_id";
-    let columns = format!("{columns}, {PATH}");
+    let columns = columns.replacen("path", PATH, 1);
     let of = |how: &str| format!("SELECT DISTINCT {columns} FROM line JOIN events ON {how} = line.id");
     format!(
         "WITH RECURSIVE line(id, step) AS (SELECT {}, 0 UNION SELECT issued_credential_id, step + 1 FROM line JOIN events \
