@@ -149,7 +149,9 @@ fn logs_that_nobody_writes_to_are_refused() {
     let named = |logs: &[&Path]| {
         let mut command = Command::new(BINARY);
         command.args(["run", "--listen", "127.0.0.1:0", "--state"]).arg(dir.path().join("state"));
-        logs.iter().for_each(|log| drop(command.arg("--audit-log").arg(log)));
+        for log in logs {
+            command.arg("--audit-log").arg(log);
+        }
         command.output().unwrap()
     };
     let log = dir.path().join("audit.log");
