@@ -46,7 +46,7 @@ acts! {
     ShellInPod "starts a container that opens a shell to somewhere else" Execution ["T1609", "T1059"];
     Miner "starts what is named like a coin miner" Impact ["T1496", "T1204.003"];
     Tool "uses or names a tool of attackers and testers" Discovery ["T1613", "T1609"];
-    SystemFromOutside "calls from a public address, though it is no person's" CredentialAccess
+    SystemFromOutside "uses a machine's identity from a public address" CredentialAccess
         ["T1078.004", "T1528"];
     Bootstrap "uses a bootstrap token with another program than a kubelet's" CredentialAccess ["T1552"];
     KubeletReached "was reached, as a kubelet, by an account that may enter its pods" LateralMovement ["T1021", "T1609"];

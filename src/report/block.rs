@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 /// Findings shown of one incident, the gravest first.
 const FINDINGS_SHOWN: usize = 4;
-const STEPS_SHOWN: usize = 5;
+const STEPS_SHOWN: usize = 4;
 
 /// Several lines, the last one empty.
 #[must_use]
@@ -57,7 +57,7 @@ pub fn block(revision: &Revision, style: Style) -> String {
         let _ = writeln!(out, "         and {}", counted((once.len() - FINDINGS_SHOWN) as u64, "more finding"));
     }
     if before > 0 {
-        let _ = writeln!(out, "         besides {} told of before", counted(before as u64, "finding"));
+        let _ = writeln!(out, "         besides {}", counted(before as u64, "earlier finding"));
     }
     if incident.kind == Kind::Threat {
         let _ = writeln!(out, "         baseline: {}", incident.baseline);
