@@ -211,6 +211,7 @@ fn a_changed_configuration_is_taken_and_a_wrong_one_is_told() {
     fs::write(&config, "cluster: after\nlearning: {min_dais: 3}\n").unwrap();
     daemon.wait_for_metric("tokentrail_config_last_reload_successful", 0.0);
     fs::write(&config, "cluster: after\n").unwrap();
+    daemon.hang_up();
     daemon.wait_for_metric("tokentrail_config_last_reload_successful", 1.0);
     let log = sample();
     home.write_log(&log);
@@ -218,4 +219,23 @@ fn a_changed_configuration_is_taken_and_a_wrong_one_is_told() {
     daemon.terminate();
     let told = last_revisions(&home.incidents());
     assert!(!told.is_empty() && told.iter().all(|i| i["cluster"] == "after"));
+}
+
+#[test]
+fn a_log_that_gives_nothing_is_named_and_one_that_may_not_be_read_is_not_ready() {
+    let home = Home::new();
+    let mut daemon = Daemon::start(&home);
+    daemon.wait_until_caught_up();
+    let words = format!("[+]logs-readable ok: {}: there is no such file yet", home.log().display());
+    daemon.wait(&words, |d| d.get("/readyz?verbose").1.contains(&words));
+    // Root may read everything, but nobody can follow a link to itself.
+    let looped = home.path("loop");
+    std::os::unix::fs::symlink(&looped, &looped).unwrap();
+    let other = Home::new();
+    let log = looped.join("audit.log");
+    let mut withheld = Daemon::start_with(&other, &["--audit-log", log.to_str().unwrap()]);
+    withheld.wait_until_not_ready();
+    withheld.wait("its name", |d| d.get("/readyz").1.contains("[-]logs-readable failed: "));
+    home.write_log(b"{}\n");
+    daemon.wait("the log is there", |d| d.get("/readyz?verbose").1.contains("[+]logs-readable ok\n"));
 }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use tokentrail::base::{Span, Time};
 use tokentrail::detect::{Policy, detectors};
 use tokentrail::engine::{Engine, Output};
+use tokentrail::incident::{Incident, respond};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/detectors")
@@ -62,6 +63,39 @@ fn each_detector_speaks_of_its_hit_and_not_of_the_near_miss() {
         let expected = rows[0]["severity"].as_str().expect("a severity");
         assert_eq!(severities("hit"), BTreeSet::from([expected.to_owned()]), "{id}: the hit");
         assert_eq!(severities("near miss"), BTreeSet::new(), "{id}: the near miss");
+    }
+}
+
+/// The steps of the gravest incident of a fixture's hit.
+fn steps(id: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(folder().join(format!("{}.jsonl", id.replace('-', "_")))).expect("a fixture");
+    let rows: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).expect("a JSON line")).collect();
+    let lines: Vec<String> = lines(&rows[1..], "hit").into_iter().map(|(_, line)| line).collect();
+    let out = common::run(&Policy::default(), lines.iter().map(String::as_str));
+    let of = |i: &&Incident| i.detectors.iter().any(|d| d == id);
+    let gravest = common::last(&out).into_values().filter(of).max_by_key(|i| i.severity).expect("an incident");
+    respond::steps(gravest)
+}
+
+#[test]
+fn the_first_steps_fit_the_incident_and_destroy_evidence_last() {
+    for (id, wanted, unwanted) in [
+        ("token-secret-made", "kubectl delete secrets stay-key -n shelf", "kubectl delete pod"),
+        ("legacy-token", "service-account-token", "kubectl delete pod"),
+        ("minted-credential", "kubectl delete serviceaccount stock -n shelf", "pods"),
+        ("anonymous-access", "tokentrail who --from 192.0.2.7", "kubectl delete pod"),
+        ("unauthenticated-burst", "tokentrail who --from 192.0.2.77", "kubectl"),
+        ("credential-in-two-places", "quarantine=true", "field-selector"),
+        ("sensitive-operation", "tokentrail t", "field-selector"),
+        ("dangerous-request", "kubectl delete ", "field-selector"),
+    ] {
+        let steps = steps(id);
+        let has = |word: &str| steps.iter().any(|step| step.contains(word));
+        assert!(has(wanted) && !has(unwanted), "{id}: {steps:#?}");
+        assert!(steps[0].starts_with("tokentrail explain "), "{id}: {steps:#?}");
+        let ends = |step: &String| step.starts_with("kubectl delete ");
+        let first = steps.iter().position(ends).unwrap_or(steps.len());
+        assert!(steps[first..].iter().all(ends), "{id}: {steps:#?}");
     }
 }
 

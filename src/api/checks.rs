@@ -17,7 +17,8 @@ pub(super) fn answer(name: &str, checks: &[Check], query: &str) -> (StatusCode, 
     for (check, outcome) in checks {
         let _ = match outcome {
             _ if excluded(check) => writeln!(lines, "[+]{check} excluded: ok"),
-            Ok(()) => writeln!(lines, "[+]{check} ok"),
+            Ok(note) if note.is_empty() => writeln!(lines, "[+]{check} ok"),
+            Ok(note) => writeln!(lines, "[+]{check} ok: {}", clean(note)),
             Err(reason) => {
                 fine = false;
                 writeln!(lines, "[-]{check} failed: {}", clean(reason))

@@ -165,6 +165,12 @@ fn escape_control(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `1 finding`, `2 findings`.
+#[must_use]
+pub fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// For Slack's text fields, where these three begin mentions and links.
 #[must_use]
 pub fn slack(text: &str) -> String {

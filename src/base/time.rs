@@ -219,11 +219,16 @@ impl fmt::Display for Span {
             i64::MIN..=-1 => write!(f, "-{}", Span(-self.0)),
             0 => write!(f, "{}ms", self.0 / 1000),
             1..60 => write!(f, "{s}s"),
-            60..3600 => write!(f, "{}m {}s", s / 60, s % 60),
-            3600..86_400 => write!(f, "{}h {}m", s / 3600, s / 60 % 60),
-            _ => write!(f, "{}d {}h", s / 86_400, s / 3600 % 24),
+            60..3600 => parts(f, s / 60, "m", s % 60, "s"),
+            3600..86_400 => parts(f, s / 3600, "h", s / 60 % 60, "m"),
+            _ => parts(f, s / 86_400, "d", s / 3600 % 24, "h"),
         }
     }
+}
+
+/// A second part of nothing is left out.
+fn parts(f: &mut fmt::Formatter<'_>, whole: i64, unit: &str, rest: i64, of: &str) -> fmt::Result {
+    if rest == 0 { write!(f, "{whole}{unit}") } else { write!(f, "{whole}{unit} {rest}{of}") }
 }
 
 impl fmt::Debug for Span {

@@ -1,6 +1,7 @@
 //! When a baseline is worth believing.
 
 use super::Account;
+use crate::base::text::counted;
 use crate::base::{Span, Time};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -66,6 +67,7 @@ impl fmt::Display for Maturity {
         if self.events == 0 {
             return f.write_str("never seen before");
         }
-        write!(f, "{}: known since {}, {} events on {} days", self.label(), self.since, self.events, self.days)
+        let (events, days) = (counted(self.events, "event"), counted(self.days.into(), "day"));
+        write!(f, "{}: known since {}, {events} on {days}", self.label(), self.since)
     }
 }

@@ -3,11 +3,12 @@
 //! Refuses to change the state itself: the daemon may hold it, and everything that changes it goes through the engine.
 
 use super::AckArgs;
-use crate::base::Digest;
+use crate::base::{Digest, text};
 use crate::daemon::commands;
 use crate::engine::{Ack, Command, Room};
 use crate::store::ReadOnly;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -48,19 +49,23 @@ fn find(state: &Path, wanted: &str) -> Result<Digest> {
     let recovered = store.load()?;
     let mut found = Vec::new();
     for row in recovered.incidents()? {
-        let id = row?.id();
-        if id.to_string().starts_with(&wanted) {
-            found.push(id);
+        let row = row?;
+        if row.id().to_string().starts_with(&wanted) {
+            found.push((row.id(), row.value().to_vec()));
         }
     }
-    let incident = match found.as_slice() {
-        [only] => *only,
+    let (incident, json) = match found.as_slice() {
+        [only] => only,
         [] => bail!("there is no incident {wanted} in {}; `tokentrail query` lists them", state.display()),
         _ => bail!("{} incidents begin with {wanted}; give more of the id", found.len()),
     };
+    let stored: Value = serde_json::from_slice(json).context("reading the incident")?;
+    if let Some(owner) = stored["acknowledged"]["owner"].as_str() {
+        bail!("incident {incident} was acknowledged before, by {}", text::name(owner));
+    }
     for row in recovered.records(Room::Lessons as u8)? {
         if row?.key() == incident.0 {
-            return Ok(incident);
+            return Ok(*incident);
         }
     }
     bail!(

@@ -6,9 +6,11 @@ use super::Shape;
 use super::query::{answer_with, limits};
 use crate::base::{Span, Time};
 use crate::store::history::read_manifest;
-use crate::store::sql::{Question, Window};
+use crate::store::sql::{self, Question, Window};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
+use rusqlite::types::ValueRef;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// Where, when and how; the same for every question.
@@ -113,17 +115,67 @@ pub(super) fn ask(ask: Ask) -> Result<()> {
         Ask::TokensIssued(asked) => (Question::TokensIssued, asked),
         Ask::Coverage(asked) => (Question::Coverage, asked),
     };
-    let statement = question.sql(&asked.window()?);
+    let window = asked.window()?;
     if asked.sql {
-        println!("{statement}");
+        println!("{}", question.sql(&window));
         return Ok(());
     }
-    answer_with(asked.output, &asked.state, &statement, limits(asked.timeout)).map(drop)
+    let cost = answer_with(asked.output, &asked.state, &question.sql(&window), limits(asked.timeout))?;
+    if cost.rows == 0 {
+        say_why_empty(&question, &asked)
+    } else if cost.rows >= window.limit {
+        say_what_is_left(&question, &window, &asked)
+    } else {
+        Ok(())
+    }
+}
+
+/// An answer that was cut looks like a whole one.
+fn say_what_is_left(question: &Question, window: &Window, asked: &Asked) -> Result<()> {
+    let mut all = Rows::default();
+    sql::query(&asked.state, &question.count(window), limits(asked.timeout), &mut all)?;
+    let all = all.last.unwrap_or_default().max(0).unsigned_abs();
+    if all > window.limit {
+        eprintln!("{} of {all} rows: narrow with --since and --until, or raise --limit", window.limit);
+    }
+    Ok(())
+}
+
+/// A name that was mistyped looks like one that did nothing.
+fn say_why_empty(question: &Question, asked: &Asked) -> Result<()> {
+    let Some((subject, statement)) = question.subject() else { return Ok(()) };
+    let mut known = Rows::default();
+    sql::query(&asked.state, &statement, limits(asked.timeout), &mut known)?;
+    match known.last {
+        None => eprintln!("no row: there is no {subject} in this history"),
+        Some(_) => eprintln!("no row: {subject} is in this history, but not in this window"),
+    }
+    Ok(())
+}
+
+/// The number of the last row.
+#[derive(Default)]
+struct Rows {
+    last: Option<i64>,
+}
+
+impl sql::Answer for Rows {
+    fn columns(&mut self, _: &[&str]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()> {
+        self.last = values.first().and_then(|value| value.as_i64().ok());
+        Ok(())
+    }
 }
 
 fn subject(from: Option<String>, used: Option<String>, touched: Option<String>) -> Result<Question> {
     Ok(match (from, used, touched) {
-        (Some(origin), ..) => Question::WhoFrom { origin },
+        (Some(origin), ..) => match origin.parse::<IpAddr>() {
+            Ok(ip) => Question::WhoFrom { origin: ip.to_string() },
+            Err(_) => bail!("--from {origin:?} is no address: write one such as 203.0.113.9 or 2001:db8::9"),
+        },
         (_, Some(credential), _) => Question::WhoUsed { credential },
         (.., touched) => {
             let touched = touched.unwrap_or_default();
@@ -150,7 +202,22 @@ fn principal(account: &str) -> String {
 impl Asked {
     fn window(&self) -> Result<Window> {
         let at = |text: &Option<String>| text.as_deref().map(|text| time(&self.state, text)).transpose();
-        Ok(Window { since: at(&self.since)?, until: at(&self.until)?, limit: self.limit })
+        let (since, until) = (at(&self.since)?, at(&self.until)?);
+        not_empty(since, until)?;
+        Ok(Window { since, until, limit: self.limit })
+    }
+}
+
+/// # Errors
+/// Nothing can lie in the window.
+pub(super) fn not_empty(since: Option<Time>, until: Option<Time>) -> Result<()> {
+    match (since, until) {
+        (Some(since), Some(until)) if since > until => {
+            bail!(
+                "the window is empty: it begins at {since} and ends before that, at {until}; spans count back, so --since has the longer one"
+            )
+        }
+        _ => Ok(()),
     }
 }
 

@@ -22,6 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const RECORDED_EVERY: u32 = 2 * 86_400;
 
 pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode> {
+    let listener = run::listen(args.listen)?;
     let home = tempfile::Builder::new().prefix("tokentrail-demo-").tempdir().context("no room for the demo's files")?;
     let log = home.path().join("audit.log");
     let mut config = Config::load(None)?;
@@ -45,7 +46,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode> {
             eprintln!("tokentrail: the demo's log could not be written: {error:#}");
         }
     });
-    run::start(&config, None)?;
+    run::start(&config, None, listener)?;
     home.close().context("the demo's files could not be removed")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -15,6 +15,7 @@ mod run;
 mod sink;
 
 use crate::detect::Severity;
+use crate::telemetry::logging::LEVELS;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
     /// How much to log on stderr: error, warn, info, debug, trace.
-    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL", value_parser = level)]
     log_level: String,
 }
 
@@ -283,10 +284,23 @@ fn severity(text: &str) -> Result<Severity, String> {
     Severity::parse(text).ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
 }
 
+fn level(text: &str) -> Result<String, String> {
+    let is_level = LEVELS.contains(&text.to_ascii_lowercase().as_str());
+    is_level.then(|| text.to_owned()).ok_or_else(|| format!("one of {}", LEVELS.join(", ")))
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(asked) => {
+            // Where nobody can be told, the code still says it.
+            let _ = asked.print();
+            // Not 2, clap's own: that is the code of incidents found.
+            return ExitCode::from(u8::from(asked.use_stderr()));
+        }
+    };
     crate::telemetry::logging::start(&cli.log_level);
     let done = match cli.command {
         Command::Run(args) => run::run(args),
@@ -308,9 +322,22 @@ pub fn main() -> ExitCode {
         if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_pipe)) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("tokentrail: {error:#}");
+        eprintln!("tokentrail: {}", in_one_line(&error));
         ExitCode::from(1)
     })
+}
+
+/// An error and its causes, each once: some name their cause in their own words.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 /// Colours where a person looks, and has not asked for none (no-color.org).

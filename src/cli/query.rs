@@ -45,7 +45,7 @@ pub(super) fn answer_with(shape: Shape, state: &Path, statement: &str, limits: S
     }
     let mut out = BufWriter::new(io::stdout());
     let mut answer: Box<dyn Answer + '_> = match shape {
-        Shape::Table => Box::new(TableOfRows::new(&mut out)),
+        Shape::Table => Box::new(TableOfRows::new(&mut out, columns())),
         Shape::Json => Box::new(JsonLines::new(&mut out)),
         Shape::Csv => Box::new(Csv::new(&mut out)),
         Shape::Parquet => Box::new(ParquetFile::new(&mut out)),
@@ -54,6 +54,11 @@ pub(super) fn answer_with(shape: Shape, state: &Path, statement: &str, limits: S
     drop(answer);
     out.flush()?;
     Ok(cost)
+}
+
+/// Of the terminal that the answer is for; `None` where it goes elsewhere.
+fn columns() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 fn schema(out: &mut dyn Write, shape: Shape) -> io::Result<()> {

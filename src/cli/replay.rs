@@ -58,18 +58,31 @@ impl Printer {
         }
         self.rows.sort_by_key(|i| (i.first_seen, i.id));
         let style = style(std::io::stdout().is_terminal());
-        self.out.write_all(report::table(&self.rows, style).as_bytes()).context("standard output")?;
+        let mut text = report::table(&self.rows, style);
         if self.left_out > 0 {
-            writeln!(self.out, "and {} more; -o json shows all", self.left_out).context("standard output")?;
+            text.push_str(&format!("and {} more; -o json shows all\n", self.left_out));
         }
-        self.out.flush().context("standard output")
+        self.print(&text)?;
+        read_or_enough(self.out.flush())
+    }
+
+    fn print(&mut self, text: &str) -> Result<()> {
+        read_or_enough(self.out.write_all(text.as_bytes()))
+    }
+}
+
+/// Who closed the pipe has read enough; the exit code still waits for the rest of the log.
+fn read_or_enough(written: std::io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("standard output"),
     }
 }
 
 impl Audience for Printer {
     fn incident(&mut self, incident: &Incident) -> Result<()> {
         match self.output {
-            Output::Json => writeln!(self.out, "{}", to_json(incident, None)).context("standard output")?,
+            Output::Json => self.print(&format!("{}\n", to_json(incident, None)))?,
             Output::Table if incident.severity < self.min_severity => {}
             Output::Table if self.rows.len() >= TABLE_LIMIT => self.left_out += 1,
             Output::Table => self.rows.push(incident.clone()),

@@ -6,11 +6,11 @@ use crate::config::{Config, Reloader};
 use crate::daemon::{self, Watch};
 use crate::incident::Revision;
 use crate::report;
-use crate::source::{WakeHandle, Waker};
+use crate::source::{self, WakeHandle, Waker};
 use crate::telemetry::Metrics;
 use anyhow::{Context, Result, bail};
 use std::io::{IsTerminal, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,22 +28,28 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     daemon.incidents = args.incidents.or(daemon.incidents.take());
     daemon.listen = args.listen.unwrap_or(daemon.listen);
     daemon.start = args.from.unwrap_or(daemon.start);
+    source::check(&daemon.audit_logs)?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    start(&config, Some(reloader))?;
+    start(&config, Some(reloader), listen(config.daemon.listen)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the daemon until SIGTERM or SIGINT, and prints what people are told of.
+/// # Errors
+/// The address is taken.
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+}
+
+/// Runs the daemon until SIGTERM or SIGINT, and prints what people are told of. SIGHUP means to look at the
+/// configuration at once, and the end where there is none to look at.
 ///
 /// # Errors
-/// The address is taken, the state cannot be opened, or a write failed.
-pub(super) fn start(config: &Config, reloader: Option<Reloader>) -> Result<()> {
-    let listen = config.daemon.listen;
-    let listener = TcpListener::bind(listen)
-        .with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
+/// The state cannot be opened, or a write failed.
+pub(super) fn start(config: &Config, reloader: Option<Reloader>, listener: TcpListener) -> Result<()> {
     let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(daemon::health(Instant::now())));
     let waker = Waker::new(&config.daemon.audit_logs);
-    let server = serve(listener, metrics.clone(), health.clone(), waker.handle())?;
+    let server = serve(listener, metrics.clone(), health.clone(), waker.handle(), reloader.is_some())?;
     let watch = Watch::new(metrics, health, config.daemon.account_series);
     let style = style(std::io::stdout().is_terminal());
     let told = daemon::run::run(config, reloader, waker, &watch, &mut |revision: &Revision| {
@@ -61,13 +67,21 @@ fn serve(
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     wake: WakeHandle,
+    reloads: bool,
 ) -> Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _entered = runtime.enter();
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let stopping = async move {
-        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => if reloads { wake.wake() } else { break },
+            }
+        }
         wake.stop();
     };
     tracing::info!("serving /metrics, /livez and /readyz on http://{}", listener.local_addr()?);

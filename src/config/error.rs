@@ -45,7 +45,7 @@ impl ConfigError {
         let location = error.without_snippet().location();
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let place = location.map(|l| (number(l.line()), number(l.column())));
-        let field = place.and_then(|(line, _)| place::at(text, line)).unwrap_or_default();
+        let field = place.and_then(|(line, column)| place::at(text, line, column)).unwrap_or_default();
         let (what, remedy) = worded(&error.without_snippet().to_string());
         ConfigError { file: file.to_owned(), problems: vec![Problem { file: None, field, what, remedy, place }] }
     }

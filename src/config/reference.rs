@@ -10,8 +10,8 @@ const HEAD: &str = "# Settings\n\n\
 <!-- Generated from the types: UPDATE_REFERENCE=1 cargo test --test reference -->\n\n\
 One YAML file: the one given with `--config`, else `/etc/tokentrail/tokentrail.yaml`, else the bundled\n\
 [`config/tokentrail.yaml`](../../config/tokentrail.yaml), which shows every setting with its default and when to\n\
-change it. Unknown settings are errors. Changes of the file take effect within seconds, but for `daemon` and\n\
-`limits`, which need a restart; a file with an error changes nothing.\n";
+change it. Unknown settings are errors. Changes of the file take effect within seconds (SIGHUP hurries it), but\n\
+for `daemon` and `limits`, which need a restart; a file with an error changes nothing.\n";
 
 /// The JSON schema of the file, for editors.
 #[must_use]

@@ -46,13 +46,9 @@ fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
     if logs.iter().any(|l| l.as_os_str().is_empty()) {
         say(found, "daemon.audit_logs", "a path is empty", "name the file that the API server writes");
     }
-    if logs.windows(2).any(|pair| pair[0] == pair[1]) {
-        say(
-            found,
-            "daemon.audit_logs",
-            "the same log is named twice",
-            "name each log once: its events would count twice",
-        );
+    if let Some(pair) = logs.windows(2).find(|pair| pair[0] == pair[1]) {
+        let what = format!("{} is named twice", pair[0].display());
+        say(found, "daemon.audit_logs", &what, "name each log once: its events would count twice");
     }
     if !LINE_BYTES.contains(&daemon.max_line_bytes) {
         let remedy = "set 65536 (64 KiB) to 268435456 (256 MiB); the default is 16777216";

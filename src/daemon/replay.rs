@@ -22,6 +22,9 @@ const STRIDE: u64 = 1 << 20;
 /// about as much as a thousand events per changed account, so it is worth some seconds of log.
 const COMMIT_BYTES: u64 = 256 << 20;
 
+/// Kinds of gaps that the summary tells.
+const GAPS_TOLD: usize = 5;
+
 /// What a replay saw, for the summary.
 #[derive(Default)]
 pub struct Summary {
@@ -31,6 +34,10 @@ pub struct Summary {
     pub judged: u64,
     pub malformed: [u64; Malformed::ALL.len()],
     pub gaps: u64,
+    /// The first kinds of them, in words, with how often.
+    pub first_gaps: Vec<(String, u64)>,
+    /// The state had read logs before.
+    pub resumed: bool,
     /// Incidents by severity, as they were last.
     pub incidents: [u64; Severity::ALL.len()],
     pub accounts: usize,
@@ -87,9 +94,10 @@ pub fn replay(
     if let Some(dir) = state {
         commands::take(dir, &mut pump);
     }
+    let resumed = !positions.offsets.is_empty();
     let mut archive = Archive::open(paths, positions, limits)?;
     let (mut committed, mut day) = (0, pump.engine.now().day());
-    let mut summary = Summary::default();
+    let mut summary = Summary { resumed, ..Summary::default() };
     let mut stories = Stories { open: BTreeMap::new() };
     loop {
         let done = archive.read(STRIDE, &stage_time, &mut |item| pump.take(0, &item));
@@ -144,6 +152,14 @@ fn count(summary: &mut Summary, batch: &Batch) {
     summary.events += batch.events;
     summary.judged += batch.out.judged;
     summary.gaps += batch.holes.len() as u64;
+    for hole in &batch.holes {
+        let words = format!("{}: {}", hole.kind, hole.detail);
+        if let Some((_, times)) = summary.first_gaps.iter_mut().find(|(gap, _)| *gap == words) {
+            *times += 1;
+        } else if summary.first_gaps.len() < GAPS_TOLD {
+            summary.first_gaps.push((words, 1));
+        }
+    }
     summary.exempted += batch.out.exempted;
     for (trouble, times) in &batch.out.troubles {
         match summary.troubles.iter_mut().find(|(t, _)| t == trouble) {

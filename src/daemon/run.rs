@@ -178,7 +178,7 @@ impl Session {
     /// As [`Keeper::commit`].
     pub fn turn(&mut self, reloader: Option<&mut Reloader>, watch: &Watch, tell: Tell<'_>) -> Result<()> {
         let now = self.ground.now();
-        self.read(now);
+        self.read(now, watch);
         self.tick(now);
         if now >= self.reload_at {
             self.reload(reloader, watch)?;
@@ -205,13 +205,14 @@ impl Session {
         self.caught_up && self.pump.batch.is_empty() && self.keeper.waiting() == 0 && !self.keeper.has_news()
     }
 
-    fn read(&mut self, now: Instant) {
+    fn read(&mut self, now: Instant, watch: &Watch) {
         let (mut caught_up, mut behind) = (true, 0);
         let events = self.pump.batch.events;
         for (source, follower) in (0..).zip(&mut self.followers) {
             let progress = follower.poll(now, BUDGET, &mut |item| self.pump.take(source, &item));
             caught_up &= progress.caught_up;
             behind += progress.bytes_behind;
+            watch.log(follower.path(), progress.absence);
         }
         if self.pump.batch.events > events {
             self.heard = now;

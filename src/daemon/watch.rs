@@ -4,12 +4,15 @@
 
 use super::Batch;
 use super::pump::Hole;
+use crate::base::text::counted;
 use crate::engine::{Answer, Command, Engine, Refusal};
 use crate::event::decode::Malformed;
 use crate::incident::{Incident, Reason, Revision, Status};
 use crate::sink::Tally;
+use crate::source::Absence;
 use crate::telemetry::{Accounts, Health, Metrics};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,6 +20,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const CAUGHT_UP: &str = "caught-up";
 /// Readiness: what is read can be committed.
 const STATE: &str = "state-writable";
+/// Readiness: no log is withheld from us. One that is not there yet is only noted.
+const LOGS: &str = "logs-readable";
+const WITHHELD: &str = "it is tried again; kube-apiserver writes it 0600 for root: run as its owner";
 /// Counting all baselines takes a walk over them.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 
@@ -24,13 +30,17 @@ pub struct Watch {
     metrics: Arc<Metrics>,
     health: Arc<Health>,
     counted: Mutex<Option<Instant>>,
+    /// Logs that give nothing to read, and why.
+    absent: Mutex<BTreeMap<PathBuf, Absence>>,
     accounts: Accounts,
 }
 
 /// The checks of readiness that a daemon has.
 #[must_use]
 pub fn health(now: Instant) -> Health {
-    Health::new(&[CAUGHT_UP, STATE], now)
+    let health = Health::new(&[CAUGHT_UP, STATE, LOGS], now);
+    health.set(LOGS, Ok(()));
+    health
 }
 
 impl Watch {
@@ -38,7 +48,35 @@ impl Watch {
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, health: Arc<Health>, account_series: usize) -> Watch {
         metrics.config_loaded(wall_clock());
-        Watch { metrics, health, counted: Mutex::new(None), accounts: Accounts::new(account_series) }
+        let (counted, absent) = (Mutex::new(None), Mutex::default());
+        Watch { metrics, health, counted, absent, accounts: Accounts::new(account_series) }
+    }
+
+    /// Whether a log gave anything to read, once a turn of the loop; changes are told.
+    pub fn log(&self, path: &Path, absence: Option<Absence>) {
+        let Ok(mut absent) = self.absent.lock() else { return };
+        if absent.get(path) == absence.as_ref() {
+            return;
+        }
+        let shown = path.display();
+        match &absence {
+            None => tracing::info!("{shown}: it can be read now"),
+            Some(Absence::NotThere) => tracing::warn!("{shown}: there is no such file; it is read as soon as there is"),
+            Some(Absence::Unreadable(why)) => tracing::error!("{why}; {WITHHELD}"),
+        }
+        match absence {
+            None => absent.remove(path),
+            Some(why) => absent.insert(path.to_owned(), why),
+        };
+        let (mut missing, mut withheld) = (Vec::new(), Vec::new());
+        for (path, absence) in absent.iter() {
+            match absence {
+                Absence::NotThere => missing.push(format!("{}: there is no such file yet", path.display())),
+                Absence::Unreadable(why) => withheld.push(format!("{why}; {WITHHELD}")),
+            }
+        }
+        let outcome = if withheld.is_empty() { Ok(missing.join(", ")) } else { Err(withheld.join(", ")) };
+        self.health.note(LOGS, outcome);
     }
 
     /// Once a turn of the loop.
@@ -86,7 +124,12 @@ impl Watch {
         metrics.exempted.inc_by(batch.out.exempted);
         for (trouble, times) in &batch.out.troubles {
             metrics.rule_errors.inc_by(*times);
-            tracing::warn!("rule {} had no answer at {times} events: {}", trouble.id, trouble.fault.words());
+            tracing::warn!(
+                "rule {} had no answer at {}: {}",
+                trouble.id,
+                counted(*times, "event"),
+                trouble.fault.words()
+            );
         }
         batch.out.answers.iter().for_each(answer);
         for (detector, severity) in &batch.out.findings {
@@ -156,7 +199,10 @@ fn answer(answer: &Answer) {
     let Command::Ack(ack) = &answer.command;
     let incident = ack.incident;
     match &answer.outcome {
-        Ok(kept) => tracing::info!("incident {incident} is acknowledged: {} words were taught", kept.taught),
+        Ok(kept) => {
+            let taught = counted(kept.taught.into(), "detail");
+            tracing::info!("incident {incident} is acknowledged: {taught} of what happened in it count as habit now");
+        }
         Err(Refusal::Repeated) => tracing::info!("incident {incident} was acknowledged before"),
         Err(Refusal::NothingToLearn) => tracing::error!(
             "incident {incident} cannot be acknowledged: it is not known, too old, or names nothing that a baseline learns"

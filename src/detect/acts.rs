@@ -45,8 +45,8 @@ acts! {
     MetadataByExec "asks the cloud's metadata service from a pod" CredentialAccess ["T1552.005", "T1609"];
     ShellInPod "starts a container that opens a shell to somewhere else" Execution ["T1609", "T1059"];
     Miner "starts what is named like a coin miner" Impact ["T1496", "T1204.003"];
-    Tool "is or names a tool of attackers and testers" Discovery ["T1613", "T1609"];
-    SystemFromOutside "uses an identity of the system from a public address" CredentialAccess
+    Tool "uses or names a tool of attackers and testers" Discovery ["T1613", "T1609"];
+    SystemFromOutside "uses a machine's identity from a public address" CredentialAccess
         ["T1078.004", "T1528"];
     Bootstrap "uses a bootstrap token with another program than a kubelet's" CredentialAccess ["T1552"];
     KubeletReached "was reached, as a kubelet, by an account that may enter its pods" LateralMovement ["T1021", "T1609"];

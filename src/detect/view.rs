@@ -139,10 +139,16 @@ impl View<'_> {
         matches!(self.origin.class, Class::OtherPod | Class::OtherNode)
     }
 
+    /// An operation of this account, for people.
+    #[must_use]
+    pub fn in_words(&self, operation: &str) -> String {
+        operations::in_words(operation, !self.event.principal.namespace().is_empty())
+    }
+
     /// A few words on what the account does otherwise.
     #[must_use]
     pub fn usual_operations(&self) -> String {
-        let most: Vec<String> = self.account.operations.most(3).into_iter().map(operations::in_words).collect();
+        let most: Vec<String> = self.account.operations.most(3).into_iter().map(|key| self.in_words(key)).collect();
         match self.account.operations.len() {
             0 => "no operation is known of it".to_owned(),
             1 => format!("it only does: {}", most.join(", ")),

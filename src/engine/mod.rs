@@ -235,6 +235,7 @@ impl Engine {
                 user_agent: "",
                 baseline: crate::baseline::Maturity { mature: false, since: b.at, days: 0, events: 0 },
                 digest: &|| b.digest,
+                event: None,
             };
             out.findings.push((b.finding.detector.name(), b.finding.severity));
             self.correlator.arrive(std::slice::from_ref(&b.finding), &arrival, &self.policy, &mut out.revisions);
@@ -258,6 +259,7 @@ impl Engine {
             user_agent: event.user_agent,
             baseline: seen.maturity,
             digest: &|| digest_of(event),
+            event: Some(event),
         };
         let joined = self.correlator.arrive(findings, &arrival, &self.policy, &mut out.revisions);
         for (finding, incident) in findings.iter().zip(joined) {

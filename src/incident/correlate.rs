@@ -8,6 +8,7 @@ use super::{Acknowledgement, Evidence, Incident, Kind, LIST_LIMIT, Notice, Reaso
 use crate::base::{Digest, Span, Time};
 use crate::baseline::Maturity;
 use crate::detect::{Finding, Policy, Severity, Tactic};
+use crate::event::AuditEvent;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
@@ -30,6 +31,8 @@ pub struct Arrival<'a> {
     pub baseline: Maturity,
     /// The digest of the event: part of the id of the incident that it opens.
     pub digest: &'a dyn Fn() -> Digest,
+    /// `None` where it is what could not be seen.
+    pub event: Option<&'a AuditEvent<'a>>,
 }
 
 /// One revision of one incident, as it was when it was made.
@@ -203,7 +206,7 @@ impl Correlator {
         }
         incident.first_seen = incident.first_seen.min(arrival.at);
         incident.last_seen = incident.last_seen.max(arrival.at);
-        revised |= incident.add(finding, policy.capped(finding.detector.id(), finding.severity), arrival.at);
+        revised |= incident.add(finding, policy.capped(finding.detector.id(), finding.severity), arrival);
         let detector = incident.detectors.iter().position(|d| d == finding.detector.id()).unwrap_or(0);
         if let Some((culprit, audit_id)) = &finding.culprit {
             incident.evidence.add(audit_id, detector);

@@ -6,6 +6,7 @@ mod correlate;
 mod evidence;
 mod json;
 mod notice;
+mod remedy;
 pub mod respond;
 
 pub use correlate::{Arrival, Correlator, Memory, Revision};
@@ -63,7 +64,7 @@ pub struct Told {
     pub expected: String,
     pub observed: String,
     pub novelty: Option<Novelty>,
-    /// What the operator's rule says a responder should do.
+    /// What a responder can do about it: the words of the operator's rule, and commands about the event.
     pub respond: Vec<String>,
     pub count: u32,
     pub first_seen: Time,
@@ -144,6 +145,8 @@ impl Incident {
         };
         let gravest = self.findings.iter().max_by_key(|t| (t.severity, std::cmp::Reverse(t.first_seen)));
         match gravest {
+            // Its title names the log.
+            Some(told) if self.kind == Kind::Visibility => format!("{}: {}", told.title, told.observed),
             Some(told) => format!("{who}: {}: {}", told.title, told.observed),
             None => who,
         }
@@ -165,7 +168,7 @@ impl Incident {
     }
 
     /// Adds a finding; true if the incident changed in a way that makes a revision.
-    fn add(&mut self, finding: &Finding, severity: Severity, at: Time) -> bool {
+    fn add(&mut self, finding: &Finding, severity: Severity, arrival: &Arrival<'_>) -> bool {
         let new_detector = !self.detectors.iter().any(|d| d == finding.detector.id());
         if new_detector {
             self.detectors.push(finding.detector.name());
@@ -173,22 +176,26 @@ impl Incident {
         for technique in finding.techniques() {
             push_bounded(&mut self.techniques, technique, 2 * LIST_LIMIT);
         }
-        self.tell(finding, severity, at);
+        self.tell(finding, severity, arrival);
         let before = self.severity;
         self.severity = self.severity.max(self.earned()).max(severity);
         if self.severity >= Severity::Medium && self.detected_at.is_none() {
-            self.detected_at = Some(at);
+            self.detected_at = Some(arrival.at);
         }
         new_detector || self.severity > before
     }
 
-    fn tell(&mut self, finding: &Finding, severity: Severity, at: Time) {
+    fn tell(&mut self, finding: &Finding, severity: Severity, arrival: &Arrival<'_>) {
+        let at = arrival.at;
         let same =
             |t: &&mut Told| t.detector == finding.detector.id() && t.title == finding.title && t.severity >= severity;
         if let Some(told) = self.findings.iter_mut().find(same) {
             told.count = told.count.saturating_add(1);
             told.last_seen = told.last_seen.max(at);
         } else if self.findings.len() < FINDINGS_LIMIT {
+            let mut respond = finding.detector.respond().to_vec();
+            respond.extend(arrival.event.into_iter().flat_map(|event| remedy::of(event, finding.culprit.is_some())));
+            respond.retain(|step| !self.findings.iter().any(|told| told.respond.contains(step)));
             self.findings.push(Told {
                 detector: finding.detector.name(),
                 title: finding.title.clone(),
@@ -197,7 +204,7 @@ impl Incident {
                 expected: shortened(&finding.expected, SENTENCE_BYTES_MAX).into_owned(),
                 observed: shortened(&finding.observed, SENTENCE_BYTES_MAX).into_owned(),
                 novelty: finding.novelty,
-                respond: finding.detector.respond().to_vec(),
+                respond,
                 count: 1,
                 first_seen: at,
                 last_seen: at,

@@ -25,6 +25,22 @@ pub enum Reason {
     Acknowledged,
 }
 
+impl Reason {
+    /// Why people are told of a revision, or why not.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Reason::Opened => "it reached the severity that people are told of",
+            Reason::Escalated => "it became more severe",
+            Reason::Ended => "it ended, and they knew of it",
+            Reason::BelowThreshold => "it is below the severity that people are told of",
+            Reason::NothingNew => "it is more of the same",
+            Reason::Silenced => "a silence holds",
+            Reason::Acknowledged => "it was called normal",
+        }
+    }
+}
+
 /// The decision on one revision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Notice {

@@ -6,45 +6,81 @@ use super::{Incident, Kind};
 use crate::base::text::{self, shell_quote};
 use crate::event::Principal;
 
-/// In the order in which a responder would take them.
+/// Principals that steps are given for.
+const PRINCIPALS: usize = 3;
+/// Most steps.
+const STEPS_MAX: usize = 24;
+
+/// In the order in which a responder would take them: look, keep, undo; what ends something comes last.
 #[must_use]
 pub fn steps(incident: &Incident) -> Vec<String> {
     if incident.kind == Kind::Visibility {
         return vec!["check the API server's --audit-log-* flags, its audit policy and the disk of the log".to_owned()];
     }
     let mut steps: Vec<String> = Vec::new();
-    for step in incident.findings.iter().flat_map(|told| &told.respond) {
-        if !steps.contains(step) {
-            steps.push(step.clone());
-        }
+    questions(incident, &mut steps);
+    for principal in incident.principals.iter().take(PRINCIPALS) {
+        rights(principal, &mut steps);
     }
-    for principal in incident.principals.iter().take(3) {
-        match Principal::parse(principal) {
-            Principal::ServiceAccount { namespace, name } => service_account(namespace, name, &mut steps),
-            Principal::Node { name } => steps.push(format!("kubectl cordon {}", shell_quote(name))),
-            Principal::User { name } => {
-                steps.push(format!("kubectl auth can-i --list --as={}", shell_quote(name)));
-            }
-            Principal::Anonymous | Principal::Nobody => {}
-        }
-    }
-    for id in incident.credentials.iter().filter(|c| c.starts_with("JTI=")).take(1) {
-        steps.push(format!("grep -F {} AUDIT_LOG", shell_quote(id)));
-    }
+    steps.extend(incident.findings.iter().flat_map(|told| &told.respond).cloned());
     if let Some(id) = incident.evidence.audit_ids().next() {
         steps.push(format!("grep -F {} AUDIT_LOG", shell_quote(id)));
     }
-    steps.into_iter().map(|step| text::clean(&step).into_owned()).collect()
+    let ends = |step: &String| step.starts_with("kubectl delete ");
+    let (last, mut steps): (Vec<String>, Vec<String>) = steps.into_iter().partition(ends);
+    steps.truncate(STEPS_MAX - last.len().min(STEPS_MAX / 2));
+    steps.extend(last);
+    steps.truncate(STEPS_MAX);
+    let mut once: Vec<String> = Vec::new();
+    // What stands after a command says only why.
+    let command = |step: &str| step.split("  #").next().unwrap_or_default().to_owned();
+    for step in steps {
+        let step = text::name(&step).into_owned();
+        if !once.iter().any(|known| command(known) == command(&step)) {
+            once.push(step);
+        }
+    }
+    once
 }
 
-fn service_account(namespace: &str, name: &str, steps: &mut Vec<String>) {
-    let (ns, sa) = (shell_quote(namespace), shell_quote(name));
-    let who = shell_quote(&format!("system:serviceaccount:{namespace}:{name}"));
-    let field = shell_quote(&format!("spec.serviceAccountName={name}"));
-    steps.push(format!("kubectl get pods -n {ns} --field-selector {field} -o wide"));
-    steps.push(format!("kubectl auth can-i --list --as={who} -n {ns}"));
-    steps.push(format!("kubectl delete pods -n {ns} --field-selector {field}  # its tokens die with its pods"));
-    steps.push(format!(
-        "kubectl delete serviceaccount {sa} -n {ns}  # ends unbound and Secret tokens as well; re-create it afterwards"
-    ));
+/// What history says of it.
+fn questions(incident: &Incident, steps: &mut Vec<String>) {
+    let id = incident.id.to_string();
+    steps.push(format!("tokentrail explain {}", text::cut(&id, 12)));
+    let token = incident.credentials.iter().find(|id| id.starts_with("JTI="));
+    match (token, Principal::parse(&incident.principal)) {
+        (Some(id), _) => steps.push(format!("tokentrail trail {}", shell_quote(id))),
+        (None, Principal::Anonymous | Principal::Nobody) => {}
+        (None, principal) => {
+            let account = match principal {
+                Principal::ServiceAccount { namespace, name } => format!("{namespace}/{name}"),
+                other => other.to_string(),
+            };
+            let since = incident.first_seen;
+            steps.push(format!("tokentrail timeline {} --since {since}", shell_quote(&account)));
+        }
+    }
+    if matches!(Principal::parse(&incident.principal), Principal::Anonymous | Principal::Nobody) {
+        for origin in incident.origins.iter().take(1) {
+            steps.push(format!("tokentrail who --from {}", shell_quote(origin)));
+        }
+    }
+}
+
+/// What else the caller could do.
+fn rights(principal: &str, steps: &mut Vec<String>) {
+    let who = shell_quote(principal);
+    match Principal::parse(principal) {
+        Principal::ServiceAccount { namespace, .. } => {
+            steps.push(format!("kubectl auth can-i --list --as={who} -n {}", shell_quote(namespace)));
+        }
+        Principal::Node { name } => steps.push(format!("kubectl cordon {}", shell_quote(name))),
+        Principal::User { .. } => steps.push(format!("kubectl auth can-i --list --as={who}")),
+        Principal::Anonymous => {
+            steps.push(
+                "kubectl get clusterrolebindings -o wide | grep -E 'system:(anonymous|unauthenticated)'".to_owned(),
+            );
+        }
+        Principal::Nobody => {}
+    }
 }

@@ -1,13 +1,13 @@
 //! One revision of an incident in full: who, what was expected, what was seen, what to do.
 
 use super::{Style, severity};
-use crate::base::text;
-use crate::incident::{Kind, Reason, Revision, Status, respond};
+use crate::base::text::{self, counted};
+use crate::incident::{Kind, Reason, Revision, Status, Told, respond};
 use std::fmt::Write;
 
 /// Findings shown of one incident, the gravest first.
 const FINDINGS_SHOWN: usize = 4;
-const STEPS_SHOWN: usize = 3;
+const STEPS_SHOWN: usize = 4;
 
 /// Several lines, the last one empty.
 #[must_use]
@@ -27,27 +27,49 @@ pub fn block(revision: &Revision, style: Style) -> String {
         out,
         "{} {}  {}  {state}  {}",
         severity(incident.severity, style),
-        incident.last_seen,
+        super::moment(incident.last_seen),
         who,
         &incident.id.to_string()[..12]
     );
     let mut told: Vec<_> = incident.findings.iter().collect();
     told.sort_by_key(|t| (std::cmp::Reverse(t.severity), t.first_seen));
-    for finding in told.iter().take(FINDINGS_SHOWN) {
-        let times = if finding.count > 1 { format!("  ({} times)", finding.count) } else { String::new() };
+    // One that became graver stands there twice.
+    let mut once: Vec<(&Told, u64)> = Vec::new();
+    for told in told {
+        match once.iter_mut().find(|(o, _)| (&o.detector, &o.title) == (&told.detector, &told.title)) {
+            Some((_, count)) => *count += u64::from(told.count),
+            None => once.push((told, told.count.into())),
+        }
+    }
+    // Who hears of an escalation heard the rest before.
+    let is_news = |(told, _): &(&Told, u64)| told.first_seen >= incident.last_seen;
+    let before = match notice.reason == Reason::Escalated && once.iter().any(is_news) {
+        true => once.extract_if(.., |one| !is_news(one)).count(),
+        false => 0,
+    };
+    for (finding, count) in once.iter().take(FINDINGS_SHOWN) {
+        let times = if *count > 1 { format!("  ({count} times)") } else { String::new() };
         let _ = writeln!(out, "         {} [{}]{times}", text::name(&finding.title), finding.detector);
         let _ = writeln!(out, "           expected: {}", text::name(&finding.expected));
         let _ = writeln!(out, "           observed: {}", text::name(&finding.observed));
     }
-    if told.len() > FINDINGS_SHOWN {
-        let _ = writeln!(out, "         and {} findings more", told.len() - FINDINGS_SHOWN);
+    if once.len() > FINDINGS_SHOWN {
+        let _ = writeln!(out, "         and {}", counted((once.len() - FINDINGS_SHOWN) as u64, "more finding"));
+    }
+    if before > 0 {
+        let _ = writeln!(out, "         besides {}", counted(before as u64, "earlier finding"));
     }
     if incident.kind == Kind::Threat {
         let _ = writeln!(out, "         baseline: {}", incident.baseline);
     }
     if incident.status != Status::Resolved {
-        for step in respond::steps(incident).iter().take(STEPS_SHOWN) {
+        let steps = respond::steps(incident);
+        for step in steps.iter().take(STEPS_SHOWN) {
             let _ = writeln!(out, "         respond:  {step}");
+        }
+        if steps.len() > STEPS_SHOWN {
+            let more = counted((steps.len() - STEPS_SHOWN) as u64, "more step");
+            let _ = writeln!(out, "         and {more}, in `respond` of the incident as JSON");
         }
     }
     out.push('\n');

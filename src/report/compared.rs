@@ -16,12 +16,14 @@ pub fn compared(done: &Backtest, style: Style) -> String {
     for pair in done.pairs.iter().filter(|pair| pair.verdict != Verdict::Same) {
         put_pair(&mut out, pair, style);
     }
-    let days = (done.until.since(done.since).as_seconds().max(1) as f64) / 86_400.0;
-    let _ = writeln!(out, "incidents that people are told of, by detector ({days:.1} days)");
-    let _ = writeln!(out, "{:32} {:>8} {:>8}  {:>8} {:>8}", "", "was", "would be", "a day", "a day");
+    let window = done.until.since(done.since);
+    let days = window.as_seconds() as f64 / 86_400.0;
+    // Of less than a day nobody knows what a day would bring.
+    let rate = |n: u64| if days < 1.0 { "-".to_owned() } else { format!("{:.2}", n as f64 / days) };
+    let _ = writeln!(out, "incidents that people are told of, by detector, in {window}");
+    let _ = writeln!(out, "{:32} {:>8} {:>8}  {:>11} {:>14}", "", "was", "would be", "was a day", "would be a day");
     let mut line = |name: &str, was: u64, is: u64| {
-        let rate = |n: u64| n as f64 / days;
-        let _ = writeln!(out, "{name:32} {was:>8} {is:>8}  {:>8.2} {:>8.2}", rate(was), rate(is));
+        let _ = writeln!(out, "{name:32} {was:>8} {is:>8}  {:>11} {:>14}", rate(was), rate(is));
     };
     for (detector, (was, is)) in done.told_by_detector() {
         line(&detector, was, is);

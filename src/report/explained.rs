@@ -3,7 +3,7 @@
 //! Refuses to print a byte of the log that was not cleaned.
 
 use super::{Style, severity, who};
-use crate::base::text;
+use crate::base::text::{self, counted};
 use crate::daemon::rewind::explain::{Explained, Step, What};
 use crate::engine::Known;
 use crate::incident::{Status, to_json};
@@ -19,13 +19,18 @@ pub fn explained(told: &Explained, style: Style) -> String {
         put_step(&mut out, number, step, before, style);
     }
     if told.more_steps > 0 {
-        let _ = writeln!(out, "and {} steps more; their requests only add to the count\n", told.more_steps);
+        let _ = writeln!(out, "and {}; their requests only add to the count\n", counted(told.more_steps, "more step"));
     }
     if let Some(last) = &told.last {
         let incident = &last.incident;
         let _ = writeln!(out, "so incident {} is {} for {}", incident.id, incident.severity, who(incident));
         let _ = writeln!(out, "  {}", text::name(&incident.summary()));
-        let _ = writeln!(out, "  told: {} ({:?})", if last.notice.tell { "yes" } else { "no" }, last.notice.reason);
+        let heard = if last.notice.tell { "people were told" } else { "people were not told" };
+        let _ = writeln!(out, "  {heard}: {}", last.notice.reason.words());
+        if let Some(said) = &told.acknowledged {
+            let (owner, reason) = (text::name(&said.owner), text::name(&said.reason));
+            let _ = writeln!(out, "  acknowledged by {owner} at {}: {reason}", said.at);
+        }
     }
     out
 }
@@ -69,10 +74,10 @@ fn put_step(out: &mut String, number: usize, step: &Step, before: Option<&Step>,
     };
     let _ = writeln!(
         out,
-        "   => {} {change}: revision {}, {} requests, {}\n",
+        "   => {} {change}: revision {}, {}, {}\n",
         severity(incident.severity, style).trim_end(),
         incident.revision,
-        incident.evidence.count,
+        counted(incident.evidence.count.into(), "request"),
         incident.detectors.join(", ")
     );
 }
@@ -93,8 +98,7 @@ fn how_often(known: &Known) -> String {
     match &known.seen {
         None => "- never before".to_owned(),
         Some(seen) => {
-            let times = |n: u32, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
-            let (count, days) = (times(seen.count, "time"), times(u32::from(seen.days), "day"));
+            let (count, days) = (counted(seen.count.into(), "time"), counted(seen.days.into(), "day"));
             format!("- {count} on {days}, {} to {}", seen.first(), seen.last())
         }
     }

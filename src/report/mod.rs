@@ -16,7 +16,7 @@ pub use explained::{explained, explained_json};
 pub use summary::summary;
 pub use table::table;
 
-use crate::base::text;
+use crate::base::{Time, text};
 use crate::detect::Severity;
 use crate::incident::{Incident, Kind};
 
@@ -41,6 +41,11 @@ fn severity(severity: Severity, style: Style) -> String {
         Style::Plain => word,
         Style::Coloured => format!("\x1b[{code}m{word}\x1b[0m"),
     }
+}
+
+/// What could not be seen before the first event has no time of the log.
+fn moment(time: Time) -> String {
+    if time == Time::ZERO { "before any event".to_owned() } else { time.to_string() }
 }
 
 /// Whose story it is.

@@ -1,6 +1,6 @@
 //! Many incidents, a line each and a sentence below.
 
-use super::{Style, severity, who};
+use super::{Style, moment, severity, who};
 use crate::base::text;
 use crate::incident::Incident;
 use std::fmt::Write;
@@ -23,7 +23,7 @@ pub fn table(incidents: &[Incident], style: Style) -> String {
             out,
             "{} {:19}  {:10} {:width$}  {:>8}  {:12}  {}",
             severity(incident.severity, style),
-            &incident.first_seen.to_string().replace('T', " ")[..19],
+            text::cut(&moment(incident.first_seen).replace('T', " "), 19),
             incident.last_seen.since(incident.first_seen).to_string(),
             who(incident),
             incident.evidence.count,
@@ -32,6 +32,7 @@ pub fn table(incidents: &[Incident], style: Style) -> String {
         );
         let gravest = incident.findings.iter().max_by_key(|t| (t.severity, std::cmp::Reverse(t.first_seen)));
         if let Some(told) = gravest {
+            let _ = writeln!(out, "{:8} {}", "", text::name(&told.title));
             let _ = writeln!(out, "{:8} expected: {}", "", text::name(&told.expected));
             let _ = writeln!(out, "{:8} observed: {}", "", text::name(&told.observed));
         }

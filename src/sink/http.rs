@@ -147,10 +147,14 @@ fn asked(value: &str, now: SystemTime) -> Option<Duration> {
     value.parse().ok().map(Duration::from_secs).or_else(until)
 }
 
-/// The error and what is behind it, without the URL.
+/// The error and what is behind it, without the URL: of that, host and port are no secret.
 fn reason(error: reqwest::Error) -> String {
+    let host = error.url().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default())));
     let error = error.without_url();
-    let mut text = error.to_string();
+    let mut text = match host {
+        Some((host, Some(port))) => format!("{error} (to {host}:{port})"),
+        _ => error.to_string(),
+    };
     let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {
         let inner_text = inner.to_string();

@@ -95,10 +95,10 @@ impl Note {
         Some(Digest(number.to_be_bytes()))
     }
 
-    /// Whether it ended, or an operator silenced it: for whoever heard of it that is the end.
+    /// Whether it ended.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        matches!(self.status.as_str(), "resolved" | "silenced")
+        self.status == "resolved"
     }
 
     /// In one word: how it ended, else how severe it is.

@@ -57,7 +57,7 @@ fn card(note: &Note, max: usize) -> Value {
     let colour = match note.state() {
         "critical" | "high" => "Attention",
         "medium" => "Warning",
-        "resolved" | "silenced" => "Good",
+        "resolved" => "Good",
         _ => "Default",
     };
     let head = json!({ "text": cut(&format!("[{}] {title}", note.state()), max), "size": "Large",

@@ -41,6 +41,17 @@ pub struct Progress {
     pub bytes_behind: u64,
     /// The file being read, by the name it was opened under.
     pub reading: Option<PathBuf>,
+    /// Why no file is being read, if none is.
+    pub absence: Option<Absence>,
+}
+
+/// Why a log gives nothing to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absence {
+    /// No error: it is read as soon as it is there.
+    NotThere,
+    /// Path and error. It is tried again.
+    Unreadable(String),
 }
 
 /// One live log.
@@ -73,6 +84,12 @@ impl Follower {
         }
     }
 
+    /// The active file, as it was named.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads about `budget` bytes (at most one chunk more; opening a file costs 4 KiB of it) and hands out
     /// each item in order. Never fails: what cannot be read is a gap, told once and tried again. `now` must
     /// not go back; it decides only when to list the directory and when to try again.
@@ -93,7 +110,8 @@ impl Follower {
         }
         let bytes_behind = self.ledger.behind() + self.tail.as_ref().map_or(0, Tail::bytes_behind);
         let reading = self.tail.as_ref().map(|tail| tail.path.clone());
-        Progress { read_bytes, caught_up, bytes_behind, reading }
+        let absence = if self.tail.is_some() { None } else { self.survey.absence() };
+        Progress { read_bytes, caught_up, bytes_behind, reading, absence }
     }
 
     fn step(&mut self, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> Step {

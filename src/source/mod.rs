@@ -20,7 +20,8 @@ pub mod lines;
 pub mod wake;
 
 pub use archive::Archive;
-pub use follow::{Follower, Progress, Start};
+pub use follow::{Absence, Follower, Progress, Start};
+pub use rotated::check;
 pub use wake::{WakeHandle, Waker, Woken};
 
 use crate::base::Digest;
@@ -141,4 +142,12 @@ pub enum SourceError {
     Unreadable { path: PathBuf, error: io::Error },
     #[error("{path}: this directory holds no audit log; name the files themselves")]
     NoLogs { path: PathBuf },
+    #[error("{path}: this is a directory; name the log in it that the API server writes to, such as {path}/audit.log")]
+    Directory { path: PathBuf },
+    #[error(
+        "{path}: nobody writes to a {what} file; name {active}, the log that the API server writes to, or `replay` this one"
+    )]
+    Finished { path: PathBuf, what: &'static str, active: PathBuf },
+    #[error("{path}: this log is named twice; name it once")]
+    Twice { path: PathBuf },
 }

@@ -38,6 +38,30 @@ pub(super) fn set_of(active: &Path) -> io::Result<Vec<Member>> {
     Ok(in_order(list(&directory_of(active), &wanted)?))
 }
 
+/// Whether each of these can be followed: the paths of logs that are written to, which need not exist yet.
+///
+/// # Errors
+/// One is a directory or a file that is finished by its name, or two are the same.
+pub fn check(active: &[PathBuf]) -> Result<(), SourceError> {
+    // A path that is not there yet is what it is called.
+    let known: Vec<PathBuf> =
+        active.iter().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone())).collect();
+    for (nth, path) in active.iter().enumerate() {
+        let name = Name::parse(&path.file_name().unwrap_or_default().to_string_lossy());
+        let path = path.clone();
+        match (name.packed, name.rank) {
+            _ if path.is_dir() => return Err(SourceError::Directory { path }),
+            _ if known[..nth].contains(&known[nth]) => return Err(SourceError::Twice { path }),
+            (false, Rank::Active) => {}
+            (packed, _) => {
+                let what = if packed { "compressed" } else { "rotated" };
+                return Err(SourceError::Finished { active: path.with_file_name(name.base), path, what });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The directory a path lies in; `.` for a bare name.
 pub(super) fn directory_of(path: &Path) -> PathBuf {
     match path.parent() {
@@ -157,6 +181,20 @@ mod tests {
         let names: Vec<_> = set.iter().map(|m| m.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, [&format!("{old}.gz"), new, "audit.log"]);
         assert!(set_of(&dir.path().join("no/audit.log")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_writes_to_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("a.log"), "x").unwrap();
+        std::os::unix::fs::symlink(path("a.log"), path("b.log")).unwrap();
+        let refused = |paths: &[PathBuf]| check(paths).unwrap_err().to_string();
+        assert!(refused(&[dir.path().to_owned()]).contains("is a directory"));
+        assert!(refused(&[path("a.log.gz")]).contains("a.log, the log that"));
+        assert!(refused(&[path("a-2026-08-22T10-11-12.345.log")]).contains("a rotated file"));
+        assert!(refused(&[path("a.log"), path("b.log")]).starts_with(&*path("b.log").to_string_lossy()));
+        check(&[path("a.log"), path("later.log")]).unwrap();
     }
 
     #[test]

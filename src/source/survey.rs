@@ -5,7 +5,7 @@
 use super::first::{self, Stamp};
 use super::input::Packing;
 use super::rotated::{self, Member};
-use super::{GapKind, Item};
+use super::{Absence, GapKind, Item};
 use crate::base::Digest;
 use std::collections::HashMap;
 use std::fs::File;
@@ -42,6 +42,7 @@ impl Entry {
 }
 
 struct Trouble {
+    why: String,
     stamp: Option<Stamp>,
     retry_at: Instant,
     wait: Duration,
@@ -144,14 +145,24 @@ impl Survey {
         each: &mut dyn FnMut(Item<'_>),
     ) {
         let before = self.troubles.get(path);
+        let detail = format!("{}: {error}", path.display());
         if before.is_none() {
             let (file, offset) = (at.map(|at| at.0), at.map_or(0, |at| at.1));
-            let detail = format!("{}: {error}", path.display());
             each(Item::Gap { file, from: offset, to: offset, kind: GapKind::Unreadable, detail: &detail });
         }
         let wait = before.map_or(RETRY, |t| (t.wait * 2).min(RETRY_AT_MOST));
         let owed = before.is_none_or(|t| t.owed);
-        self.troubles.insert(path.to_owned(), Trouble { stamp, retry_at: now + wait, wait, owed });
+        self.troubles.insert(path.to_owned(), Trouble { why: detail, stamp, retry_at: now + wait, wait, owed });
+    }
+
+    /// Why the active file gives nothing, as of the last listing.
+    pub fn absence(&self) -> Option<Absence> {
+        let trouble =
+            self.troubles.get(&self.active).or_else(|| self.troubles.get(&rotated::directory_of(&self.active)));
+        match trouble {
+            Some(trouble) => Some(Absence::Unreadable(trouble.why.clone())),
+            None => (!self.known.contains_key(&self.active)).then_some(Absence::NotThere),
+        }
     }
 
     /// The path could be read after all.

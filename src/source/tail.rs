@@ -8,6 +8,7 @@ use super::lines::{Lines, Piece, What};
 use super::rotated::Member;
 use super::{GapKind, Item, Limits};
 use crate::base::Digest;
+use crate::base::text::counted;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -145,7 +146,7 @@ pub(super) fn hand_out(file: Option<Digest>, lines: &Lines, piece: &Piece, each:
         (What::Line(line), Some(file)) => each(Item::Line { file, from, to, bytes: lines.bytes(line) }),
         (What::TooLong(digest), Some(file)) => each(Item::TooLong { file, from, to, digest: *digest }),
         (What::Line(_) | What::TooLong(_), None) => {}
-        (What::Nul, _) => gap(GapKind::Nul, &format!("{} NUL bytes", to - from), each),
+        (What::Nul, _) => gap(GapKind::Nul, &counted(to - from, "NUL byte"), each),
         (What::Torn(digest), _) => {
             gap(GapKind::Torn, &format!("{} bytes of a line without an end, digest {digest}", to - from), each);
         }

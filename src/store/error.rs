@@ -23,8 +23,10 @@ pub enum StoreError {
         "{path:?} is damaged or not a tokentrail state ({detail}): restore it, or move it away to start from nothing"
     )]
     Corrupt { path: PathBuf, detail: String },
+    #[error("{dir:?} is an export, which has events only: ask the state directory that it was made of")]
+    EventsOnly { dir: PathBuf },
     /// Poisons; heals by [`super::Store::reopen`] when there is room.
-    #[error("no space left for {path:?}: free some, the state is reopened when there is room")]
+    #[error("no space left for {path:?}: free some; nothing that was committed is lost")]
     DiskFull { path: PathBuf },
     /// Poisons when it came from a commit.
     #[error("cannot {doing} {path:?}: {source}")]

@@ -6,6 +6,7 @@ use super::commit::{self, Commit, CommitReceipt};
 use super::dir::StateDir;
 use super::disk::{Disk, FileDisk, ModelDisk, begin_write, shared};
 use super::error::{Fault, StoreError};
+use super::history::MANIFEST;
 use super::recover::Recovered;
 use super::tables::check_format;
 use redb::{Database, ReadableDatabase, StorageBackend};
@@ -104,8 +105,9 @@ impl ReadOnly {
     /// Opens the state in `dir`, and changes nothing.
     ///
     /// # Errors
-    /// `Io` where there is none, `NewerFormat`, `Corrupt`: after a crash it has to be opened by the daemon first.
+    /// `Io` where there is none, `EventsOnly`, `NewerFormat`, `Corrupt`: after a crash it has to be opened by the daemon first.
     pub fn open(dir: &Path) -> Result<ReadOnly, StoreError> {
+        ReadOnly::expected(dir)?;
         let path = dir.join("state.redb");
         let open = || {
             let db = shared().open_read_only(&path).map_err(Fault::from)?;
@@ -120,6 +122,18 @@ impl ReadOnly {
             }
             Err(fault) => Err(Fault::at(fault, &path, "read")),
         }
+    }
+
+    /// Whether `dir` may hold more than events.
+    ///
+    /// # Errors
+    /// `EventsOnly`: it is an export.
+    pub(super) fn expected(dir: &Path) -> Result<(), StoreError> {
+        let is_there = |name: &str| dir.join(name).try_exists().unwrap_or(true);
+        if is_there(MANIFEST) && !is_there("state.redb") {
+            return Err(StoreError::EventsOnly { dir: dir.to_owned() });
+        }
+        Ok(())
     }
 
     /// A snapshot of everything.

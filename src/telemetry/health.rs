@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// The pump may be busy with one commit on a slow disk for so long before it counts as stalled.
 pub const STALL: Duration = Duration::from_secs(60);
 
-/// One check and, where it fails, the reason.
-pub type Check = (&'static str, Result<(), String>);
+/// One check with a note for who looks closer (often none), or the reason why it fails.
+pub type Check = (&'static str, Result<String, String>);
 
 /// Shared between the daemon, which sets it, and the server, which shows it.
 pub struct Health {
@@ -19,7 +19,7 @@ pub struct Health {
 
 struct State {
     beat: Instant,
-    ready: BTreeMap<&'static str, Result<(), String>>,
+    ready: BTreeMap<&'static str, Result<String, String>>,
 }
 
 impl Health {
@@ -38,6 +38,11 @@ impl Health {
 
     /// Sets a check of readiness; an unknown name is added.
     pub fn set(&self, check: &'static str, outcome: Result<(), String>) {
+        self.note(check, outcome.map(|()| String::new()));
+    }
+
+    /// As [`Health::set`], with a note where all is well.
+    pub fn note(&self, check: &'static str, outcome: Result<String, String>) {
         self.lock().ready.insert(check, outcome);
     }
 
@@ -45,8 +50,9 @@ impl Health {
     #[must_use]
     pub fn live(&self, now: Instant) -> Vec<Check> {
         let silent = now.saturating_duration_since(self.lock().beat);
-        let outcome = if silent < STALL { Ok(()) } else { Err(format!("no turn for {} seconds", silent.as_secs())) };
-        vec![("ping", Ok(())), ("pump", outcome)]
+        let outcome =
+            if silent < STALL { Ok(String::new()) } else { Err(format!("no turn for {} seconds", silent.as_secs())) };
+        vec![("ping", Ok(String::new())), ("pump", outcome)]
     }
 
     /// The checks of `/readyz` at a moment: those that were set, and those of `/livez`.

@@ -10,7 +10,10 @@ pub const LEVEL: &str = "TOKENTRAIL_LOG";
 /// `json` for one object a line; anything else is text.
 pub const FORMAT: &str = "TOKENTRAIL_LOG_FORMAT";
 
-/// Begins logging at a level (error, warn, info, debug, trace); a word that is none of them means info.
+/// Words of a level, the fewest lines first.
+pub const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+/// Begins logging at one of [`LEVELS`]; a word that is none of them means info.
 ///
 /// The second call of a process changes nothing.
 pub fn start(level: &str) {

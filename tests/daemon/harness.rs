@@ -235,6 +235,10 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    pub fn hang_up(&self) {
+        assert!(Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap().success());
+    }
+
     /// SIGTERM; true if it ended within five seconds and well.
     pub fn terminate(&mut self) -> bool {
         let pid = self.child.id().to_string();

@@ -33,14 +33,16 @@ pub fn key<'k>(operation: &Operation<'_>, out: &'k mut String) -> &'k str {
     out
 }
 
-/// The same for people: `list secrets across the cluster`.
+/// The same for people: `list secrets across the cluster`. Who has no namespace is in none that is another.
 #[must_use]
-pub fn in_words(key: &str) -> String {
+pub fn in_words(key: &str, has_namespace: bool) -> String {
     let Some((what, scope)) = key.split_once(" @") else { return key.to_owned() };
     let place = match scope {
         "own" => " in its own namespace",
-        "other" => " in another namespace",
-        "cluster" => " across the cluster",
+        "other" if has_namespace => " in another namespace",
+        "other" => " in a namespace",
+        // Only many at once lie across the cluster; one is an object that has no namespace.
+        "cluster" if what.starts_with("list ") || what.starts_with("deletecollection ") => " across the cluster",
         _ => "",
     };
     format!("{what}{place}")
@@ -69,6 +71,14 @@ mod tests {
 
     fn operation<'a>(verb: &'a str, group: &'a str, resource: &'a str, path: &'a str, scope: Scope) -> Operation<'a> {
         Operation { verb, group, resource, subresource: "", namespace: "", name: "", path, scope }
+    }
+
+    #[test]
+    fn places_are_said_where_there_are_any() {
+        assert_eq!(in_words("get pods @other", true), "get pods in another namespace");
+        assert_eq!(in_words("get pods @other", false), "get pods in a namespace");
+        assert_eq!(in_words("list secrets @cluster", true), "list secrets across the cluster");
+        assert_eq!(in_words("get nodes @cluster", true), "get nodes");
     }
 
     #[test]

@@ -69,6 +69,8 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ip {
+            // No baseline learns it as its own, so its class is that of strangers; its place is known all the same.
+            Some(ip) if ip.is_loopback() => write!(f, "{ip} (the API server's own host)"),
             Some(ip) => write!(f, "{ip} ({})", self.class.words()),
             None => f.write_str(self.class.words()),
         }

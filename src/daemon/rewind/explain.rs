@@ -6,7 +6,7 @@ use super::{before, start};
 use crate::base::{Digest, Time};
 use crate::engine::{Input, Output, Trace, VERSION};
 use crate::event::AuditEvent;
-use crate::incident::{Incident, Revision};
+use crate::incident::{Acknowledgement, Incident, Revision};
 use crate::store::{ReadOnly, Recovered};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub struct Explained {
     pub more_steps: u64,
     /// The last revision that the replay came to.
     pub last: Option<Revision>,
+    /// Who called it normal, as the state has it: an incident that was over gets no revision for that.
+    pub acknowledged: Option<Acknowledgement>,
 }
 
 /// One input that changed the incident.
@@ -70,7 +72,8 @@ pub fn explain(dir: &Path, id: &str) -> Result<Explained> {
     let snapshot = before(&recovered, first_seen)?;
     let (mut engine, mut tape) = start(dir, &recovered, snapshot)?;
     engine.trace();
-    let mut told = Explained { id, since: snapshot.time_max, ..Explained::default() };
+    let acknowledged = acknowledgement(&stored["acknowledged"]);
+    let mut told = Explained { id, since: snapshot.time_max, acknowledged, ..Explained::default() };
     let (mut out, mut evidence) = (Output::default(), None);
     let until = recovered.seq;
     let played = tape.play(until, &mut |seq, input| {
@@ -111,6 +114,11 @@ pub fn explain(dir: &Path, id: &str) -> Result<Explained> {
         );
     }
     Ok(told)
+}
+
+fn acknowledgement(stored: &Value) -> Option<Acknowledgement> {
+    let text = |field: &str| stored[field].as_str().map(str::to_owned);
+    Some(Acknowledgement { owner: text("owner")?, reason: text("reason")?, at: Time::parse(&text("at")?)? })
 }
 
 fn find(recovered: &Recovered<'_>, wanted: &str) -> Result<(Digest, Value)> {

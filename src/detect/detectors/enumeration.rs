@@ -21,6 +21,7 @@
 //! # Respond
 //! Treat the token as stolen: revoke it, look at which of the requests were allowed.
 
+use crate::base::text::counted;
 use crate::base::{Span, Time};
 use crate::baseline::features::probes::{Kind, Probe};
 use crate::detect::policy::Enumeration;
@@ -72,13 +73,14 @@ impl Tally {
 
     fn sentence(&self, window: Span) -> String {
         let parts = [
-            (self.denied + self.denied_sensitive, "kinds of request refused"),
-            (self.reviews, "questions for its own rights"),
-            (self.discovery, "discovery paths"),
-            (self.novel, "operations never done before"),
-            (self.secrets, "distinct secrets"),
+            (self.denied + self.denied_sensitive, "kind", " of request refused"),
+            (self.reviews, "question", " for its own rights"),
+            (self.discovery, "discovery path", ""),
+            (self.novel, "operation", " never done before"),
+            (self.secrets, "distinct secret", ""),
         ];
-        let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let some = parts.iter().filter(|(n, ..)| *n > 0);
+        let said: Vec<String> = some.map(|(n, one, rest)| counted((*n).into(), one) + rest).collect();
         format!("within {window}: {}", said.join(", "))
     }
 }

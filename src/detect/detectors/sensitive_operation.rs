@@ -24,8 +24,7 @@
 //! If nobody planned it: revoke the credential, undo the change (the incident has the object), narrow
 //! the role that allowed it.
 
-use super::dangerous_request::ACT;
-use crate::baseline::features::operations;
+use crate::base::text::counted;
 use crate::detect::acts::names_cloud_audience;
 use crate::detect::sensitive::Sensitive;
 use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
@@ -108,7 +107,7 @@ fn was_tried(view: &View<'_>) -> bool {
 
 /// Does this to many targets by trade: one more is no news.
 fn is_generalist(view: &View<'_>) -> bool {
-    let prefix = view.target.split(' ').next().unwrap_or("");
+    let prefix = kind_of(view.target);
     view.account.targets.iter().filter(|(t, s)| t.starts_with(prefix) && s.days > 1).count() >= 8
 }
 
@@ -159,17 +158,23 @@ fn expected(view: &View<'_>, sensitive: Sensitive) -> String {
         None => format!("this account is not known to {}; {}", verb_phrase(sensitive), view.usual_operations()),
         Some(seen) if view.target.is_empty() || view.target_seen.is_some() => {
             format!(
-                "{} is no habit yet: seen on {} days, {days} make one",
-                operations::in_words(view.operation),
-                seen.days
+                "{} is no habit yet: seen on {}, {days} days make one",
+                view.in_words(view.operation),
+                counted(seen.days.into(), "day")
             )
         }
         Some(_) => {
-            let targets = view.account.targets.most(9);
-            let known: Vec<&str> = targets.into_iter().filter(|t| !t.starts_with(ACT)).take(3).collect();
-            format!("{} is aimed at {}", operations::in_words(view.operation), list(&known))
+            let kind = kind_of(view.target);
+            let targets = view.account.targets.most(usize::MAX);
+            let known: Vec<&str> = targets.into_iter().filter(|t| kind_of(t) == kind).take(3).collect();
+            format!("{} is aimed at {}", view.in_words(view.operation), list(&known))
         }
     }
+}
+
+/// Targets that begin alike are targets of the same operations.
+fn kind_of(target: &str) -> &str {
+    target.split(' ').next().unwrap_or("")
 }
 
 fn list(words: &[&str]) -> String {
@@ -198,7 +203,8 @@ pub fn observed(view: &View<'_>) -> String {
     if !operation.namespace.is_empty() {
         out.push_str(&format!(" in namespace {}", operation.namespace));
     }
-    if !view.target.is_empty() {
+    let is_said = |word: &str| word == "of" || out.split([' ', '/']).any(|said| said == word);
+    if !view.target.split([' ', '/']).all(is_said) {
         out.push_str(&format!(", {}", view.target));
     }
     out.push_str(&format!(": {} ({})", event.outcome.words(), event.code));

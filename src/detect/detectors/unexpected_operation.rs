@@ -19,7 +19,6 @@
 //! # Respond
 //! Ask the owner whether the application changed; look at what else the account did in the incident.
 
-use crate::baseline::features::operations;
 use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
 
 pub const META: Meta = Meta {
@@ -46,7 +45,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         tactic: META.tactic,
         techniques: META.techniques,
         expected: view.usual_operations(),
-        observed: format!("{} for the first time", operations::in_words(view.operation)),
+        observed: format!("{} for the first time", view.in_words(view.operation)),
         also: None,
         culprit: None,
         novelty: Some(Novelty::Operation),

@@ -88,7 +88,6 @@ fn severity(severity: Severity) -> (u32, &'static str) {
 
 fn status(note: &Note) -> (u32, &'static str) {
     match note.status.as_str() {
-        "silenced" => (3, "Suppressed"),
         "resolved" => (4, "Resolved"),
         _ => (1, "New"),
     }

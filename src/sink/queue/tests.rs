@@ -156,21 +156,6 @@ fn who_did_not_hear_of_an_incident_is_told_with_the_next_revision() {
 }
 
 #[test]
-fn silencing_is_an_end_for_those_who_heard_and_no_news_for_others() {
-    let now = Instant::now();
-    let mut queue = queue(wide());
-    queue.push(0, note(1, 1, "open", "medium", true), now);
-    let _ = sent(&mut queue, now);
-    queue.answered(&Outcome::Delivered, now, 0);
-    queue.push(1, note(1, 2, "silenced", "medium", false), now);
-    queue.push(2, note(2, 1, "silenced", "medium", false), now);
-    queue.push(3, note(1, 3, "resolved", "medium", true), now);
-    assert_eq!((sent(&mut queue, now).status.as_str(), queue.depth()), ("silenced", 2));
-    queue.answered(&Outcome::Delivered, now, 0);
-    assert_eq!((queue.next(now), queue.next_row()), (Step::Idle, 4));
-}
-
-#[test]
 fn where_the_receiver_keeps_an_incident_is_remembered_over_revisions_and_restarts() {
     let now = Instant::now();
     let mut queue = queue(wide());

@@ -32,7 +32,9 @@ impl Durable {
         fs::rename(&self.unfinished, &self.whole)?;
         // The directory of the day may be new.
         for directory in self.whole.ancestors().skip(1).take(2) {
-            File::open(directory)?.sync_all()?;
+            // The parent of a bare name is where we are.
+            let is_here = directory.as_os_str().is_empty();
+            File::open(if is_here { Path::new(".") } else { directory })?.sync_all()?;
         }
         Ok((self.bytes, hex(self.hash)))
     }

@@ -20,6 +20,8 @@ pub struct Tape {
     dir: PathBuf,
     /// Files that are not open yet, by their first seq.
     files: VecDeque<Segment>,
+    /// First and last seq of every file, for messages.
+    spans: Vec<(u64, u64, String)>,
     open: Vec<Open>,
     inputs: VecDeque<(u64, StoredInput)>,
     /// The seq of the last input handed out.
@@ -42,7 +44,8 @@ impl Tape {
         let mut files: Vec<Segment> = segments.iter().filter(is_tape).cloned().collect();
         files.sort_by_key(|s| (s.seq_min, s.id));
         let inputs = inputs.into_iter().filter(|(seq, _)| *seq > from).collect();
-        Tape { dir: dir.to_owned(), files: files.into(), open: Vec::new(), inputs, at: from }
+        let spans = files.iter().map(|file| (file.seq_min, file.seq_max, file.path.clone())).collect();
+        Tape { dir: dir.to_owned(), files: files.into(), spans, open: Vec::new(), inputs, at: from }
     }
 
     /// Hands out what follows, up to and including `until`.
@@ -87,9 +90,15 @@ impl Tape {
         let files = self.files.front().map(|file| file.seq_min);
         let inputs = self.inputs.front().map(|(seq, _)| *seq);
         let missing = self.at + 1;
+        let holders = self.spans.iter().filter(|(from, to, _)| (*from..=*to).contains(&missing));
+        let holders: Vec<&str> = holders.map(|(.., path)| path.as_str()).collect();
+        let place = match holders.is_empty() {
+            true => String::new(),
+            false => format!("; {} should have it and is damaged: restore it", holders.join(" or ")),
+        };
         match rows.chain(files).chain(inputs).min() {
-            Some(next) => format!("history has a hole: inputs {missing} to {} are missing", next - 1),
-            None => format!("history ends before input {missing}"),
+            Some(next) => format!("history has a hole: inputs {missing} to {} are missing{place}", next - 1),
+            None => format!("history ends before input {missing}{place}"),
         }
     }
 }

@@ -13,6 +13,7 @@ mod words;
 pub use questions::{Question, Window};
 pub use words::{TABLES, Table};
 
+use super::ReadOnly;
 use super::error::StoreError;
 use super::history::MANIFEST;
 use files::{Tally, UNREADABLE};
@@ -54,6 +55,10 @@ pub enum SqlError {
     Memory(u64),
     #[error("there is no history in {0:?}: name the directory that `run --state` or `replay --state` keeps")]
     NoHistory(PathBuf),
+    #[error("the history in {0:?} cannot be read ({1}): run this as the user of the daemon")]
+    Unreadable(PathBuf, std::io::Error),
+    #[error("there is no statement: give a SELECT")]
+    Empty,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("writing the answer")]
@@ -91,8 +96,15 @@ pub struct Cost {
 /// # Errors
 /// [`SqlError`]: wrong, refused or stopped, or the state cannot be read.
 pub fn query(dir: &Path, statement: &str, limits: SqlLimits, answer: &mut dyn Answer) -> Result<Cost, SqlError> {
-    if !dir.join(MANIFEST).is_file() {
-        return Err(SqlError::NoHistory(dir.to_owned()));
+    match std::fs::File::open(dir.join(MANIFEST)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(SqlError::Unreadable(dir.to_owned(), error));
+        }
+        Err(_) => return Err(SqlError::NoHistory(dir.to_owned())),
+    }
+    if statement.trim_matches(|c: char| c.is_whitespace() || c == ';').is_empty() {
+        return Err(SqlError::Empty);
     }
     let deadline = Instant::now() + limits.time;
     let tally = Tally::default();
@@ -126,6 +138,9 @@ fn open(
     }
     files::register(db, dir, deadline, tally).map_err(Failed::Sql)?;
     let names = |table: &str| statement.to_ascii_lowercase().contains(table);
+    if names("operations_daily") {
+        ReadOnly::expected(dir).map_err(Failed::Store)?;
+    }
     if state::names_any(&names) {
         state::load(db, dir, &names).map_err(|error| match error {
             state::LoadError::Store(error) => Failed::Store(error),

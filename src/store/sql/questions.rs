@@ -3,7 +3,6 @@
 //! Refuses to be clever: each is one SELECT that a person can copy, change and run again.
 
 use crate::base::Time;
-use std::fmt::Write;
 
 /// One question with its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +47,9 @@ pub struct Window {
 /// Steps from token to token in a trail: nobody chains more by right.
 const GENERATIONS: u32 = 8;
 
-const REQUEST: &str = "principal, verb, api_group, resource, subresource, namespace, name, code, origin, \
+/// A request of a path has no resource.
+const PATH: &str = "CASE WHEN resource IS NULL THEN uri END AS path";
+const REQUEST: &str = "principal, verb, api_group, resource, subresource, namespace, name, path, code, origin, \
 user_agent, credential_id, audit_id";
 const OPERATION: &str = "verb, api_group, resource, subresource, namespace";
 
@@ -56,10 +57,47 @@ impl Question {
     /// The statement, in the SQL that SQLite and DuckDB share.
     #[must_use]
     pub fn sql(&self, window: &Window) -> String {
+        format!("{} LIMIT {}", self.rows(window), window.limit)
+    }
+
+    /// How many rows there are, whatever the limit.
+    #[must_use]
+    pub fn count(&self, window: &Window) -> String {
+        format!("SELECT count(*) AS n FROM ({}) AS rows", self.rows(window))
+    }
+
+    /// What the question is about, in words, and the statement that has a row if history knows it at any time.
+    #[must_use]
+    pub fn subject(&self) -> Option<(String, String)> {
+        let known = |table: &str, column: &str, value: &str| {
+            format!("SELECT 1 AS known FROM {table} WHERE {column} = {} LIMIT 1", quoted(value))
+        };
+        match self {
+            Question::Timeline { principal } => {
+                Some((format!("account {principal:?}"), known("events", "principal", principal)))
+            }
+            Question::FirstSeen { principal } | Question::Diff { principal, .. } => {
+                Some((format!("account {principal:?}"), known("operations_daily", "principal", principal)))
+            }
+            Question::WhoFrom { origin } => Some((format!("address {origin:?}"), known("events", "origin", origin))),
+            Question::WhoUsed { credential } => {
+                Some((format!("credential {credential:?}"), known("events", "credential_id", credential)))
+            }
+            Question::Trail { credential } => {
+                let either = ["credential_id", "issued_credential_id"].map(|c| known("events", c, credential));
+                let either = either.map(|one| format!("SELECT * FROM ({one}) AS one"));
+                Some((format!("credential {credential:?}"), either.join(" UNION ALL ")))
+            }
+            _ => None,
+        }
+    }
+
+    fn rows(&self, window: &Window) -> String {
         let requests = |condition: &str| {
             let within = within(window, "time");
             format!(
-                "SELECT min(time) AS time, {REQUEST} FROM events WHERE {condition}{within} GROUP BY {REQUEST} ORDER BY 1, audit_id"
+                "SELECT min(time) AS time, {} FROM events WHERE {condition}{within} GROUP BY {REQUEST} ORDER BY 1, audit_id",
+                REQUEST.replacen("path", PATH, 1)
             )
         };
         let who = |condition: &str| {
@@ -69,7 +107,7 @@ impl Question {
 min(time) AS first, max(time) AS last FROM events WHERE {condition}{within} GROUP BY principal ORDER BY 2 DESC, 1"
             )
         };
-        let mut sql = match self {
+        match self {
             Question::Timeline { principal } => requests(&format!("principal = {}", quoted(principal))),
             Question::WhoFrom { origin } => who(&format!("origin = {}", quoted(origin))),
             Question::WhoUsed { credential } => who(&format!("credential_id = {}", quoted(credential))),
@@ -108,9 +146,7 @@ audit_id FROM events WHERE resource = 'serviceaccounts' AND subresource = 'token
 WHERE time IS NULL OR (seq >= 0{within}) ORDER BY seq"
                 )
             }
-        };
-        let _ = write!(sql, " LIMIT {}", window.limit);
-        sql
+        }
     }
 }
 
@@ -130,8 +166,9 @@ fn object(resource: &str, namespace: &str, name: &str) -> String {
 }
 
 fn trail(credential: &str, window: &Window) -> String {
-    let columns = "time, principal, verb, resource, subresource, namespace, name, code, origin, user_agent, \
+    let columns = "time, principal, verb, resource, subresource, namespace, name, path, code, origin, user_agent, \
 credential_id, issued_credential_id, audit_id";
+    let columns = columns.replacen("path", PATH, 1);
     let of = |how: &str| format!("SELECT DISTINCT {columns} FROM line JOIN events ON {how} = line.id");
     format!(
         "WITH RECURSIVE line(id, step) AS (SELECT {}, 0 UNION SELECT issued_credential_id, step + 1 FROM line JOIN events \

@@ -35,7 +35,7 @@ pub(super) const INCIDENTS: &[Column] = &[
     text("id", "the incident's id"),
     int("revision", "counts what changed"),
     text("kind", "threat or visibility"),
-    text("status", "open, updated, resolved or silenced"),
+    text("status", "open, updated or resolved"),
     text("severity", "info, low, medium, high or critical"),
     int("score", "for sorting"),
     text("principal", "user.username, verbatim"),
