@@ -16,7 +16,7 @@ pub struct Actor {
     notes: Vec<(&'static str, String)>,
     assumed: Option<Value>,
     /// An `Audit-ID` header of its own.
-    pub audit_id: Option<&'static str>,
+    pub audit_id: Option<String>,
 }
 
 /// A UUID that says whose it is.

@@ -4,6 +4,7 @@
 //! What is expected to be missed must be missed: whoever mends it mends the table.
 
 mod actor;
+mod benign;
 mod chains;
 #[path = "../common/mod.rs"]
 mod common;
@@ -16,6 +17,8 @@ mod templates;
 mod world;
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 use tokentrail::detect::{Policy, Severity};
 use tokentrail::incident::{Incident, Kind};
 use world::{ATTACK, DAY, HOUR, Trace};
@@ -122,17 +125,57 @@ fn the_work_around_the_attacks_is_quiet() {
     assert_eq!(common::alarms(&out), Vec::<String>::new());
 }
 
+/// The loud incidents of a look-alike, and all of them.
+fn heard(look_alike: &benign::LookAlike) -> Vec<String> {
+    let mut trace = Trace::default();
+    for day in look_alike.days {
+        trace.now = benign::begin(*day);
+        (look_alike.play)(&mut trace, *day);
+    }
+    let mut lines = world::work(trace.now + HOUR);
+    lines.extend(trace.lines);
+    let policy = Policy { rules: rules(look_alike.declared), ..Policy::default() };
+    common::alarms(&common::run(&policy, in_order(lines).iter().map(String::as_str)))
+}
+
+/// What an operator has written.
+fn rules(text: &str) -> Arc<tokentrail::detect::rule::Rules> {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("own.yaml"), text).expect("a file");
+    let loaded = tokentrail::config::rules::load(&[dir.path().to_owned()], Path::new(""));
+    assert!(loaded.error().is_none(), "{:?}", loaded.checked);
+    Arc::new(loaded.rules)
+}
+
+#[test]
+fn what_only_looks_like_an_attack_stays_quiet() {
+    let loud: Vec<String> =
+        benign::LOOK_ALIKES.iter().flat_map(|l| heard(l).into_iter().map(move |a| format!("{}: {a}", l.id))).collect();
+    assert!(loud.is_empty(), "{}", loud.join("\n"));
+}
+
+#[test]
+fn what_has_to_be_declared_is_loud_until_it_is() {
+    for look_alike in benign::LOOK_ALIKES.iter().filter(|l| !l.declared.is_empty()) {
+        let undeclared = benign::LookAlike { declared: "", ..*look_alike };
+        assert!(!heard(&undeclared).is_empty(), "{} needs no rules", look_alike.id);
+    }
+}
+
 #[test]
 fn every_scenario_is_there_once() {
     let ids: Vec<&str> = scenarios().map(|s| s.id).collect();
     let expected: Vec<String> = (1..=54).map(|n| format!("S{n:02}")).collect();
+    assert_eq!(ids, expected);
+    let ids: Vec<&str> = benign::LOOK_ALIKES.iter().map(|l| l.id).collect();
+    let expected: Vec<String> = (1..=36).map(|n| format!("B{n:02}")).collect();
     assert_eq!(ids, expected);
 }
 
 #[test]
 fn the_page_says_what_is_expected() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/detectors/scenarios.md");
-    let page = page::markdown(scenarios());
+    let page = page::markdown(scenarios(), benign::LOOK_ALIKES);
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::write(path, &page).expect("a page that can be written");
     }

@@ -2,6 +2,7 @@
 //!
 //! Refuses what the tests beside it do not prove: it prints their expectations.
 
+use super::benign::LookAlike;
 use super::{Expect, Scenario};
 use std::fmt::Write;
 
@@ -18,7 +19,17 @@ least so severe, has at least these detectors, and at most three in ten of its r
 |---|---|---|---|
 ";
 
-pub fn markdown<'s>(scenarios: impl Iterator<Item = &'s Scenario>) -> String {
+const DAILY: &str = "
+## What only looks like an attack
+
+Each of these is played every day from an empty state on, with what is particular of it after eight days, and stays
+below `medium`, the severity that wakes people, all the time.
+
+| | daily life | |
+|---|---|---|
+";
+
+pub fn markdown<'s>(scenarios: impl Iterator<Item = &'s Scenario>, look_alikes: &[LookAlike]) -> String {
     let mut out = INTRO.to_owned();
     let (mut all, mut known, mut cold) = (0, 0, 0);
     for scenario in scenarios {
@@ -29,6 +40,11 @@ pub fn markdown<'s>(scenarios: impl Iterator<Item = &'s Scenario>) -> String {
         let _ = writeln!(out, "| {} | {} | {first} | {second} |", scenario.id, scenario.title);
     }
     let _ = writeln!(out, "\n{all} attacks: {known} told where the cluster is known, {cold} on the first day.");
+    out.push_str(DAILY);
+    for look_alike in look_alikes {
+        let by = if look_alike.declared.is_empty() { "" } else { "needs an [exemption](../rules.md)" };
+        let _ = writeln!(out, "| {} | {} | {by} |", look_alike.id, look_alike.title);
+    }
     out
 }
 

@@ -127,6 +127,6 @@ fn past_its_hour(trace: &mut Trace) {
 
 fn header_games(trace: &mut Trace) {
     let mut liar = press().with(CURL).forwarding_for("10.0.0.5");
-    liar.audit_id = Some("00000000-0000-0000-0000-000000000000");
+    liar.audit_id = Some("00000000-0000-0000-0000-000000000000".to_owned());
     sweep(trace, &liar);
 }

@@ -86,7 +86,13 @@ impl Asked {
 pub fn events(method: &str, uri: &str, code: u64, body: Option<&Value>) -> Vec<Value> {
     let asked = Asked::parse(method, uri);
     let shape = asked.shape();
-    let stages = TEMPLATES.shapes.get(&shape).unwrap_or_else(|| panic!("no shape of {shape} ({method} {uri})"));
+    // Reads of all kinds look alike.
+    let like = matches!(asked.verb, "get" | "list" | "watch").then(|| format!("pods {}", asked.verb));
+    let stages = TEMPLATES
+        .shapes
+        .get(&shape)
+        .or_else(|| TEMPLATES.shapes.get(&like?))
+        .unwrap_or_else(|| panic!("no shape of {shape} ({method} {uri})"));
     let answer = TEMPLATES.answers.get(&code);
     // What is refused never becomes a stream: it has one stage.
     let stages = if answer.is_some() { &stages[stages.len() - 1..] } else { &stages[..] };
@@ -98,6 +104,7 @@ fn event(stage: &Value, asked: &Asked, uri: &str, code: u64, answer: Option<&Val
     event.as_object_mut().expect("an object").remove("withBody");
     event["requestURI"] = json!(uri);
     if let Some(object) = event.get_mut("objectRef") {
+        object["resource"] = json!(asked.resource);
         for (key, value) in [("namespace", &asked.namespace), ("name", &asked.name)] {
             if !value.is_empty() {
                 object[key] = json!(value);

@@ -85,6 +85,11 @@ impl Trace {
         self.put(actor, request, Some(body), true, &[("authentication.kubernetes.io/issued-credential-id", id)]);
     }
 
+    /// A TokenRequest of somebody else.
+    pub fn issue(&mut self, actor: &Actor, request: &str, body: &Value, id: &str) {
+        self.put(actor, request, Some(body), false, &[("authentication.kubernetes.io/issued-credential-id", id)]);
+    }
+
     /// A request of somebody else.
     pub fn other(&mut self, actor: &Actor, request: &str, body: Option<&Value>) {
         self.put(actor, request, body, false, &[]);
@@ -100,7 +105,7 @@ impl Trace {
         self.count += 1;
         let kind = if attack { "a77ac4ed" } else { "da117111" };
         let own = format!("{kind}-{:04x}-4000-8000-{:012x}", self.count & 0xffff, self.now);
-        let id = actor.audit_id.map_or(own, str::to_owned);
+        let id = actor.audit_id.clone().unwrap_or(own);
         for (n, mut event) in
             templates::events(method, uri, code.parse().expect("a code"), body).into_iter().enumerate()
         {
