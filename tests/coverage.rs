@@ -87,6 +87,28 @@ fn by_content(by: &By, title: &str, observed: &str) -> bool {
     }
 }
 
+/// What the table leaves to the operator's rules, a rule can say.
+#[test]
+fn lists_of_the_operators_own_are_rules() {
+    let event = &events()["LM-04"];
+    for (condition, hits) in [
+        ("event.origin_ip in ['192.0.2.254', '198.51.100.254']", false),
+        ("!(event.user in ['ann', 'bea'])", true),
+        ("event.origin_ip != '' && !(event.origin_ip in ['192.0.2.254'])", true),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let text = format!(
+            "rules:\n  - id: listed\n    title: On a list\n    severity: medium\n    condition: \"{condition}\"\n"
+        );
+        std::fs::write(dir.path().join("own.yaml"), text).expect("a file");
+        let loaded = tokentrail::config::rules::load(&[dir.path().to_owned()], std::path::Path::new(""));
+        assert!(loaded.error().is_none(), "{:?}", loaded.checked);
+        let policy = Policy { rules: std::sync::Arc::new(loaded.rules), ..Policy::default() };
+        let out = common::run(&policy, event.iter().map(String::as_str));
+        assert_eq!(out.findings.iter().any(|(id, _)| id == "listed"), hits, "{condition}");
+    }
+}
+
 #[test]
 fn no_event_is_left_of_a_row_that_is_not_cold() {
     let cold: BTreeSet<&str> = ROWS.iter().filter(|(.., by)| by.is_cold()).map(|(id, ..)| *id).collect();

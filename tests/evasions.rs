@@ -44,6 +44,24 @@ fn what_anybody_may_do_is_told() {
 }
 
 #[test]
+fn a_certificate_of_the_control_plane_in_a_pod_is_told() {
+    let manager = Request {
+        user: "system:kube-controller-manager".into(),
+        uid: "",
+        credential: "X509SHA256=01".into(),
+        agent: "kube-controller-manager/v1.36.2".into(),
+        ..Request::of_pod("x:y", "", "10.250.0.2")
+    };
+    let stolen = Request { agent: "kubectl/v1.36.2".into(), ip: "10.251.0.9".into(), ..manager.clone() };
+    let told = |after: &Request| {
+        let lines = [manager.line(0), after.clone().does("list", "secrets", "", "").line(SECOND)];
+        let out = run(&Policy::default(), lines.iter().map(String::as_str));
+        out.findings.iter().filter(|(d, _)| *d == "dangerous-request").count()
+    };
+    assert_eq!((told(&stolen), told(&manager)), (1, 0));
+}
+
+#[test]
 fn a_straggler_of_a_deleted_account_does_not_wash_its_successor() {
     let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
     let new = Request { uid: "5a1e0000-0000-4000-8000-000000000002", ..stock() };

@@ -133,7 +133,7 @@ fn every_incident_is_explained_up_to_its_last_revision() {
 fn a_backtest_shows_the_difference_that_a_policy_makes() {
     let (_dir, state, incidents) = replayed(&Config::default());
     let (since, until) = (Time::ZERO + Span::seconds(1), Time::from_seconds(4_000_000_000));
-    let try_it = |policy: &Policy| backtest(&state, policy, since, until, &mut |_, _| ()).unwrap();
+    let try_it = |policy: &Policy| backtest(&state, Some(policy), since, until, &mut |_, _| ()).unwrap();
     let same = try_it(&Policy::default());
     assert_eq!(same.pairs.len(), incidents.len());
     assert!(same.pairs.iter().all(|pair| pair.verdict == Verdict::Same));
@@ -155,6 +155,27 @@ fn a_backtest_shows_the_difference_that_a_policy_makes() {
     let only = incidents.iter().filter(|i| i.detectors.len() == 1 && i.detectors[0] == detector.as_str()).count();
     assert_eq!(done.pairs.iter().filter(|p| p.verdict == Verdict::Gone).count(), only);
     assert_eq!(done.pairs.iter().filter(|p| p.verdict == Verdict::Raised).count(), 0);
+}
+
+#[test]
+fn a_backtest_says_how_loud_each_profile_is() {
+    use tokentrail::detect::profile::Profile;
+    let (_dir, state, incidents) = replayed(&Config::default());
+    let (since, until) = (Time::ZERO + Span::seconds(1), Time::from_seconds(4_000_000_000));
+    let done = backtest(&state, None, since, until, &mut |_, _| ()).unwrap();
+    assert!(done.pairs.iter().all(|pair| pair.verdict == Verdict::Same), "the policy in force is compared with itself");
+    assert_eq!(done.profiles.iter().map(|p| p.profile).collect::<Vec<_>>(), Profile::ALL);
+    let told: Vec<u64> = done.profiles.iter().map(|p| p.incidents).collect();
+    let expected = incidents.iter().filter(|i| i.severity >= Severity::Medium).count() as u64;
+    assert!(told[0] < told[1] && told[1] == expected && told[1] < told[2], "{told:?}");
+    // A profile does in a backtest what it does when it is set.
+    let strict = Config::parse("profile: strict", Path::new("t.yaml")).unwrap().policy;
+    let set = backtest(&state, Some(&strict), since, until, &mut |_, _| ()).unwrap();
+    let by_detector = set.told_by_detector().into_iter().map(|(d, (_, is))| (d, is)).filter(|(_, is)| *is > 0);
+    assert_eq!(by_detector.collect::<std::collections::BTreeMap<_, _>>(), done.profiles[2].by_detector);
+    let text = tokentrail::report::compared(&done, tokentrail::report::Style::Plain);
+    let line = |name: &str| text.lines().rfind(|l| l.starts_with(name)).unwrap_or_default().split_whitespace().count();
+    assert_eq!((line("incidents "), line("sensitive-operation")), (4, 4), "{text}");
 }
 
 #[test]

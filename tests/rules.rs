@@ -119,6 +119,63 @@ fn a_rule_without_an_answer_is_counted_and_changes_nothing_else() {
     }
 }
 
+/// Conditions without an answer: at every event, at some, or when there is much to look at.
+const BROKEN: [&str; 6] = [
+    "1 / (event.code - event.code) == 1",
+    "event.code % (event.code - 200) == 1",
+    "event.code * 9223372036854775807 > 1",
+    "baseline.operation_days / (baseline.operation_days - 1) == 2",
+    "baseline.operations.all(a, baseline.operations.all(b, baseline.operations.all(c, size(a) < 999)))",
+    "9223372036854775807 + event.code > 0 && event.verb == 'get'",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+
+    /// Among sound rules and exemptions, broken ones of any number and order change nothing but the count of troubles.
+    #[test]
+    fn rules_without_an_answer_change_nothing_else(
+        broken in proptest::collection::vec((0usize..BROKEN.len(), 0usize..4, 0usize..2), 1..6),
+        acts in proptest::collection::vec((0usize..4, 0usize..4, 0u32..4000, 0usize..3), 1..40),
+    ) {
+        let sound = [("a", "event.verb == 'get' && event.resource == 'secrets'"), ("b", "event.code == 403"),
+            ("c", "baseline.operation_days == 0")];
+        let rule = |id: &str, condition: &str| {
+            format!("  - id: {id}\n    title: T\n    severity: medium\n    condition: \"{condition}\"\n")
+        };
+        let exemption = |id: &str, condition: &str| format!(
+            "  - id: {id}\n    owner: o\n    reason: r\n    expires: 2027-01-01\n    detectors: [enumeration, \
+             sensitive-operation]\n    condition: \"{condition}\"\n"
+        );
+        let text = |broken: &[(usize, usize, usize)]| {
+            let (mut rules, mut exempt) = (vec![String::new(); 4], exemption("fine", "event.code == 404"));
+            rules.iter_mut().zip(sound).for_each(|(slot, (id, condition))| slot.push_str(&rule(id, condition)));
+            for (n, (which, place, kind)) in broken.iter().enumerate() {
+                match kind {
+                    0 => rules[*place].push_str(&rule(&format!("broken-{n}"), BROKEN[*which])),
+                    _ => exempt.push_str(&exemption(&format!("broken-{n}"), BROKEN[*which])),
+                }
+            }
+            format!("rules:\n{}exemptions:\n{exempt}", rules.concat())
+        };
+        let mut lines = habit();
+        let mut at = 6 * DAY;
+        for (verb, resource, pause, code) in acts {
+            at += i64::from(pause) * SECOND;
+            let verb = ["get", "list", "create", "delete"][verb];
+            let resource = ["secrets", "pods/exec", "configmaps", "selfsubjectreviews"][resource];
+            let code = [200, 403, 404][code];
+            lines.push(Request { code, ..pod() }.does(verb, resource, "vault", "x").line(at));
+        }
+        let judged = |text: &str| run(&policy(text), lines.iter().map(String::as_str));
+        let (plain, with) = (judged(&text(&[])), judged(&text(&broken)));
+        proptest::prop_assert!(plain.troubles.is_empty());
+        proptest::prop_assert!(with.troubles.iter().all(|(t, _)| t.id.starts_with("broken-")));
+        proptest::prop_assert_eq!(common::json(&with), common::json(&plain));
+        proptest::prop_assert_eq!((&with.findings, with.exempted), (&plain.findings, plain.exempted));
+    }
+}
+
 #[test]
 fn work_is_bounded() {
     let deep = "baseline.operations.all(a, baseline.operations.all(b, baseline.operations.all(c, a + b != c)))";
@@ -264,6 +321,34 @@ fn a_sigma_rule_that_cannot_match_is_named() {
 }
 
 #[test]
+fn a_sigma_file_may_hold_several_rules() {
+    let one = |id: &str, test: &str| {
+        let head = SIGMA.replace("9a1d", id);
+        format!("{head}    selection:\n        {test}\n    condition: selection\n")
+    };
+    let lines = |text: &str| text.lines().count();
+    let (first, second, third) =
+        (one("9a1d", "verb: list"), one("9a1e", "hostPath: '*'"), one("9a1f", "verb|base64: x"));
+    let file = format!("# Ours\n---\n{first}--- # the second\n{second}---\n\n---\n{third}");
+    let loaded = loaded("many.yml", &file);
+    assert_eq!((loaded.checked.len(), loaded.rules.rules.len()), (3, 2), "{:?}", loaded.checked);
+    assert_eq!(loaded.checked[0].verdict, Verdict::Fine);
+    assert!(matches!(loaded.checked[1].verdict, Verdict::Never(_)));
+    assert!(matches!(loaded.checked[2].verdict, Verdict::Wrong { .. }));
+    let offset = |n: usize| loaded.checked[n].place.unwrap().0;
+    // Both name the line of their test, which is the 12th of each rule.
+    assert_eq!(offset(1), 2 + lines(&first) + 1 + 12);
+    assert_eq!(offset(2), 2 + lines(&first) + 1 + lines(&second) + 3 + 12);
+    let broken = format!("{first}---\ntitle: [\nlogsource:\n");
+    let said = loaded_error(&broken);
+    assert!(said.contains(&format!("many.yml:{}", lines(&first) + 2)), "{said}");
+}
+
+fn loaded_error(text: &str) -> String {
+    loaded("many.yml", text).error().unwrap().to_string()
+}
+
+#[test]
 fn every_example_of_the_page_is_right_and_finds_what_it_says() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md")).unwrap();
     let examples: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
@@ -327,6 +412,40 @@ fn the_daemon_takes_acknowledgements_and_remembers_them() {
     let mut again = Daemon::start(&home);
     again.wait("the other acknowledgement", |_| acked(&home.incidents(), &threats[1]));
     assert!(again.terminate());
+}
+
+/// A kill between the commit that took an acknowledgement and the removal of its file: the file is found again.
+#[test]
+fn an_acknowledgement_that_comes_back_after_a_kill_is_taken_once() {
+    let home = Home::new();
+    home.write_log(&sample());
+    let mut daemon = Daemon::start(&home);
+    daemon.wait_for_bytes(sample().len() as u64);
+    daemon.wait_for_metric("tokentrail_bytes_behind", 0.0);
+    daemon.wait_until_caught_up();
+    assert!(daemon.terminate());
+    let threat = last_revisions(&home.incidents())
+        .into_iter()
+        .find(|i| i["kind"] == "threat" && i["severity"] == "medium" && i["principal"] != "")
+        .map(|i| i["id"].as_str().unwrap().to_owned())
+        .unwrap();
+    assert!(tokentrail(&["ack", &threat, "--owner", "ann", "--reason", "known"], &home.state()).status.success());
+    let commands = home.state().join("commands");
+    let left: Vec<PathBuf> = std::fs::read_dir(&commands).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(left.len(), 1);
+    let command = std::fs::read(&left[0]).unwrap();
+    let mut daemon = Daemon::start(&home);
+    daemon.wait("the acknowledgement", |_| acked(&home.incidents(), &threat));
+    daemon.kill();
+    let told = std::fs::read_to_string(home.incidents()).unwrap().lines().count();
+    std::fs::write(&left[0], command).unwrap();
+    let mut again = Daemon::start(&home);
+    again.wait("the end of the command", |_| std::fs::read_dir(&commands).unwrap().count() == 0);
+    assert!(again.terminate());
+    let lines = std::fs::read_to_string(home.incidents()).unwrap();
+    assert_eq!(lines.lines().count(), told, "nothing is told twice");
+    let said = home.verify();
+    assert!(said.contains("history and state agree"), "{said}");
 }
 
 #[test]

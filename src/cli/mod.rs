@@ -214,9 +214,10 @@ struct ExplainArgs {
 
 #[derive(clap::Args)]
 struct BacktestArgs {
-    /// The settings to try: a file as --config takes it; what is not named in it has its default
+    /// The settings to try: a file as --config takes it; what is not named in it has its default. Without it the
+    /// settings in force, beside each profile
     #[arg(long, value_name = "FILE")]
-    policy: PathBuf,
+    policy: Option<PathBuf>,
     /// From then on: a time (RFC 3339) or a span back from the newest event (2h, 30d)
     #[arg(long, value_name = "TIME", default_value = "30d")]
     since: String,

@@ -23,13 +23,13 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<()> {
 }
 
 pub(super) fn backtest(args: &BacktestArgs) -> Result<()> {
-    let config = Config::load(Some(&args.policy))?;
+    let policy = args.policy.as_deref().map(|file| Config::load(Some(file))).transpose()?.map(|config| config.policy);
     let since = time(&args.state, &args.since)?;
     let until = args.until.as_deref().map_or_else(|| newest(&args.state), |text| time(&args.state, text))?;
     let mut progress = Progress::new();
-    let done = backtest::backtest(&args.state, &config.policy, since, until, &mut |at, of| progress.show(at, of))?;
+    let done = backtest::backtest(&args.state, policy.as_ref(), since, until, &mut |at, of| progress.show(at, of))?;
     progress.end();
-    eprintln!("{} events judged twice, incidents from {} to {}", done.events, done.since, done.until);
+    eprintln!("{} events judged by each policy, incidents from {} to {}", done.events, done.since, done.until);
     let text = match args.output {
         Output::Json => report::compared_json(&done),
         Output::Table => report::compared(&done, style(std::io::stdout().is_terminal())),

@@ -16,6 +16,7 @@ use crate::base::Span;
 use crate::baseline::{Learning, population::Limits};
 use crate::detect::Policy;
 use crate::detect::policy::{DetectorPolicy, Enumeration, Incidents, Network, Unauthenticated, Visibility};
+use crate::detect::profile::Profile;
 use crate::sink;
 use crate::store::Retention;
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,8 @@ struct File {
     daemon: Daemon,
     /// The name of the cluster: part of every incident and of its id.
     cluster: String,
+    /// How loud judging is. It decides the settings of the table at the end that still have their default.
+    profile: Profile,
     learning: Learning,
     limits: Limits,
     network: Network,
@@ -139,6 +142,7 @@ impl From<File> for Config {
         let File {
             daemon,
             cluster,
+            profile,
             learning,
             limits,
             network,
@@ -150,7 +154,7 @@ impl From<File> for Config {
             rules,
             sinks,
         } = file;
-        let policy = Policy {
+        let mut policy = Policy {
             cluster,
             learning,
             limits,
@@ -162,6 +166,7 @@ impl From<File> for Config {
             detectors,
             rules: Arc::default(),
         };
+        profile.apply(&mut policy);
         Config { daemon, sinks, rules, policy, warnings: Vec::new() }
     }
 }

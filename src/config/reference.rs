@@ -3,6 +3,7 @@
 //! Refuses words of its own: what is wrong on the page is wrong where the setting is defined.
 
 use super::File;
+use crate::detect::profile::Profile;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -47,7 +48,21 @@ pub fn markdown() -> String {
             }
         }
     }
+    profiles(&mut page);
     page
+}
+
+/// What the words of `profile` mean.
+fn profiles(page: &mut String) {
+    page.push_str(
+        "\n## What a profile decides\n\nIn force where the setting itself still has its default: a value of yours wins.\n\
+         `tokentrail backtest` says what each would have told.\n\n",
+    );
+    let names = Profile::ALL.map(Profile::label).join(" | ");
+    let _ = writeln!(page, "| setting | {names} |\n|---|---|---|---|");
+    for (setting, values) in Profile::table() {
+        let _ = writeln!(page, "| `{setting}` | {} |", values.join(" | "));
+    }
 }
 
 fn row(page: &mut String, schema: &Value, path: &str, property: &Value, default: Option<&Value>) {

@@ -24,6 +24,16 @@ fn an_empty_file_is_the_defaults() {
 }
 
 #[test]
+fn a_profile_is_one_word_and_a_value_of_ones_own_wins() {
+    use crate::detect::Severity;
+    let quiet = parse("profile: quiet\nenumeration:\n  threshold: 60\n").unwrap().policy;
+    assert_eq!((quiet.incidents.notify, quiet.enumeration.threshold), (Severity::High, 60));
+    let copied = parse(&BUNDLED.replace("profile: default", "profile: strict")).unwrap().policy;
+    assert_eq!(copied, parse("profile: strict").unwrap().policy, "the bundled file shows defaults, and asks for none");
+    assert!(refused("profile: loud\n").contains("profile"));
+}
+
+#[test]
 fn the_longest_line_is_the_decoders() {
     let decoder = crate::event::decode::Limits::default();
     assert_eq!(Daemon::default().max_line_bytes, decoder.max_line_bytes);

@@ -48,6 +48,8 @@ acts! {
     Tool "uses or names a tool of attackers and testers" Discovery ["T1613", "T1609"];
     SystemFromOutside "uses a machine's identity from a public address" CredentialAccess
         ["T1078.004", "T1528"];
+    ControlPlaneTool "uses an identity of the control plane with another program" CredentialAccess
+        ["T1078.001", "T1649"];
     Bootstrap "uses a bootstrap token with another program than a kubelet's" CredentialAccess ["T1552"];
     KubeletReached "was reached, as a kubelet, by an account that may enter its pods" LateralMovement ["T1021", "T1609"];
     EveryoneBound "gives rights to everybody" PrivilegeEscalation ["T1098.006", "T1078.001"];

@@ -23,6 +23,8 @@ pub enum By {
     Alone(&'static str, &'static str),
     /// This detector, which needs to know the account: its own fixture has the history that this takes.
     Known(&'static str, &'static str),
+    /// Another part of the program, and how: its page.
+    Part(&'static str, &'static str),
     /// Nothing does, and why.
     Not(&'static str),
 }
@@ -35,7 +37,7 @@ impl By {
             By::Kind(kind) => Some(("sensitive-operation", kind.words())),
             By::Act(act) => Some(("dangerous-request", act.words())),
             By::Alone(detector, how) | By::Known(detector, how) => Some((detector, how)),
-            By::Not(_) => None,
+            By::Part(..) | By::Not(_) => None,
         }
     }
 
@@ -70,12 +72,19 @@ pub fn page() -> String {
                 let cold = if by.is_cold() { "yes" } else { "" };
                 writeln!(out, "| {id} | {what} | [{detector}]({detector}.md) | {how} | {cold} |")
             }
+            (None, By::Part(part, how)) => writeln!(out, "| {id} | {what} | [{part}](../{part}.md) | {how} | |"),
             (None, By::Not(why)) => writeln!(out, "| {id} | {what} | none | {why} | |"),
             (None, _) => Ok(()),
         };
     }
     let covered = ROWS.iter().filter(|(_, _, by)| by.detector().is_some()).count();
     let cold = ROWS.iter().filter(|(_, _, by)| by.is_cold()).count();
-    let _ = writeln!(out, "\n{} rows: {covered} covered, {cold} of them cold.", ROWS.len());
+    let parts = ROWS.iter().filter(|(_, _, by)| matches!(by, By::Part(..))).count();
+    let _ = writeln!(
+        out,
+        "\n{} rows: {covered} by detectors, {cold} of them cold; {parts} by other parts; {} not.",
+        ROWS.len(),
+        ROWS.len() - covered - parts
+    );
     out
 }

@@ -7,6 +7,7 @@ pub mod coverage;
 pub mod detectors;
 pub mod finding;
 pub mod policy;
+pub mod profile;
 pub mod reference;
 pub mod rule;
 pub mod sensitive;

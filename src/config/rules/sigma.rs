@@ -53,7 +53,38 @@ pub(super) fn is_sigma(text: &str) -> bool {
     has("detection:") && has("logsource:")
 }
 
+/// A file may hold several rules, each a YAML document.
 pub(super) fn load(path: &Path, text: &str, loaded: &mut Loaded) {
+    for (lines_before, document) in documents(text) {
+        let first = loaded.checked.len();
+        load_one(path, document, loaded);
+        for (line, _) in loaded.checked[first..].iter_mut().filter_map(|c| c.place.as_mut()) {
+            *line += lines_before;
+        }
+    }
+}
+
+/// The documents that say something, and the lines before each. Text inside a rule is indented, so a line that begins
+/// with the marker is one.
+fn documents(text: &str) -> Vec<(usize, &str)> {
+    let is_marker = |line: &str| {
+        line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\n', '\r']))
+    };
+    let mut found = Vec::new();
+    let (mut begin, mut at, mut lines_before) = (0, 0, 0);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        if is_marker(line) {
+            found.push((lines_before, &text[begin..at]));
+            (begin, lines_before) = (at + line.len(), number + 1);
+        }
+        at += line.len();
+    }
+    found.push((lines_before, &text[begin..]));
+    found.retain(|(_, document)| !document.lines().all(crate::config::place::is_blank));
+    found
+}
+
+fn load_one(path: &Path, text: &str, loaded: &mut Loaded) {
     let options = serde_saphyr::options! { with_snippet: false };
     let written: Written = match serde_saphyr::from_str_with_options(text, options) {
         Ok(written) => written,

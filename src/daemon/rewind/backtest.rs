@@ -1,10 +1,11 @@
-//! `backtest`: two policies over the same history, side by side.
+//! `backtest`: two policies over the same history, side by side, and the profiles beside them.
 //!
 //! Refuses to compare with what was printed then: both sides are judged by this engine, from the same snapshot, so
 //! that every difference is the policy's.
 
 use super::{before, start};
 use crate::base::{Digest, Time};
+use crate::detect::profile::Profile;
 use crate::detect::{Policy, Severity};
 use crate::engine::{Engine, Input, Output};
 use crate::incident::Incident;
@@ -50,18 +51,37 @@ pub struct Backtest {
     pub events: u64,
     /// The gravest of what differs first.
     pub pairs: Vec<Pair>,
+    /// The new policy under each profile, in the order of [`Profile::ALL`].
+    pub profiles: Vec<Loudness>,
+}
+
+/// How often people would be told under a profile.
+#[derive(Debug)]
+pub struct Loudness {
+    pub profile: Profile,
+    /// Incidents that people are told of.
+    pub incidents: u64,
+    /// Of these, those that the detector has a part in.
+    pub by_detector: BTreeMap<String, u64>,
+}
+
+/// An engine under another policy, and what it tells.
+struct Trial {
+    engine: Engine,
+    told: Told,
 }
 
 /// Incidents of one policy by id, and whether people were told.
 type Told = BTreeMap<Digest, Side>;
 
-/// Judges history since `since` by the policy that was in force and by `policy`.
+/// Judges history since `since` by the policy that was in force, by `policy` (the one in force now, where none is given)
+/// and by `policy` with all that each profile decides.
 ///
 /// # Errors
 /// No snapshot from before `since`, a hole in history, a file that cannot be read.
 pub fn backtest(
     dir: &Path,
-    policy: &Policy,
+    policy: Option<&Policy>,
     since: Time,
     until: Time,
     progress: &mut dyn FnMut(u64, u64),
@@ -70,10 +90,23 @@ pub fn backtest(
     let recovered = state.load()?;
     let snapshot = before(&recovered, since)?;
     let (mut was, mut tape) = start(dir, &recovered, snapshot)?;
-    let (mut would_be, _) = start(dir, &recovered, snapshot)?;
-    let mut ignored = Output::default();
-    would_be.step(Input::Policy(Box::new(policy.clone())), &mut ignored);
-    let (mut told_was, mut told_would_be) = (Told::new(), Told::new());
+    let policy = match policy {
+        Some(policy) => policy.clone(),
+        None => recovered.policy()?.unwrap_or_default(),
+    };
+    let under = |policy: Policy| -> Result<Trial> {
+        let (mut engine, _) = start(dir, &recovered, snapshot)?;
+        engine.step(Input::Policy(Box::new(policy)), &mut Output::default());
+        Ok(Trial { engine, told: Told::new() })
+    };
+    // The new policy first, then the profiles.
+    let mut trials = vec![under(policy.clone())?];
+    for profile in Profile::ALL {
+        let mut policy = policy.clone();
+        profile.set(&mut policy);
+        trials.push(under(policy)?);
+    }
+    let mut told_was = Told::new();
     let mut first = until;
     let (mut done, of) = (Backtest { since, until, ..Backtest::default() }, recovered.seq);
     tape.play(of, &mut |seq, input| {
@@ -88,7 +121,9 @@ pub fn backtest(
         }
         // The new policy is tried on all of the window.
         if !matches!(input, Input::Policy(_)) {
-            step(&mut would_be, input.clone(), since, &mut told_would_be);
+            for trial in &mut trials {
+                step(&mut trial.engine, input.clone(), since, &mut trial.told);
+            }
         }
         step(&mut was, input, since, &mut told_was);
         if seq.is_multiple_of(65_536) {
@@ -99,7 +134,8 @@ pub fn backtest(
     .with_context(|| format!("replaying the history in {}", dir.display()))?;
     // History may begin later than the window, and rates are by the day.
     done.since = first;
-    done.pairs = pairs(told_was, told_would_be);
+    done.profiles = Profile::ALL.into_iter().zip(&trials[1..]).map(|(p, trial)| loudness(p, &trial.told)).collect();
+    done.pairs = pairs(told_was, trials.swap_remove(0).told);
     Ok(done)
 }
 
@@ -113,6 +149,17 @@ fn step(engine: &mut Engine, input: Input<'_>, since: Time, told: &mut Told) {
             told.insert(side.incident.id, side);
         }
     }
+}
+
+fn loudness(profile: Profile, told: &Told) -> Loudness {
+    let mut loudness = Loudness { profile, incidents: 0, by_detector: BTreeMap::new() };
+    for side in told.values().filter(|side| side.told) {
+        loudness.incidents += 1;
+        for detector in &side.incident.detectors {
+            *loudness.by_detector.entry(detector.to_string()).or_default() += 1;
+        }
+    }
+    loudness
 }
 
 /// By id first; another policy may open the same story with another event, which gives it another id.

@@ -14,11 +14,21 @@ pub(super) fn by_whom(view: &View<'_>, acts: &mut Acts) {
     let of_system = matches!(event.principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
         || event.principal.is_control_plane();
     acts.set(Act::SystemFromOutside, outside && of_system);
+    acts.set(Act::ControlPlaneTool, is_borrowed(view));
     // Kubelets lose races with pods that are deleted, and are refused daily.
     if event.outcome.is_refusal() && event.principal.kind() != PrincipalKind::Node {
         let is_news = view.denial_seen.is_none() && view.operation_seen.is_none();
         acts.set(Act::RefusedOutside, is_news && view.origin.is_public());
     }
+}
+
+/// A component's certificate, used where none of the control plane is, by something else than the component.
+/// Distributions with one program for all of it (`k3s`) are told at its first request.
+fn is_borrowed(view: &View<'_>) -> bool {
+    let components = ["kube-controller-manager", "cloud-controller-manager", "kube-scheduler"];
+    matches!(view.event.username, "system:kube-controller-manager" | "system:kube-scheduler")
+        && !components.contains(&view.agent)
+        && !view.address.is_some_and(|a| a.control_plane)
 }
 
 /// The program, the answer, and questions for one's own rights.

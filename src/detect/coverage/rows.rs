@@ -2,7 +2,7 @@
 //!
 //! Refuses a row for what no log of the API server can show, unless it says so.
 
-use super::By::{Act as A, Alone, Kind, Known, Not};
+use super::By::{Act as A, Alone, Kind, Known, Not, Part};
 use super::Row;
 use crate::detect::acts::Act;
 use crate::detect::sensitive::Sensitive as S;
@@ -101,7 +101,11 @@ pub const ROWS: &[Row] = &[
     ("DE-01", "Events deleted", Kind(S::Traces)),
     ("DE-02", "CSR deleted", Kind(S::Csr)),
     ("DE-03", "Pod named like a part of Kubernetes", A(Act::Masquerade)),
-    ("DE-04", "Call from Tor or an anonymising proxy", Not("needs a list of addresses, which changes daily")),
+    (
+        "DE-04",
+        "Call from Tor or an anonymising proxy",
+        Part("rules", "a rule of yours with your list: `event.origin_ip in [...]`; none is bundled: they change daily"),
+    ),
     ("DE-05", "Evasion from listed addresses, or anonymous", Alone("anonymous-access", LISTS)),
     ("DE-06", "Check of images set aside (break-glass)", A(Act::BreakGlass)),
     ("IM-01", "Deployment deleted", A(Act::WorkloadDeleted)),
@@ -119,8 +123,8 @@ pub const ROWS: &[Row] = &[
     ("AB-09", "Unusual workload", Known("sensitive-operation", "a workload with power, new to a mature account")),
     ("AB-10", "Unusual change of roles", Known("sensitive-operation", "new to a mature account")),
     ("AB-11", "Unusual exec", Known("sensitive-operation", "namespaces entered that are new")),
-    ("AB-12", "Caller outside a fixed list", Not("the list is each cluster's own: the baseline stands in its place")),
-    ("AB-13", "Many signals correlated", Not("no detector: every incident joins the findings of an account")),
+    ("AB-12", "Caller outside a fixed list", Part("rules", "a rule of yours with your list: `!(event.user in [...])`")),
+    ("AB-13", "Many signals correlated", Part("incidents", "findings of two tactics make an incident `critical`")),
     ("TH-01", "TokenRequest by an unexpected caller", Kind(S::Token)),
     ("TH-02", "Legacy token in use", Alone("legacy-token", "the annotation `legacy-token*`")),
     ("TH-03", "Invalidated legacy token tried", Alone("legacy-token", "the annotation, where the server leaves it")),
@@ -138,6 +142,10 @@ pub const ROWS: &[Row] = &[
     ("TH-15", "Kubelet used directly with a token", A(Act::KubeletReached)),
     ("TH-16", "Burst of 401", Alone("unauthenticated-burst", "ten within five minutes from outside")),
     ("TH-17", "Refused impersonation", Kind(S::Impersonation)),
-    ("AC-01", "Feed of objects made and deleted", Not("no suspicion by itself: it is a question to the history")),
+    (
+        "AC-01",
+        "Feed of objects made and deleted",
+        Part("history", "no suspicion by itself: `tokentrail query` lists `create` and `delete`"),
+    ),
     ("AC-02", "Namespace made", A(Act::NamespaceMade)),
 ];

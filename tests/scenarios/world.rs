@@ -1,0 +1,179 @@
+//! The cluster before and around an attack: eight days of work as the recording shows it, and after.
+//!
+//! Refuses anything that an attacker needs: what an account does here is all that it is known for.
+
+use super::actor::Actor;
+use super::templates;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+pub const SECOND: i64 = 1000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+pub const DAY: i64 = 24 * HOUR;
+/// When attacks begin: after eight days, in the morning.
+pub const ATTACK: i64 = 8 * DAY + 10 * HOUR;
+
+pub const CURL: &str = "curl/8.5.0";
+pub const KUBECTL: &str = "kubectl/v1.33.4 (linux/amd64) kubernetes/74f2ad5";
+/// An address outside.
+pub const OUTSIDE: &str = "203.0.113.66";
+pub const MANAGER: &str = "10.60.0.1";
+
+/// The account that most attacks begin with: its only work is to read the configuration of its namespace.
+pub fn press() -> Actor {
+    Actor::pod("orchard:press", "press-7c9d-a1", "node-a", "10.61.1.10")
+}
+
+/// Its neighbour on the other node.
+pub fn cider() -> Actor {
+    Actor::pod("orchard:cider", "cider-5b8f-c3", "node-b", "10.61.2.11")
+}
+
+/// What deploys applications.
+pub fn runner() -> Actor {
+    Actor::pod("builds:runner", "runner-0", "node-b", "10.61.2.30")
+}
+
+pub fn node_a() -> Actor {
+    Actor::node("node-a", "10.60.0.11")
+}
+
+fn node_b() -> Actor {
+    Actor::node("node-b", "10.60.0.12")
+}
+
+pub fn manager() -> Actor {
+    let agent = "kube-controller-manager/v1.36.2 (linux/amd64) kubernetes/98b3519";
+    Actor::certified("system:kube-controller-manager", MANAGER, agent)
+}
+
+/// A controller of kube-controller-manager.
+pub fn controller(name: &str) -> Actor {
+    let agent = format!(
+        "kube-controller-manager/v1.36.2 (linux/amd64) kubernetes/98b3519/system:serviceaccount:kube-system:{name}"
+    );
+    Actor::unbound(&format!("kube-system:{name}"), &format!("JTI={name}"), MANAGER, &agent)
+}
+
+/// Lines with their times, in milliseconds of 2026-01-01T00:00:00Z.
+#[derive(Default)]
+pub struct Trace {
+    pub lines: Vec<(i64, String)>,
+    /// Audit ids of the attacker's requests.
+    pub attack: BTreeSet<String>,
+    pub now: i64,
+    count: u64,
+}
+
+impl Trace {
+    pub fn beginning(at: i64) -> Trace {
+        Trace { now: at, ..Trace::default() }
+    }
+
+    /// A request of the attacker, `METHOD URI CODE`; two seconds pass.
+    pub fn ask(&mut self, actor: &Actor, request: &str) {
+        self.put(actor, request, None, true, &[]);
+    }
+
+    pub fn send(&mut self, actor: &Actor, request: &str, body: &Value) {
+        self.put(actor, request, Some(body), true, &[]);
+    }
+
+    /// A TokenRequest of the attacker, which gives out the credential `id`.
+    pub fn mint(&mut self, actor: &Actor, request: &str, body: &Value, id: &str) {
+        self.put(actor, request, Some(body), true, &[("authentication.kubernetes.io/issued-credential-id", id)]);
+    }
+
+    /// A TokenRequest of somebody else.
+    pub fn issue(&mut self, actor: &Actor, request: &str, body: &Value, id: &str) {
+        self.put(actor, request, Some(body), false, &[("authentication.kubernetes.io/issued-credential-id", id)]);
+    }
+
+    /// A request of somebody else.
+    pub fn other(&mut self, actor: &Actor, request: &str, body: Option<&Value>) {
+        self.put(actor, request, body, false, &[]);
+    }
+
+    pub fn wait(&mut self, time: i64) {
+        self.now += time;
+    }
+
+    fn put(&mut self, actor: &Actor, request: &str, body: Option<&Value>, attack: bool, notes: &[(&str, &str)]) {
+        let words: Vec<&str> = request.split(' ').collect();
+        let [method, uri, code] = words.as_slice() else { panic!("not METHOD URI CODE: {request}") };
+        self.count += 1;
+        let kind = if attack { "a77ac4ed" } else { "da117111" };
+        let own = format!("{kind}-{:04x}-4000-8000-{:012x}", self.count & 0xffff, self.now);
+        let id = actor.audit_id.clone().unwrap_or(own);
+        for (n, mut event) in
+            templates::events(method, uri, code.parse().expect("a code"), body).into_iter().enumerate()
+        {
+            actor.sign(&mut event);
+            let (began, at) = (self.now, self.now + 700 * n as i64 + 5);
+            event["auditID"] = json!(id);
+            event["requestReceivedTimestamp"] = json!(time(began));
+            event["stageTimestamp"] = json!(time(at));
+            for (key, value) in notes {
+                event["annotations"][*key] = json!(value);
+            }
+            self.lines.push((at, event.to_string()));
+        }
+        if attack {
+            self.attack.insert(id);
+        }
+        self.now += 2 * SECOND;
+    }
+}
+
+fn time(at: i64) -> String {
+    tokentrail::base::Time((1_767_225_600_000 + at) * 1000).to_string()
+}
+
+/// Daily work until `end`.
+pub fn work(end: i64) -> Vec<(i64, String)> {
+    let mut trace = Trace::default();
+    for at in (0..).map(|n| n * 2 * HOUR).take_while(|at| *at < end) {
+        trace.now = at;
+        if at % DAY == 0 {
+            rounds(&mut trace);
+        }
+        for (pod, kind) in [(press(), "configmaps"), (second_press(), "configmaps"), (cider(), "endpoints")] {
+            trace.other(&pod, &format!("GET /api/v1/namespaces/orchard/{kind}?limit=500 200"), None);
+        }
+        trace.other(&press(), "GET /api/v1/namespaces/orchard/configmaps/settings 200", None);
+        let image = json!({"spec": {"template": {"spec": {"containers": [
+            {"name": "press", "image": format!("registry.example/press:1.{at}")}]}}}});
+        trace.other(&runner(), "PATCH /apis/apps/v1/namespaces/orchard/deployments/press 200", Some(&image));
+    }
+    trace.lines
+}
+
+fn second_press() -> Actor {
+    Actor::pod("orchard:press", "press-7c9d-b2", "node-b", "10.61.2.10")
+}
+
+/// Once a day: kubelets and kube-controller-manager renew tokens, controllers and people work.
+fn rounds(trace: &mut Trace) {
+    for (node, name) in [(node_a(), "node-a"), (node_b(), "node-b")] {
+        trace.other(&node, &format!("GET /api/v1/nodes/{name} 200"), None);
+        trace.other(&node, "GET /api/v1/pods?limit=500 200", None);
+        for account in ["press", "cider"] {
+            let body = json!({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
+                "spec": {"audiences": null, "expirationSeconds": 3607, "boundObjectRef":
+                    {"kind": "Pod", "apiVersion": "v1", "name": format!("{account}-0"), "uid": account}},
+                "status": {"token": "", "expirationTimestamp": null}});
+            trace.other(
+                &node,
+                &format!("POST /api/v1/namespaces/orchard/serviceaccounts/{account}/token 201"),
+                Some(&body),
+            );
+        }
+    }
+    trace.other(&manager(), "GET /api/v1/nodes?limit=500 200", None);
+    for name in ["replicaset-controller", "job-controller"] {
+        trace.other(&controller(name), "GET /api/v1/pods?limit=500 200", None);
+    }
+    let ann = Actor::certified("ann", "198.51.100.20", KUBECTL);
+    trace.other(&ann, "GET /api/v1/namespaces/orchard/pods?limit=500 200", None);
+}
