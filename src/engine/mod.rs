@@ -5,6 +5,7 @@
 
 pub mod camera;
 mod clock;
+mod gains;
 mod input;
 mod joins;
 mod observe;
@@ -32,7 +33,7 @@ use smol_str::SmolStr;
 
 /// Of what the same inputs make of the same records. It goes up whenever a judgement or the bytes of a record change:
 /// records are compared within one version only. `tests/rewind.rs` notices.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands out.
 #[derive(Default)]
@@ -223,6 +224,9 @@ impl Engine {
                 credential_id: "",
                 origin: "",
                 user_agent: "",
+                clues: &[],
+                neighbour: None,
+                here_since: None,
                 baseline: crate::baseline::Maturity { mature: false, since: b.at, days: 0, events: 0 },
                 digest: &|| b.digest,
             };
@@ -231,28 +235,26 @@ impl Engine {
         }
     }
 
-    fn correlate(&mut self, words: &Scratch, event: &AuditEvent<'_>, seen: &observe::Observed, out: &mut Output) {
+    /// Joins what was found to incidents; returns the first of them.
+    fn correlate(
+        &mut self,
+        words: &Scratch,
+        event: &AuditEvent<'_>,
+        seen: &observe::Observed,
+        out: &mut Output,
+    ) -> Option<Digest> {
         let findings: &[Finding] = &words.findings;
         let counted = |f: &Finding| (f.detector.name(), self.policy.capped(f.detector.id(), f.severity));
         out.findings.extend(findings.iter().map(counted));
-        let origin = seen.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let nameless = matches!(event.principal, crate::event::Principal::Nobody | crate::event::Principal::Anonymous);
-        let subject = if nameless { format!("origin {origin}") } else { event.username.to_owned() };
-        let arrival = Arrival {
-            subject: &subject,
-            principal: event.username,
-            at: event.time,
-            audit_id: event.audit_id,
-            credential_id: event.credential.id,
-            origin: &origin,
-            user_agent: event.user_agent,
-            baseline: seen.maturity,
-            digest: &|| digest_of(event),
-        };
+        let facts = self.facts_of(event, seen);
+        let digest = || digest_of(event);
+        let arrival = facts.arrival(event, seen, &digest);
         let joined = self.correlator.arrive(findings, &arrival, &self.policy, &mut out.revisions);
+        let own = findings.iter().zip(&joined).find(|(f, _)| f.culprit.is_none()).map(|(_, id)| *id);
         for (finding, incident) in findings.iter().zip(joined) {
             self.word.note(incident, word::lessons_of(finding, event, words), self.clock.now());
         }
+        own
     }
 }
 

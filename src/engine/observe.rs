@@ -65,6 +65,8 @@ pub(super) struct Observed {
     home: Home,
     /// This credential was not used from this address before.
     first_here: bool,
+    /// Since when this credential is used from this address.
+    pub here_since: Option<Time>,
     strange: bool,
     probe: Option<Probe>,
     acts: Acts,
@@ -102,11 +104,13 @@ impl Engine {
                 None => out.troubles.push((trouble, 1)),
             }
         }
+        let mut story = None;
         if !scratch.findings.is_empty() {
             let mut memory = String::new();
             scratch.acts.extend(seen.acts.each().map(|act| act_words(act, &mut memory).to_owned()));
-            self.correlate(&scratch, event, &seen, out);
+            story = self.correlate(&scratch, event, &seen, out);
         }
+        self.learn_gain(event, &seen, &scratch.findings, story);
         self.learn(event, &seen, &mut scratch);
         self.scratch = scratch;
     }
@@ -164,6 +168,7 @@ impl Engine {
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
+        let here_since = holder.and_then(|h| h.places.iter().find(|p| Some(p.ip) == origin.ip)).map(|p| p.first);
         let exempted = judge_all(&view, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
         Observed {
@@ -172,7 +177,8 @@ impl Engine {
             misplaced: view.is_misplaced(),
             stolen: findings.iter().any(is_theft),
             home: home_of(holder, origin.ip),
-            first_here: holder.is_none_or(|h| h.places.iter().all(|p| Some(p.ip) != origin.ip)),
+            first_here: here_since.is_none(),
+            here_since,
             strange: view.strange,
             probe: view.probe,
             acts: view.acts,

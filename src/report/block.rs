@@ -42,6 +42,9 @@ pub fn block(revision: &Revision, style: Style) -> String {
     if told.len() > FINDINGS_SHOWN {
         let _ = writeln!(out, "         and {} findings more", told.len() - FINDINGS_SHOWN);
     }
+    for step in &incident.lineage {
+        let _ = writeln!(out, "         path:     {}", text::name(&step.words()));
+    }
     if incident.kind == Kind::Threat {
         let _ = writeln!(out, "         baseline: {}", incident.baseline);
     }

@@ -25,6 +25,9 @@ pub fn explained(told: &Explained, style: Style) -> String {
         let incident = &last.incident;
         let _ = writeln!(out, "so incident {} is {} for {}", incident.id, incident.severity, who(incident));
         let _ = writeln!(out, "  {}", text::name(&incident.summary()));
+        for step in &incident.lineage {
+            let _ = writeln!(out, "  path: {}", text::name(&step.words()));
+        }
         let _ = writeln!(out, "  told: {} ({:?})", if last.notice.tell { "yes" } else { "no" }, last.notice.reason);
     }
     out
