@@ -21,7 +21,7 @@ pub use word::{Ack, Acknowledged, Command};
 
 use crate::base::{Digest, Time, text};
 use crate::baseline::makers::Makers;
-use crate::baseline::{Addresses, Population};
+use crate::baseline::{Addresses, Departed, Population};
 use crate::detect::rule::Trouble;
 use crate::detect::{Finding, Policy};
 use crate::event::AuditEvent;
@@ -77,6 +77,7 @@ pub struct Engine {
     population: Population,
     addresses: Addresses,
     makers: Makers,
+    departed: Departed,
     correlator: Correlator,
     word: word::Word,
     clock: Clock,
@@ -96,6 +97,7 @@ impl Engine {
             policy,
             addresses,
             makers: Makers::default(),
+            departed: Departed::default(),
             correlator: Correlator::default(),
             word: word::Word::default(),
             clock: Clock::default(),

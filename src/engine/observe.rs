@@ -13,7 +13,7 @@ use crate::baseline::features::origins::Origin;
 use crate::baseline::features::probes::{Kind, Probe};
 use crate::baseline::features::{agents, operations};
 use crate::baseline::lesson::ACCEPTED_LIMIT;
-use crate::baseline::{Account, Address, Maturity};
+use crate::baseline::{Account, Address, Maturity, Peers};
 use crate::detect::acts::Acts;
 use crate::detect::detectors::act_words;
 use crate::detect::rule::{self, Trouble};
@@ -151,6 +151,9 @@ impl Engine {
             holder,
             issued: if holder.is_none() { account.credentials.issued(event.credential.id) } else { None },
             address: origin.ip.and_then(|ip| self.addresses.get(ip)),
+            departed: self.departed_since(event, holder),
+            operation_peers: Peers::default(),
+            agent_peers: Peers::default(),
             probe: None,
             secret_maker: None,
             used_before: self.used_before(event),
@@ -165,6 +168,7 @@ impl Engine {
         }
         view.secret_maker = self.secret_maker(event, view.maturity.mature);
         view.acts = Acts::of(&view);
+        (view.operation_peers, view.agent_peers) = self.ask_peers(&view);
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
@@ -250,6 +254,7 @@ impl Engine {
                 account.probes.note(probe, probe.kind == Kind::SelfReview);
             }
         });
+        self.departed.learn(event);
         self.learn_issue(event);
         self.learn_maker(event, seen.maturity.mature);
     }

@@ -35,6 +35,8 @@ pub enum Room {
     Ack = 6,
     /// By what was gained and who gained it, with a NUL between.
     Link = 7,
+    /// By namespace and pod, with a slash between: pods that are gone.
+    Departed = 8,
 }
 
 /// One changed record; without a value it is deleted.
@@ -47,8 +49,16 @@ pub struct Record {
 
 impl Room {
     /// In the order in which they are restored.
-    pub const ALL: [Room; 7] =
-        [Room::Core, Room::Account, Room::Address, Room::Incident, Room::Lessons, Room::Ack, Room::Link];
+    pub const ALL: [Room; 8] = [
+        Room::Core,
+        Room::Account,
+        Room::Address,
+        Room::Incident,
+        Room::Lessons,
+        Room::Ack,
+        Room::Link,
+        Room::Departed,
+    ];
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,6 +100,9 @@ impl Engine {
         for ((what, by), link) in self.correlator.links().drain_changes() {
             out.push(record(Room::Link, format!("{what}\0{by}").into_bytes(), link.as_ref()));
         }
+        for (pod, at) in self.departed.drain_changes() {
+            out.push(record(Room::Departed, pod.into_bytes(), at.as_ref()));
+        }
     }
 
     /// Forgets what changed: for those who keep no state.
@@ -98,6 +111,7 @@ impl Engine {
         self.addresses.drain_changes();
         self.correlator.drain_changes();
         self.correlator.links().drain_changes();
+        self.departed.drain_changes();
         self.word.drain_changes();
     }
 
@@ -135,6 +149,11 @@ impl Engine {
                 let (what, by) = text(room, key)?.split_once('\0').ok_or_else(|| unreadable(room, key))?;
                 self.correlator.links().restore((what.into(), by.into()), read(room, key, value)?);
             }
+            r if r == Room::Departed as u8 => {
+                if !self.departed.restore(text(room, key)?, read(room, key, value)?) {
+                    return Err(unreadable(room, key));
+                }
+            }
             _ => return Err(unreadable(room, key)),
         }
         Ok(())
@@ -152,6 +171,7 @@ pub fn room_name(room: u8) -> &'static str {
         r if r == Room::Lessons as u8 => "lessons of incident",
         r if r == Room::Ack as u8 => "acknowledgement of incident",
         r if r == Room::Link as u8 => "link of incident",
+        r if r == Room::Departed as u8 => "pod that is gone",
         _ => "record",
     }
 }
