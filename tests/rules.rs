@@ -194,6 +194,18 @@ fn evil(at: i64) -> String {
 }
 
 #[test]
+fn what_has_expired_is_named_by_the_events_own_time() {
+    let text = "exemptions:\n  - id: old\n    owner: o\n    reason: r\n    expires: 2026-01-02\n    detectors: \
+                [unexpected-agent]\n    condition: event.verb == 'list'\n  - id: lasting\n    owner: o\n    reason: r\n    \
+                detectors: [unexpected-agent]\n    condition: event.verb == 'list'\n";
+    let rules = policy(text).rules;
+    let at = |text: &str| tokentrail::base::Time::parse(text).unwrap();
+    assert_eq!(rules.expired(at("2026-01-01T23:00:00Z")), Vec::<String>::new());
+    let said = rules.expired(at("2026-02-01T00:00:00Z"));
+    assert!(said.len() == 1 && said[0].starts_with("exemption old of o holds no more since 2026-01-0"), "{said:?}");
+}
+
+#[test]
 fn an_exemption_covers_what_it_names_until_it_expires() {
     let text = |expires: &str| {
         format!(

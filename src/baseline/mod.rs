@@ -6,14 +6,18 @@
 pub mod account;
 pub mod address;
 pub mod addresses;
+pub mod departed;
 pub mod features;
 pub mod lesson;
 pub mod makers;
 mod maturity;
+pub mod peers;
 pub mod population;
 
 pub use account::{Account, Predecessor};
 pub use address::Address;
 pub use addresses::Addresses;
+pub use departed::Departed;
 pub use maturity::{Learning, Maturity};
+pub use peers::Peers;
 pub use population::Population;

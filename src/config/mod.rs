@@ -209,16 +209,13 @@ impl Config {
     pub fn restart_warning(&self, newer: &Config) -> Option<String> {
         let values = |d: &Daemon| serde_json::to_value(d).unwrap_or_default();
         let (old, new) = (values(&self.daemon), values(&newer.daemon));
-        let mut changed: Vec<String> = old
+        let changed: Vec<String> = old
             .as_object()
             .into_iter()
             .flatten()
             .filter(|(name, value)| new.get(name.as_str()) != Some(value))
             .map(|(name, _)| format!("daemon.{name}"))
             .collect();
-        if self.policy.limits != newer.policy.limits {
-            changed.push("limits".to_owned());
-        }
         let verb = if changed.len() == 1 { "takes" } else { "take" };
         let names = changed.join(", ");
         (!changed.is_empty()).then(|| {

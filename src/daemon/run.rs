@@ -96,6 +96,10 @@ pub fn is_full_disk(error: &anyhow::Error) -> bool {
         || matches!(error.downcast_ref(), Some(SinkError::Io { source, .. }) if full(source))
 }
 
+fn warn_of_expired(policy: &Policy, now: Time) {
+    policy.rules.expired(now).iter().for_each(|expired| tracing::warn!("{expired}"));
+}
+
 /// From one opening of the state to the next: after an error it is over, as after a crash.
 pub struct Session {
     ground: Arc<dyn Ground>,
@@ -132,6 +136,7 @@ impl Session {
             daemon.retention(),
         )?;
         keeper.start_sinks(&config.sinks, &policy.cluster, &ground)?;
+        warn_of_expired(&policy, pump.engine.now());
         let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
         let start = match daemon.start {
             Begin::Oldest => Start::Oldest,
@@ -247,6 +252,7 @@ impl Session {
                 config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
                 // What the process was started with stays: directories, addresses, what the command line said.
                 let config = Config { daemon: self.config.daemon.clone(), ..config };
+                warn_of_expired(&config.policy, self.pump.engine.now());
                 let old = std::mem::replace(&mut self.config, config.clone());
                 if old.sinks != config.sinks || old.policy.cluster != config.policy.cluster {
                     self.keeper.change_sinks(&config.sinks, &config.policy.cluster)?;

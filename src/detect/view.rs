@@ -12,7 +12,7 @@ use crate::baseline::features::operations;
 use crate::baseline::features::origins::{Class, Origin};
 use crate::baseline::features::probes::Probe;
 use crate::baseline::makers::Maker;
-use crate::baseline::{Account, Address, Maturity};
+use crate::baseline::{Account, Address, Maturity, Peers};
 use crate::event::{AuditEvent, CredentialKind, Principal};
 
 /// What is remarkable about an event, worked out once: detectors sleep unless one of theirs is set.
@@ -35,6 +35,8 @@ impl Marks {
     pub const ANONYMOUS: Marks = Marks(1 << 9);
     /// The event shows an act that is dangerous in itself.
     pub const ACT: Marks = Marks(1 << 10);
+    /// The pod that the credential is bound to is gone.
+    pub const DEPARTED: Marks = Marks(1 << 11);
 
     #[must_use]
     pub const fn with(self, other: Marks) -> Marks {
@@ -78,6 +80,11 @@ pub struct View<'a> {
     /// The TokenRequest that this credential came from, on its first use.
     pub issued: Option<&'a Issued>,
     pub address: Option<&'a Address>,
+    /// When the pod that the credential is bound to was ended.
+    pub departed: Option<Time>,
+    /// What the account's peers say to its operation, and to its program, where one of them is news.
+    pub operation_peers: Peers,
+    pub agent_peers: Peers,
     /// What this event itself adds to the account's probes.
     pub probe: Option<Probe>,
     /// Who made the Secret that the token controller fills in now, where that is what happens.

@@ -4,9 +4,15 @@
 //! Refuses to judge: it only finds the other half.
 
 use super::Engine;
-use crate::baseline::Account;
+use crate::base::{Span, Time};
+use crate::baseline::features::credentials::Holder;
 use crate::baseline::makers::Maker;
-use crate::event::{AuditEvent, Operation, Outcome, PrincipalKind};
+use crate::baseline::{Account, Peers};
+use crate::detect::View;
+use crate::event::{AuditEvent, CredentialKind, Operation, Outcome, PrincipalKind};
+
+/// After so long no API server takes a pod that was ended for a living one.
+const SLOW_END: Span = Span::seconds(60);
 
 impl Engine {
     /// Who made the Secret that the token controller fills in now, or filled in before its making was read.
@@ -38,6 +44,38 @@ impl Engine {
         self.population.update(&target_of(event), event.time, |account| {
             account.credentials.issue(event.issued_credential_id, event.username, event.time);
         });
+    }
+
+    /// When the pod that the credential is bound to was ended, if that is so long ago that the API server cannot have
+    /// missed it: it remembers for some seconds what it accepted.
+    pub(super) fn departed_since(&self, event: &AuditEvent<'_>, holder: Option<&Holder>) -> Option<Time> {
+        let (credential, first) = (&event.credential, holder?.first);
+        let bound = matches!(credential.kind, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId);
+        if !bound || credential.pod_uid.is_empty() {
+            return None;
+        }
+        let gone = self.departed.since(event.principal.namespace(), credential.pod, first, event.time)?;
+        (event.time.since(gone) > SLOW_END).then_some(gone)
+    }
+
+    /// What the account's peers say to what is news of it: first to its operation, then to its program.
+    pub(super) fn ask_peers(&self, view: &View<'_>) -> (Peers, Peers) {
+        let (event, now, learning) = (view.event, view.now(), &self.policy.learning);
+        let horizon = learning.horizon(now);
+        // As long as it counts as a novelty; after that nobody needs to be asked.
+        let is_fresh = view.operation_seen.is_none_or(|s| s.count < 3 && s.first().day() == now.day());
+        let of_operation = is_fresh && view.sensitive.is_none() && !event.outcome.is_refusal();
+        if !view.maturity.mature || !view.is_machine() || !(of_operation || view.agent_seen.is_none()) {
+            return Default::default();
+        }
+        let knows = |account: &Account| account.operations.get(view.operation, horizon).is_some();
+        let ask = |agent, knows: &dyn Fn(&Account) -> bool| {
+            self.population.ask_peers(event.username, agent, now, learning, knows)
+        };
+        let operation = if of_operation { ask(Some(view.agent), &knows) } else { Peers::default() };
+        let uses = |account: &Account| account.agents.get(view.agent, horizon).is_some();
+        let agent = if view.agent_seen.is_none() { ask(None, &uses) } else { Peers::default() };
+        (operation, agent)
     }
 
     pub(super) fn learn_maker(&mut self, event: &AuditEvent<'_>, mature: bool) {

@@ -5,6 +5,7 @@
 
 pub mod camera;
 mod clock;
+mod gains;
 mod input;
 mod joins;
 mod observe;
@@ -20,7 +21,7 @@ pub use word::{Ack, Acknowledged, Command};
 
 use crate::base::{Digest, Span, Time, text};
 use crate::baseline::makers::Makers;
-use crate::baseline::{Addresses, Population};
+use crate::baseline::{Addresses, Departed, Population};
 use crate::detect::rule::Trouble;
 use crate::detect::{Finding, Policy};
 use crate::event::AuditEvent;
@@ -76,6 +77,7 @@ pub struct Engine {
     population: Population,
     addresses: Addresses,
     makers: Makers,
+    departed: Departed,
     correlator: Correlator,
     word: word::Word,
     clock: Clock,
@@ -95,6 +97,7 @@ impl Engine {
             policy,
             addresses,
             makers: Makers::default(),
+            departed: Departed::default(),
             correlator: Correlator::default(),
             word: word::Word::default(),
             clock: Clock::default(),
@@ -233,6 +236,9 @@ impl Engine {
                 credential_id: "",
                 origin: "",
                 user_agent: "",
+                clues: &[],
+                neighbour: None,
+                here_since: None,
                 baseline: crate::baseline::Maturity { mature: false, since: b.at, days: 0, events: 0 },
                 digest: &|| b.digest,
                 event: None,
@@ -242,29 +248,26 @@ impl Engine {
         }
     }
 
-    fn correlate(&mut self, words: &Scratch, event: &AuditEvent<'_>, seen: &observe::Observed, out: &mut Output) {
+    /// Joins what was found to incidents; returns the first of them.
+    fn correlate(
+        &mut self,
+        words: &Scratch,
+        event: &AuditEvent<'_>,
+        seen: &observe::Observed,
+        out: &mut Output,
+    ) -> Option<Digest> {
         let findings: &[Finding] = &words.findings;
         let counted = |f: &Finding| (f.detector.name(), self.policy.capped(f.detector.id(), f.severity));
         out.findings.extend(findings.iter().map(counted));
-        let origin = seen.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let nameless = matches!(event.principal, crate::event::Principal::Nobody | crate::event::Principal::Anonymous);
-        let subject = if nameless { format!("origin {origin}") } else { event.username.to_owned() };
-        let arrival = Arrival {
-            subject: &subject,
-            principal: event.username,
-            at: event.time,
-            audit_id: event.audit_id,
-            credential_id: event.credential.id,
-            origin: &origin,
-            user_agent: event.user_agent,
-            baseline: seen.maturity,
-            digest: &|| digest_of(event),
-            event: Some(event),
-        };
+        let facts = self.facts_of(event, seen);
+        let digest = || digest_of(event);
+        let arrival = facts.arrival(event, seen, &digest);
         let joined = self.correlator.arrive(findings, &arrival, &self.policy, &mut out.revisions);
+        let own = findings.iter().zip(&joined).find(|(f, _)| f.culprit.is_none()).map(|(_, id)| *id);
         for (finding, incident) in findings.iter().zip(joined) {
             self.word.note(incident, word::lessons_of(finding, event, words), self.clock.now());
         }
+        own
     }
 }
 

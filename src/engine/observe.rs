@@ -13,7 +13,7 @@ use crate::baseline::features::origins::Origin;
 use crate::baseline::features::probes::{Kind, Probe};
 use crate::baseline::features::{agents, operations};
 use crate::baseline::lesson::ACCEPTED_LIMIT;
-use crate::baseline::{Account, Address, Maturity};
+use crate::baseline::{Account, Address, Maturity, Peers};
 use crate::detect::acts::Acts;
 use crate::detect::detectors::act_words;
 use crate::detect::rule::{self, Trouble};
@@ -65,6 +65,8 @@ pub(super) struct Observed {
     home: Home,
     /// This credential was not used from this address before.
     first_here: bool,
+    /// Since when this credential is used from this address.
+    pub here_since: Option<Time>,
     strange: bool,
     probe: Option<Probe>,
     acts: Acts,
@@ -102,11 +104,13 @@ impl Engine {
                 None => out.troubles.push((trouble, 1)),
             }
         }
+        let mut story = None;
         if !scratch.findings.is_empty() {
             let mut memory = String::new();
             scratch.acts.extend(seen.acts.each().map(|act| act_words(act, &mut memory).to_owned()));
-            self.correlate(&scratch, event, &seen, out);
+            story = self.correlate(&scratch, event, &seen, out);
         }
+        self.learn_gain(event, &seen, &scratch.findings, story);
         self.learn(event, &seen, &mut scratch);
         self.scratch = scratch;
     }
@@ -147,6 +151,9 @@ impl Engine {
             holder,
             issued: if holder.is_none() { account.credentials.issued(event.credential.id) } else { None },
             address: origin.ip.and_then(|ip| self.addresses.get(ip)),
+            departed: self.departed_since(event, holder),
+            operation_peers: Peers::default(),
+            agent_peers: Peers::default(),
             probe: None,
             secret_maker: None,
             used_before: self.used_before(event),
@@ -161,9 +168,11 @@ impl Engine {
         }
         view.secret_maker = self.secret_maker(event, view.maturity.mature);
         view.acts = Acts::of(&view);
+        (view.operation_peers, view.agent_peers) = self.ask_peers(&view);
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
+        let here_since = holder.and_then(|h| h.places.iter().find(|p| Some(p.ip) == origin.ip)).map(|p| p.first);
         let exempted = judge_all(&view, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
         Observed {
@@ -172,7 +181,8 @@ impl Engine {
             misplaced: view.is_misplaced(),
             stolen: findings.iter().any(is_theft),
             home: home_of(holder, origin.ip),
-            first_here: holder.is_none_or(|h| h.places.iter().all(|p| Some(p.ip) != origin.ip)),
+            first_here: here_since.is_none(),
+            here_since,
             strange: view.strange,
             probe: view.probe,
             acts: view.acts,
@@ -244,6 +254,7 @@ impl Engine {
                 account.probes.note(probe, probe.kind == Kind::SelfReview);
             }
         });
+        self.departed.learn(event);
         self.learn_issue(event);
         self.learn_maker(event, seen.maturity.mature);
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// The first byte of every record: the version of its bytes.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Which part of the engine a record belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -33,6 +33,10 @@ pub enum Room {
     Lessons = 5,
     /// By incident id: acknowledgements.
     Ack = 6,
+    /// By what was gained and who gained it, with a NUL between.
+    Link = 7,
+    /// By namespace and pod, with a slash between: pods that are gone.
+    Departed = 8,
 }
 
 /// One changed record; without a value it is deleted.
@@ -45,7 +49,16 @@ pub struct Record {
 
 impl Room {
     /// In the order in which they are restored.
-    pub const ALL: [Room; 6] = [Room::Core, Room::Account, Room::Address, Room::Incident, Room::Lessons, Room::Ack];
+    pub const ALL: [Room; 8] = [
+        Room::Core,
+        Room::Account,
+        Room::Address,
+        Room::Incident,
+        Room::Lessons,
+        Room::Ack,
+        Room::Link,
+        Room::Departed,
+    ];
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,6 +97,12 @@ impl Engine {
             out.push(record(Room::Lessons, id.0.to_vec(), lessons));
             out.push(record(Room::Ack, id.0.to_vec(), ack));
         }
+        for ((what, by), link) in self.correlator.links().drain_changes() {
+            out.push(record(Room::Link, format!("{what}\0{by}").into_bytes(), link.as_ref()));
+        }
+        for (pod, at) in self.departed.drain_changes() {
+            out.push(record(Room::Departed, pod.into_bytes(), at.as_ref()));
+        }
     }
 
     /// Forgets what changed: for those who keep no state.
@@ -91,6 +110,8 @@ impl Engine {
         self.population.drain_changes();
         self.addresses.drain_changes();
         self.correlator.drain_changes();
+        self.correlator.links().drain_changes();
+        self.departed.drain_changes();
         self.word.drain_changes();
     }
 
@@ -124,6 +145,15 @@ impl Engine {
             }
             r if r == Room::Lessons as u8 => self.word.restore_lessons(id(room, key)?, read(room, key, value)?),
             r if r == Room::Ack as u8 => self.word.restore_ack(id(room, key)?, read(room, key, value)?),
+            r if r == Room::Link as u8 => {
+                let (what, by) = text(room, key)?.split_once('\0').ok_or_else(|| unreadable(room, key))?;
+                self.correlator.links().restore((what.into(), by.into()), read(room, key, value)?);
+            }
+            r if r == Room::Departed as u8 => {
+                if !self.departed.restore(text(room, key)?, read(room, key, value)?) {
+                    return Err(unreadable(room, key));
+                }
+            }
             _ => return Err(unreadable(room, key)),
         }
         Ok(())
@@ -140,6 +170,8 @@ pub fn room_name(room: u8) -> &'static str {
         r if r == Room::Incident as u8 => "open incident",
         r if r == Room::Lessons as u8 => "lessons of incident",
         r if r == Room::Ack as u8 => "acknowledgement of incident",
+        r if r == Room::Link as u8 => "link of incident",
+        r if r == Room::Departed as u8 => "pod that is gone",
         _ => "record",
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
     marks.set(Marks::MISPLACED, moved || matches!(view.origin.class, Class::OtherPod | Class::OtherNode));
     marks.set(Marks::ANONYMOUS, event.principal.kind() == PrincipalKind::Anonymous);
     marks.set(Marks::ODD_CREDENTIAL, view.used_before.is_some());
+    marks.set(Marks::DEPARTED, view.departed.is_some());
     marks.set(Marks::ACT, !view.acts.is_empty());
     marks.set(Marks::TOKEN_SECRET, view.secret_maker.is_some());
     marks
@@ -65,6 +66,7 @@ pub(super) fn probe_of(view: &View<'_>) -> Option<Probe> {
     } else if view.maturity.mature
         && view.operation_seen.is_none_or(|s| s.days == 1 && s.last() >= event.time - HOUR && s.count < 3)
         && is_fresh(view)
+        && !view.operation_peers.share()
     {
         Kind::Novel
     } else {

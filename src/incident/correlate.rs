@@ -4,6 +4,8 @@
 //! incidents, however they were cut. A tick may end an incident in the eyes of people; it stays
 //! joinable until the events' own clock has passed its end.
 
+use super::links::{GRAVE, How, Link, Links};
+use super::sequence::{Linked, Neighbour};
 use super::{Acknowledgement, Evidence, Incident, Kind, LIST_LIMIT, Notice, Reason, Status, push_bounded};
 use crate::base::{Digest, Span, Time};
 use crate::baseline::Maturity;
@@ -15,8 +17,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Most ended incidents whose ids are remembered, so that identical lines get different ids.
 const REMEMBERED_IDS: usize = 4096;
-/// Most subjects whose incident was ended for its length and may be continued.
-const REMEMBERED_LONG: usize = 1024;
+/// Most ended incidents remembered that another one may go on with.
+const REMEMBERED_ENDS: usize = 1024;
+/// A subject of a grave incident that is told of again within this goes on with it.
+const GRAVE_KEPT: Span = Span::seconds(14 * 86_400);
 
 /// The event that findings are about, as incidents see it.
 pub struct Arrival<'a> {
@@ -28,6 +32,11 @@ pub struct Arrival<'a> {
     pub credential_id: &'a str,
     pub origin: &'a str,
     pub user_agent: &'a str,
+    /// What others may have gained, and this event uses: its token, its pod, its Secret, its address.
+    pub clues: &'a [String],
+    pub neighbour: Option<Neighbour<'a>>,
+    /// Since when this credential is used from this address, if it was before.
+    pub here_since: Option<Time>,
     pub baseline: Maturity,
     /// The digest of the event: part of the id of the incident that it opens.
     pub digest: &'a dyn Fn() -> Digest,
@@ -47,14 +56,24 @@ pub struct Revision {
 pub struct Memory {
     /// Ids given, the oldest first.
     ids: VecDeque<Digest>,
-    /// Subjects whose incident was ended for its length.
-    long: VecDeque<(SmolStr, Digest, Time)>,
+    /// Incidents that were ended for their length, or were grave.
+    ends: VecDeque<End>,
+}
+
+/// An incident that another one may go on with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct End {
+    subject: SmolStr,
+    id: Digest,
+    at: Time,
+    grave: bool,
 }
 
 #[derive(Default)]
 pub struct Correlator {
     live: BTreeMap<Digest, Incident>,
-    by_subject: BTreeMap<SmolStr, Digest>,
+    pub(super) by_subject: BTreeMap<SmolStr, Digest>,
+    pub(super) links: Links,
     pub memory: Memory,
     /// No incident ends before this.
     next_end: Option<Time>,
@@ -84,8 +103,10 @@ impl Correlator {
     ) -> Vec<Digest> {
         let mut joined = Vec::with_capacity(findings.len());
         let mut touched: Vec<(Digest, Option<Severity>, bool)> = Vec::new();
+        let linked = self.linked(arrival, policy);
         for finding in findings {
-            let id = match self.find(finding, arrival, policy) {
+            let linked = linked.as_ref().filter(|_| finding.culprit.is_none());
+            let id = match self.find(finding, arrival, policy, linked) {
                 Some(id) => id,
                 None => {
                     let id = self.begin(finding, arrival, policy, out);
@@ -97,7 +118,7 @@ impl Correlator {
                 touched.push((id, self.live.get(&id).map(|i| i.severity), false));
             }
             joined.push(id);
-            let revised = self.join(id, finding, arrival, policy);
+            let revised = self.join(id, finding, arrival, policy, linked);
             if let Some(t) = touched.iter_mut().find(|(t, ..)| *t == id) {
                 t.2 |= revised;
             }
@@ -108,9 +129,20 @@ impl Correlator {
         joined
     }
 
-    /// The incident that a finding joins: that of its subject, or of the account behind it.
-    fn find(&self, finding: &Finding, arrival: &Arrival<'_>, policy: &Policy) -> Option<Digest> {
+    /// The incident that a finding joins: the one that its facts lead back to, that of its subject, or of the account
+    /// behind it.
+    fn find(
+        &self,
+        finding: &Finding,
+        arrival: &Arrival<'_>,
+        policy: &Policy,
+        linked: Option<&Linked>,
+    ) -> Option<Digest> {
         let subject = finding.culprit.as_ref().map_or(arrival.subject, |(who, _)| who.as_str());
+        if let Some(linked) = linked.filter(|l| l.join.is_some()) {
+            let own = self.story_of(subject, arrival.at, policy).filter(|i| i.goes_on_from(&linked.step.by));
+            return own.map(|i| i.id).or(linked.join);
+        }
         [Some(subject), finding.also.as_deref()].into_iter().flatten().find_map(|subject| {
             let id = self.by_subject.get(subject)?;
             let incident = self.live.get(id)?;
@@ -126,13 +158,9 @@ impl Correlator {
         let subject = culprit.unwrap_or(arrival.subject);
         let principal = culprit.unwrap_or(arrival.principal);
         let id = self.new_id(policy, subject, finding.detector.id(), &(arrival.digest)());
-        let continues = self
-            .memory
-            .long
-            .iter()
-            .rev()
-            .find(|(who, _, end)| who == subject && arrival.at.since(*end) <= quiet(policy))
-            .map(|(_, id, _)| *id);
+        let reach = |end: &End| if end.grave { GRAVE_KEPT } else { quiet(policy) };
+        let before = |end: &&End| end.subject == subject && arrival.at.since(end.at) <= reach(end);
+        let continues = self.memory.ends.iter().rev().find(before).map(|end| end.id);
         let incident = Incident {
             id,
             revision: 0,
@@ -155,6 +183,7 @@ impl Correlator {
             findings: Vec::new(),
             baseline: arrival.baseline,
             continues,
+            lineage: Vec::new(),
             subjects: vec![subject.into()],
             told_evidence: 0,
             told: false,
@@ -196,8 +225,17 @@ impl Correlator {
         id
     }
 
-    fn join(&mut self, id: Digest, finding: &Finding, arrival: &Arrival<'_>, policy: &Policy) -> bool {
+    fn join(
+        &mut self,
+        id: Digest,
+        finding: &Finding,
+        arrival: &Arrival<'_>,
+        policy: &Policy,
+        linked: Option<&Linked>,
+    ) -> bool {
         let Some(incident) = self.live.get_mut(&id) else { return false };
+        // What only its facts lead here leaves its subject where it is: other findings of it are another story.
+        let by_facts = linked.is_some_and(|l| l.join == Some(id));
         let mut revised = false;
         if incident.status == Status::Resolved {
             incident.status = Status::Updated;
@@ -206,7 +244,9 @@ impl Correlator {
         }
         incident.first_seen = incident.first_seen.min(arrival.at);
         incident.last_seen = incident.last_seen.max(arrival.at);
-        revised |= incident.add(finding, policy.capped(finding.detector.id(), finding.severity), arrival);
+        let who = finding.culprit.as_ref().map_or(arrival.principal, |(culprit, _)| culprit.as_str());
+        revised |= incident.add(finding, policy.capped(finding.detector.id(), finding.severity), arrival, who);
+        revised |= linked.is_some_and(|linked| incident.hand_over(linked));
         let detector = incident.detectors.iter().position(|d| d == finding.detector.id()).unwrap_or(0);
         if let Some((culprit, audit_id)) = &finding.culprit {
             incident.evidence.add(audit_id, detector);
@@ -217,12 +257,14 @@ impl Correlator {
             push_bounded(&mut incident.origins, arrival.origin, LIST_LIMIT);
             push_bounded(&mut incident.user_agents, arrival.user_agent, LIST_LIMIT);
             incident.evidence.add(arrival.audit_id, detector);
-            push_bounded(&mut incident.subjects, arrival.subject, LIST_LIMIT);
+            if !by_facts {
+                push_bounded(&mut incident.subjects, arrival.subject, LIST_LIMIT);
+            }
         }
         if let Some(also) = &finding.also {
             push_bounded(&mut incident.principals, also, LIST_LIMIT);
         }
-        if finding.culprit.is_none() && incident.subjects.iter().any(|s| s == arrival.subject) {
+        if finding.culprit.is_none() && !by_facts && incident.subjects.iter().any(|s| s == arrival.subject) {
             self.own_subject(arrival.subject, id);
         }
         revised
@@ -298,6 +340,7 @@ impl Correlator {
 
     /// An operator called the incident normal: it ends, and nothing joins it any more. False if it is over already.
     pub fn acknowledge(&mut self, id: Digest, said: Acknowledgement, out: &mut Vec<Revision>) -> bool {
+        self.links.forget(id);
         let Some(mut incident) = self.take(id) else { return false };
         if incident.status != Status::Resolved {
             incident.status = Status::Resolved;
@@ -325,12 +368,16 @@ impl Correlator {
 
     fn remove(&mut self, id: Digest, end: Time, policy: &Policy) {
         let Some(incident) = self.take(id) else { return };
+        self.links.end(&incident);
         let for_its_length = end < incident.last_seen + quiet(policy);
-        if for_its_length && let Some(subject) = incident.subjects.first() {
-            if self.memory.long.len() >= REMEMBERED_LONG {
-                self.memory.long.pop_front();
+        let grave = incident.severity >= GRAVE && incident.kind == Kind::Threat;
+        if (for_its_length || grave)
+            && let Some(subject) = incident.subjects.first()
+        {
+            if self.memory.ends.len() >= REMEMBERED_ENDS {
+                self.memory.ends.pop_front();
             }
-            self.memory.long.push_back((subject.clone(), id, end));
+            self.memory.ends.push_back(End { subject: subject.clone(), id, at: end, grave });
         }
     }
 
@@ -344,6 +391,17 @@ impl Correlator {
             self.end(id, now, policy, out);
             self.remove(id, now + quiet(policy), policy);
         }
+    }
+
+    /// `by` gained something in `incident`; what it is, is a clue of the events that use it.
+    pub fn gain(&mut self, how: How, what: &str, by: &str, at: Time, incident: Digest) {
+        if self.live.contains_key(&incident) {
+            self.links.note(what, by, Link { how, at, incident, over: false });
+        }
+    }
+
+    pub fn links(&mut self) -> &mut Links {
+        &mut self.links
     }
 
     /// Incidents changed since the last call, each once, in order; `None` for one that is over.
@@ -384,7 +442,7 @@ fn quiet(policy: &Policy) -> Span {
 }
 
 /// When an incident ends if nothing more joins it. What cannot be seen is not over because it has lasted long.
-fn end_of(incident: &Incident, policy: &Policy) -> Time {
+pub(super) fn end_of(incident: &Incident, policy: &Policy) -> Time {
     if incident.kind == Kind::Visibility {
         return incident.last_seen + quiet(policy);
     }

@@ -2,7 +2,7 @@
 //!
 //! Refuses paths and positions: the same lines read elsewhere are the same incident.
 
-use super::{Acknowledgement, Incident, Notice, Status};
+use super::{Acknowledgement, Incident, Notice, Status, Step};
 use crate::base::Time;
 use crate::base::text;
 use serde_json::{Map, Value, json};
@@ -38,6 +38,7 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     put("baseline", baseline(incident));
     put("respond", super::respond::steps(incident).into_iter().map(Value::from).collect());
     put("continues", json!(incident.continues.map(|id| id.to_string())));
+    put("lineage", lineage(incident));
     put("acknowledged", incident.acknowledged.as_ref().map_or(Value::Null, acknowledged));
     if let Some(notice) = notice {
         put("notice", json!(notice));
@@ -66,6 +67,7 @@ fn list(values: &[SmolStr]) -> Value {
 fn findings(incident: &Incident) -> Value {
     let one = |told: &super::Told| {
         json!({
+            "principal": text::name(&told.principal),
             "detector": told.detector.as_str(),
             "title": told.title.as_str(),
             "severity": told.severity.label(),
@@ -88,4 +90,20 @@ fn baseline(incident: &Incident) -> Value {
         "days": known.days,
         "events": known.events,
     })
+}
+
+fn lineage(incident: &Incident) -> Value {
+    let one = |step: &Step| {
+        json!({
+            "how": step.how,
+            "by": text::name(&step.by),
+            "to": text::name(&step.to),
+            "what": text::name(&step.what),
+            "at": step.at.to_string(),
+            "used_at": step.used_at.to_string(),
+            "origin": text::name(&step.origin),
+            "words": text::name(&step.words()),
+        })
+    };
+    incident.lineage.iter().map(one).collect()
 }

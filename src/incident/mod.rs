@@ -5,14 +5,17 @@
 mod correlate;
 mod evidence;
 mod json;
+pub mod links;
 mod notice;
 mod remedy;
 pub mod respond;
+mod sequence;
 
 pub use correlate::{Arrival, Correlator, Memory, Revision};
 pub use evidence::Evidence;
 pub use json::{acknowledged, to_json};
 pub use notice::{Notice, Reason};
+pub use sequence::{Neighbour, Step};
 
 use crate::base::text::shortened;
 use crate::base::{Digest, Time};
@@ -57,6 +60,8 @@ pub enum Status {
 /// One detector's sentence, and how often it was said.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Told {
+    /// Who did it; empty for a request without a user.
+    pub principal: SmolStr,
     pub detector: SmolStr,
     pub title: SmolStr,
     pub severity: Severity,
@@ -100,6 +105,8 @@ pub struct Incident {
     pub baseline: Maturity,
     /// The incident that this one goes on with.
     pub continues: Option<Digest>,
+    /// How the story came from one principal to another, in the order in which it was found.
+    pub lineage: Vec<Step>,
     /// Whose findings join: usernames, or the origin of requests without a user.
     subjects: Vec<SmolStr>,
     /// Pieces of evidence at the last revision: the next is due when they have doubled.
@@ -147,7 +154,10 @@ impl Incident {
         match gravest {
             // Its title names the log.
             Some(told) if self.kind == Kind::Visibility => format!("{}: {}", told.title, told.observed),
-            Some(told) => format!("{who}: {}: {}", told.title, told.observed),
+            Some(told) if told.principal.is_empty() || told.principal == self.principal => {
+                format!("{who}: {}: {}", told.title, told.observed)
+            }
+            Some(told) => format!("{who}, then {}: {}: {}", told.principal, told.title, told.observed),
             None => who,
         }
     }
@@ -168,7 +178,7 @@ impl Incident {
     }
 
     /// Adds a finding; true if the incident changed in a way that makes a revision.
-    fn add(&mut self, finding: &Finding, severity: Severity, arrival: &Arrival<'_>) -> bool {
+    fn add(&mut self, finding: &Finding, severity: Severity, arrival: &Arrival<'_>, who: &str) -> bool {
         let new_detector = !self.detectors.iter().any(|d| d == finding.detector.id());
         if new_detector {
             self.detectors.push(finding.detector.name());
@@ -176,7 +186,7 @@ impl Incident {
         for technique in finding.techniques() {
             push_bounded(&mut self.techniques, technique, 2 * LIST_LIMIT);
         }
-        self.tell(finding, severity, arrival);
+        self.tell(finding, severity, arrival, who);
         let before = self.severity;
         self.severity = self.severity.max(self.earned()).max(severity);
         if self.severity >= Severity::Medium && self.detected_at.is_none() {
@@ -185,10 +195,14 @@ impl Incident {
         new_detector || self.severity > before
     }
 
-    fn tell(&mut self, finding: &Finding, severity: Severity, arrival: &Arrival<'_>) {
+    fn tell(&mut self, finding: &Finding, severity: Severity, arrival: &Arrival<'_>, who: &str) {
         let at = arrival.at;
-        let same =
-            |t: &&mut Told| t.detector == finding.detector.id() && t.title == finding.title && t.severity >= severity;
+        let same = |t: &&mut Told| {
+            t.detector == finding.detector.id()
+                && t.title == finding.title
+                && t.severity >= severity
+                && t.principal == who
+        };
         if let Some(told) = self.findings.iter_mut().find(same) {
             told.count = told.count.saturating_add(1);
             told.last_seen = told.last_seen.max(at);
@@ -197,6 +211,7 @@ impl Incident {
             respond.extend(arrival.event.into_iter().flat_map(|event| remedy::of(event, finding.culprit.is_some())));
             respond.retain(|step| !self.findings.iter().any(|told| told.respond.contains(step)));
             self.findings.push(Told {
+                principal: who.into(),
                 detector: finding.detector.name(),
                 title: finding.title.clone(),
                 severity,
@@ -219,7 +234,15 @@ impl Incident {
         if distinct(self.findings.iter().filter(counts).map(|t| t.tactic)) >= 2 {
             return Severity::Critical;
         }
-        if distinct(self.findings.iter().filter_map(|t| t.novelty)) >= 2 { most.max(Severity::Medium) } else { most }
+        // Novelties of one account add up, those of several do not.
+        let odd = |who: &SmolStr| {
+            distinct(self.findings.iter().filter(|t| t.principal == *who).filter_map(|t| t.novelty)) >= 2
+        };
+        if self.findings.iter().any(|t| t.novelty.is_some() && odd(&t.principal)) {
+            most.max(Severity::Medium)
+        } else {
+            most
+        }
     }
 }
 

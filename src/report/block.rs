@@ -59,6 +59,9 @@ pub fn block(revision: &Revision, style: Style) -> String {
     if before > 0 {
         let _ = writeln!(out, "         besides {}", counted(before as u64, "earlier finding"));
     }
+    for step in &incident.lineage {
+        let _ = writeln!(out, "         path:     {}", text::name(&step.words()));
+    }
     if incident.kind == Kind::Threat {
         let _ = writeln!(out, "         baseline: {}", incident.baseline);
     }

@@ -25,6 +25,9 @@ pub fn explained(told: &Explained, style: Style) -> String {
         let incident = &last.incident;
         let _ = writeln!(out, "so incident {} is {} for {}", incident.id, incident.severity, who(incident));
         let _ = writeln!(out, "  {}", text::name(&incident.summary()));
+        for step in &incident.lineage {
+            let _ = writeln!(out, "  path: {}", text::name(&step.words()));
+        }
         let heard = if last.notice.tell { "people were told" } else { "people were not told" };
         let _ = writeln!(out, "  {heard}: {}", last.notice.reason.words());
         if let Some(said) = &told.acknowledged {

@@ -7,6 +7,7 @@ mod actor;
 mod benign;
 mod chains;
 #[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 mod credentials;
 mod escalation;

@@ -3,6 +3,7 @@
 mod anonymous_access;
 mod credential_in_two_places;
 mod dangerous_request;
+mod deleted_pod_token;
 mod enumeration;
 mod legacy_token;
 mod minted_credential;
@@ -33,6 +34,7 @@ macro_rules! registry {
 
 registry![
     credential_in_two_places,
+    deleted_pod_token,
     minted_credential,
     legacy_token,
     token_secret_made,

@@ -44,10 +44,14 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         severity: Severity::Info,
         tactic: META.tactic,
         techniques: META.techniques,
-        expected: format!("its token is used by {}", view.account.agents.most(3).join(", ")),
+        expected: format!(
+            "its token is used by {}{}",
+            view.account.agents.most(3).join(", "),
+            view.agent_peers.words()
+        ),
         observed: format!("it is used by {}", view.agent),
         also: None,
         culprit: None,
-        novelty: Some(Novelty::Agent),
+        novelty: (!view.agent_peers.share()).then_some(Novelty::Agent),
     });
 }

@@ -6,7 +6,9 @@
 //!
 //! # How it decides
 //! The account is mature and no baseline entry of the operation is younger than `learning.forget_days`.
-//! One such novelty is `info`; two that are independent (operation, agent, origin) make the incident
+//! Its peers are asked: the kubelets of other nodes, service accounts of the same name in other namespaces, if they
+//! use the same program and are mature. What three and at least half of them do too is told and adds up
+//! with nothing; what none of three or more does is `low`. One such novelty is `info`; two that are independent (operation, agent, origin) make the incident
 //! `medium`. Sensitive operations are left to `sensitive-operation`, refused ones to `enumeration`.
 //!
 //! # When it is wrong
@@ -24,7 +26,7 @@ use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
 pub const META: Meta = Meta {
     id: "unexpected-operation",
     title: "Operation never seen of this account",
-    severities: &[Severity::Info],
+    severities: &[Severity::Info, Severity::Low],
     tactic: Tactic::Discovery,
     techniques: &["T1078", "T1613"],
     level: "Metadata",
@@ -41,13 +43,13 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     findings.push(Finding {
         detector: META.id.into(),
         title: META.title.into(),
-        severity: Severity::Info,
+        severity: if view.operation_peers.deny() { Severity::Low } else { Severity::Info },
         tactic: META.tactic,
         techniques: META.techniques,
-        expected: view.usual_operations(),
+        expected: view.usual_operations() + &view.operation_peers.words(),
         observed: format!("{} for the first time", view.in_words(view.operation)),
         also: None,
         culprit: None,
-        novelty: Some(Novelty::Operation),
+        novelty: (!view.operation_peers.share()).then_some(Novelty::Operation),
     });
 }

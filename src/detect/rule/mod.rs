@@ -84,6 +84,18 @@ impl Rules {
         self.rules.is_empty() && self.exemptions.is_empty() && self.silences.is_empty()
     }
 
+    /// A sentence for each exemption and silence that holds no more at `now`, the events' own time.
+    #[must_use]
+    pub fn expired(&self, now: Time) -> Vec<String> {
+        let exemptions = self.exemptions.iter().filter_map(|e| Some(("exemption", &e.id, &e.owner, e.expires?)));
+        let silences = self.silences.iter().map(|s| ("silence", &s.id, &s.owner, s.until));
+        let over = exemptions.chain(silences).filter(|(.., end)| now >= *end);
+        over.map(|(kind, id, owner, end)| {
+            format!("{kind} {id} of {owner} holds no more since {end}: renew it, or remove it from the rule files")
+        })
+        .collect()
+    }
+
     /// The silence that holds for an incident at `now`; one whose condition cannot be evaluated holds nothing back.
     #[must_use]
     pub fn silence(&self, story: &Story<'_>, now: Time) -> Option<&Silence> {

@@ -81,7 +81,7 @@ pub(super) fn cut(text: &str, max: usize) -> String {
 }
 
 /// What goes first where there is no room for all: long lists, then long sentences.
-const LEAVE: [&str; 12] = [
+const LEAVE: [&str; 13] = [
     "audit_ids",
     "respond",
     "findings",
@@ -91,6 +91,7 @@ const LEAVE: [&str; 12] = [
     "origins",
     "techniques",
     "detectors",
+    "lineage",
     "baseline",
     "continues",
     "summary",
