@@ -5,7 +5,7 @@
 
 use super::address::{Address, Change, Failures, PodAt};
 use crate::base::{Span, Time};
-use crate::event::{AuditEvent, CredentialKind, Principal, origin};
+use crate::event::{AuditEvent, Component, CredentialKind, Principal, origin};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,11 @@ pub struct Addresses {
 #[must_use]
 pub fn is_cluster_address(address: &Address) -> bool {
     address.pod.is_some() || !address.node.name.is_empty() || address.control_plane
+}
+
+/// A component that runs beside the API server: kube-proxy does not.
+fn is_of_control_plane(principal: Principal<'_>) -> bool {
+    principal.component().is_some_and(|component| component != Component::KubeProxy)
 }
 
 /// An address of a pod, of a node, or in a range where pods live.
@@ -132,7 +137,7 @@ impl Addresses {
                 let change = self.change(ip, now, |a| a.hear_node(name, now));
                 self.count(change, now, None);
             }
-            (principal, CredentialKind::Certificate) if principal.is_control_plane() => {
+            (principal, CredentialKind::Certificate) if is_of_control_plane(principal) => {
                 if self.get(ip).is_none_or(|a| !a.control_plane) {
                     self.entry(ip, now).control_plane = true;
                 }

@@ -6,6 +6,7 @@ pub mod acts;
 pub mod coverage;
 pub mod detectors;
 pub mod finding;
+mod own;
 pub mod policy;
 pub mod reference;
 pub mod rule;

@@ -2,9 +2,9 @@
 //!
 //! Refuses to change anything, and to know what other detectors think.
 
-use super::Policy;
 use super::acts::Acts;
 use super::sensitive::Sensitive;
+use super::{Policy, own};
 use crate::base::Time;
 use crate::base::remembered::Seen;
 use crate::baseline::features::credentials::{Holder, Issued};
@@ -13,7 +13,7 @@ use crate::baseline::features::origins::{Class, Origin};
 use crate::baseline::features::probes::Probe;
 use crate::baseline::makers::Maker;
 use crate::baseline::{Account, Address, Maturity};
-use crate::event::{AuditEvent, CredentialKind, Principal};
+use crate::event::{AuditEvent, Principal};
 
 /// What is remarkable about an event, worked out once: detectors sleep unless one of theirs is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -107,23 +107,25 @@ impl View<'_> {
         matches!(self.event.principal, Principal::ServiceAccount { .. })
     }
 
-    /// A service account or a node: its calls are written in code, and a person's are not.
+    /// A service account, a node or a component of Kubernetes: its calls are written in code, and a person's are not.
     #[must_use]
     pub fn is_machine(&self) -> bool {
-        matches!(self.event.principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
+        let principal = self.event.principal;
+        matches!(principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
+            || principal.component().is_some()
     }
 
-    /// A controller of kube-controller-manager at its own work: an unbound token of a kube-system
-    /// account, used from where the control plane's own certificates are used.
+    /// A controller of kube-controller-manager, as it presents itself: an unbound token of its account, used from
+    /// where the control plane's own certificates are used.
     #[must_use]
     pub fn is_own_controller(&self) -> bool {
-        if self.event.principal.is_control_plane() {
-            return true;
-        }
-        self.event.principal.namespace() == "kube-system"
-            && self.event.credential.kind == CredentialKind::Unbound
-            && self.address.is_some_and(|a| a.control_plane)
-            && matches!(self.agent, "kube-controller-manager" | "cloud-controller-manager" | "kube-scheduler")
+        own::is_controller(self)
+    }
+
+    /// A component of Kubernetes, or one of its controllers, at its own work.
+    #[must_use]
+    pub fn is_own_work(&self) -> bool {
+        own::is_own_work(self)
     }
 
     /// Who issued the credential in use, where the log told.

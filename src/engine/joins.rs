@@ -6,7 +6,7 @@
 use super::Engine;
 use crate::baseline::Account;
 use crate::baseline::makers::Maker;
-use crate::event::{AuditEvent, Operation, Outcome, PrincipalKind};
+use crate::event::{AuditEvent, Component, Operation, Outcome, PrincipalKind};
 
 impl Engine {
     /// Who made the Secret that the token controller fills in now, or filled in before its making was read.
@@ -63,7 +63,9 @@ fn makes_secret(event: &AuditEvent<'_>) -> bool {
 fn fills_secret(event: &AuditEvent<'_>) -> bool {
     let operation = &event.operation;
     let updates = operation.resource == "secrets" && operation.verb == "update" && event.outcome == Outcome::Allowed;
-    updates && event.principal.is_control_plane() && event.user_agent.ends_with("/tokens-controller")
+    updates
+        && event.principal.component() == Some(Component::ControllerManager)
+        && event.user_agent.ends_with("/tokens-controller")
 }
 
 fn maker_of(event: &AuditEvent<'_>, mature: bool) -> Maker {

@@ -39,7 +39,7 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    if view.is_own_controller() {
+    if view.is_own_controller() || view.is_own_work() {
         return;
     }
     if let Some(target) = view.used_before {
@@ -54,9 +54,13 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
 
 /// Unless `account` is known to be used with unbound tokens of this issuer.
 fn tell(view: &View<'_>, account: &Account, mature: bool, issuer: &str, observed: String, findings: &mut Vec<Finding>) {
+    let target = if view.used_before.is_some() { view.event.operation.namespace } else { "" };
+    let namespace = if target.is_empty() { view.event.principal.namespace() } else { target };
     let horizon = view.policy.learning.horizon(view.now());
     let known = account.issuers.get(&issuer_words(issuer), horizon).is_some_and(|s| s.days > 1);
-    if known || issuer == "system:kube-controller-manager" {
+    // The controllers' own tokens; for other accounts kube-controller-manager mints none.
+    let of_controller = issuer == "system:kube-controller-manager" && namespace == "kube-system";
+    if known || of_controller {
         return;
     }
     let foreign =

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// Which facts a row can hold; a detector that needs newer ones is blind on older rows.
-pub const FACTS_VERSION: i64 = 1;
+pub const FACTS_VERSION: i64 = 2;
 
 pub(super) const STAGES: [(Stage, &str); 4] = [
     (Stage::RequestReceived, "RequestReceived"),
