@@ -15,7 +15,7 @@ mod view;
 
 pub use finding::{Finding, Novelty, Severity, Tactic};
 pub use policy::Policy;
-pub use view::{Marks, View};
+pub use view::{Marks, Rival, View};
 
 /// What a detector says of itself; the reference page is generated from it and from its doc comment.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use super::sensitive::Sensitive;
 use super::{Policy, own};
 use crate::base::Time;
 use crate::base::remembered::Seen;
-use crate::baseline::features::credentials::{Holder, Issued};
+use crate::baseline::address::Failures;
+use crate::baseline::features::credentials::{Holder, Issued, Place};
 use crate::baseline::features::operations;
 use crate::baseline::features::origins::{Class, Origin};
 use crate::baseline::features::probes::Probe;
@@ -53,6 +54,14 @@ impl Marks {
     }
 }
 
+/// Where else a credential is in use that one machine has.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Rival {
+    pub place: Place,
+    /// One of the two addresses is a pod's, another node's, or outside the cluster.
+    pub is_foreign: bool,
+}
+
 pub struct View<'a> {
     pub event: &'a AuditEvent<'a>,
     pub policy: &'a Policy,
@@ -92,6 +101,10 @@ pub struct View<'a> {
     pub pods_have_own: bool,
     /// Whether the log shows pods' own addresses at all.
     pub pods_are_shown: bool,
+    /// Another address at which the credential of a node or component is in use meanwhile.
+    pub rival: Option<Rival>,
+    /// Of a request without a user: the failures of its caller, with this one.
+    pub failures: Failures,
     /// Whether a request without a user is none that the client at this address makes by habit.
     pub strange: bool,
 }
