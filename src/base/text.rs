@@ -3,46 +3,13 @@
 //! Refuses to let a byte through that could move a cursor, reorder a line or carry a token. It errs on
 //! the side of redaction for arguments and query values, and leaves plain sentences alone.
 
-use regex::{Captures, Regex};
+mod redact;
+
+use redact::{REDACTED, SHAPES, redact};
 use std::borrow::Cow;
-use std::sync::LazyLock;
 
 /// What stands where a text was cut.
 const ELLIPSIS: char = '\u{2026}';
-
-/// What stands where a secret stood.
-const REDACTED: &str = "[redacted]";
-
-/// JSON web tokens, whole or cut off, and PEM blocks, to their end or to the end of the text.
-static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
-    let jwt = r"eyJ[A-Za-z0-9_=-]{8,}(?:(?:\.|%2[Ee])[A-Za-z0-9_=-]*)*";
-    let pem = r"(?s)-----BEGIN [A-Z0-9 ]{1,40}-----.*?(?:-----END [A-Z0-9 ]{1,40}-----|\z)";
-    compiled(&format!("{jwt}|{pem}"))
-});
-
-/// A name that ends with a word, its separator, and the value.
-///
-/// `:` counts only where no space and no path follows: `Secret: shop/db` is a sentence.
-static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-    let name = r"(?i)(?:token|password|passwd|secret|api[_-]?key|access[_-]?key|private[_-]?key|\bkey|authorization|credentials?)";
-    let next_argument = r#"(?:&command=|%26command%3[Dd])"#;
-    let assigned = r#"["']?(?:=|%3[Dd]|:|%3[Aa](?:%20|\+)*)["']?"#;
-    let scheme = r"(?:(?:bearer|basic)(?: |\+|%20)+)?";
-    let header = r"(?i)\bauthorization(?::|%3[Aa])(?: |\+|%20)*";
-    let bearer = r"(?i)\bbearer(?:\+|%20)+";
-    let value = r#"[^\s&,;"'\[\]]+"#;
-    compiled(&format!(
-        "(?P<head>{name}(?:{next_argument}|{assigned}){scheme}|{header}{scheme}|{bearer})(?P<value>{value})"
-    ))
-});
-
-fn compiled(pattern: &str) -> Regex {
-    // The patterns are constant, and every test of this file runs them.
-    Regex::new(pattern).unwrap_or_else(|_| unreachable!("a constant pattern is wrong"))
-}
-
-/// Redacting can bring what stood apart together; a text that needs more rounds is all secret.
-const ROUNDS: usize = 8;
 
 /// Safe to show anywhere as plain text: secrets redacted, control, ANSI and bidi characters escaped.
 ///
@@ -97,47 +64,6 @@ pub fn shortened(text: &str, bytes_max: usize) -> Cow<'_, str> {
 pub fn is_plain(text: &str) -> bool {
     // J and B differ in one bit: two comparisons a byte are half of four.
     text.bytes().fold(true, |all, b| all & (b.wrapping_sub(b' ') < 95) & (b & !8 != b'B'))
-}
-
-/// Borrowed where nothing looks like a secret; else such that redacting again changes nothing.
-fn redact(text: &str) -> Cow<'_, str> {
-    if !is_suspect(text) {
-        return Cow::Borrowed(text);
-    }
-    let mut now = Cow::Borrowed(text);
-    for _ in 0..ROUNDS {
-        let shaped = SHAPES.replace_all(&now, REDACTED);
-        let named = NAMED.replace_all(&shaped, |c: &Captures<'_>| format!("{}{REDACTED}", &c["head"]));
-        if *named == *now {
-            return now;
-        }
-        now = Cow::Owned(named.into_owned());
-    }
-    Cow::Borrowed(REDACTED)
-}
-
-/// Whether a pattern could match: a cheap look at bytes, since most text is innocent.
-fn is_suspect(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    if bytes.len() < 4 {
-        return false;
-    }
-    let begins = |i: usize, word: &str| {
-        bytes.get(i..i + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
-    };
-    // Words that a secret follows; as part of a longer name too (`client_secret`, `X-Auth-Token`).
-    bytes.iter().enumerate().any(|(i, b)| match b.to_ascii_lowercase() {
-        b't' => begins(i, "token"),
-        b'p' => begins(i, "passw"),
-        b's' => begins(i, "secret"),
-        b'k' => begins(i, "key"),
-        b'a' => begins(i, "authorization"),
-        b'b' => begins(i, "bearer"),
-        b'c' => begins(i, "credential"),
-        b'e' => begins(i, "eyj"),
-        b'-' => begins(i, "-----BEGIN"),
-        _ => false,
-    })
 }
 
 fn is_hostile(c: char) -> bool {

@@ -5,7 +5,7 @@
 
 use super::address::{Address, Change, Failures, PodAt};
 use crate::base::{Span, Time};
-use crate::event::{AuditEvent, CredentialKind, Principal, origin};
+use crate::event::{AuditEvent, Component, CredentialKind, Principal, origin};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,11 @@ pub struct Addresses {
 #[must_use]
 pub fn is_cluster_address(address: &Address) -> bool {
     address.pod.is_some() || !address.node.name.is_empty() || address.control_plane
+}
+
+/// A component that runs beside the API server: kube-proxy does not.
+fn is_of_control_plane(principal: Principal<'_>) -> bool {
+    principal.component().is_some_and(|component| component != Component::KubeProxy)
 }
 
 /// An address of a pod, of a node, or in a range where pods live.
@@ -132,7 +137,7 @@ impl Addresses {
                 let change = self.change(ip, now, |a| a.hear_node(name, now));
                 self.count(change, now, None);
             }
-            (principal, CredentialKind::Certificate) if principal.is_control_plane() => {
+            (principal, CredentialKind::Certificate) if is_of_control_plane(principal) => {
                 if self.get(ip).is_none_or(|a| !a.control_plane) {
                     self.entry(ip, now).control_plane = true;
                 }
@@ -206,8 +211,21 @@ impl Addresses {
     }
 
     fn fail(&mut self, event: &AuditEvent<'_>, ip: IpAddr, strange: bool) {
-        let failures = next_failures(self.get(ip), event, strange);
-        self.entry(ip, event.time).failures = failures;
+        let failures = self.failures(event, ip, strange);
+        self.entry(self.counted_at(ip), event.time).failures = failures;
+    }
+
+    /// The failures of a caller with the one of `event` counted in. What is not `strange` (the client that lives there
+    /// does it by habit) adds to their number, not to their kinds.
+    #[must_use]
+    pub fn failures(&self, event: &AuditEvent<'_>, ip: IpAddr, strange: bool) -> Failures {
+        next_failures(self.get(self.counted_at(ip)), event, strange)
+    }
+
+    /// Outside the cluster a caller has a whole network to come from; inside, and near it, an address is one client.
+    fn counted_at(&self, ip: IpAddr) -> IpAddr {
+        let one_client = is_cluster(self, ip) || (ip.is_ipv4() && origin::is_private(ip));
+        if one_client { ip } else { origin::neighbourhood(ip).addr() }
     }
 
     fn entry(&mut self, ip: IpAddr, now: Time) -> &mut Address {
@@ -286,10 +304,7 @@ fn range_of(ranges: &mut Vec<Range>, ip: IpAddr) -> Option<&mut Range> {
     ranges.get_mut(at)
 }
 
-/// The failures of an address with the one of `event` counted in. What is not `strange` (the client
-/// that lives there does it by habit) adds to their number, not to their kinds.
-#[must_use]
-pub fn next_failures(address: Option<&Address>, event: &AuditEvent<'_>, strange: bool) -> Failures {
+fn next_failures(address: Option<&Address>, event: &AuditEvent<'_>, strange: bool) -> Failures {
     let mut failures = address.map(|a| a.failures).unwrap_or_default();
     if event.time.since(failures.since) > FAILURE_WINDOW {
         failures = Failures { since: event.time, count: 0, kinds: 0 };

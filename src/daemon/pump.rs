@@ -120,6 +120,7 @@ impl Pump {
             }
             Item::TooLong { file, from, to, digest } => {
                 self.batch.malformed[Malformed::TooLong as usize] += 1;
+                self.unread(source, Malformed::TooLong, digest);
                 let (seq, time) = (self.engine.seq(), self.engine.now());
                 self.batch.asides.push(Aside { seq, file, from, to, reason: Malformed::TooLong, digest, time });
                 self.batch.advance(source, file, from, to);
@@ -144,7 +145,7 @@ impl Pump {
         let Pump { engine, batch, limits, keeps_history } = self;
         batch.lines += 1;
         batch.bytes += to - from;
-        let Batch { out, asides, events, malformed, rows, .. } = batch;
+        let Batch { out, asides, events, malformed, rows, inputs, .. } = batch;
         let mut rows = keeps_history.then(|| rows.get_or_insert_default());
         decode::line(bytes, limits, &mut |_, event| match event {
             Ok(event) => {
@@ -157,10 +158,21 @@ impl Pump {
             }
             Err(reason) => {
                 malformed[reason as usize] += 1;
-                let (seq, time, digest) = (engine.seq(), engine.now(), Digest::of(bytes));
+                let digest = Digest::of(bytes);
+                if let Some(input) = unread(engine, source, reason, digest) {
+                    engine.step(input.as_input(), out);
+                    inputs.push((engine.seq(), input));
+                }
+                let (seq, time) = (engine.seq(), engine.now());
                 asides.push(Aside { seq, file, from, to, reason, digest, time });
             }
         });
+    }
+
+    fn unread(&mut self, source: SourceIndex, reason: Malformed, digest: Digest) {
+        if let Some(input) = unread(&self.engine, source, reason, digest) {
+            self.tell(input);
+        }
     }
 
     fn gap(&mut self, source: SourceIndex, file: Option<Digest>, from: u64, to: u64, kind: GapKind, detail: &str) {
@@ -171,4 +183,10 @@ impl Pump {
         let (seq, time) = (self.engine.seq(), self.engine.now());
         self.batch.holes.push(Hole { seq, file: name, from, to, kind, detail: detail.to_owned(), time });
     }
+}
+
+/// What the engine wants to hear of a line that cannot be read.
+fn unread(engine: &Engine, source: SourceIndex, reason: Malformed, digest: Digest) -> Option<StoredInput> {
+    let reason = reason.reason();
+    engine.wants_unread(source, reason).then(|| StoredInput::Unread { source, reason: reason.to_owned(), digest })
 }

@@ -6,10 +6,8 @@
 mod asked;
 mod done;
 
-pub(super) use done::names_cloud_audience;
-
-use super::{Tactic, View};
-use crate::event::{CredentialKind, Outcome, Principal, PrincipalKind};
+use super::{Tactic, View, own};
+use crate::event::{Outcome, Principal, PrincipalKind};
 
 macro_rules! acts {
     ($($name:ident $words:literal $tactic:ident [$($technique:literal),*];)*) => {
@@ -61,6 +59,7 @@ acts! {
     LongToken "mints a token that lives for more than a day" Persistence ["T1098"];
     FreeToken "mints a token bound to nothing" CredentialAccess ["T1528"];
     TokenSecret "makes a Secret for a token without expiry" Persistence ["T1098", "T1528"];
+    Unread "sends a body that cannot be looked at whole" DefenseEvasion ["T1562", "T1027"];
     Privileged "starts a privileged container" PrivilegeEscalation ["T1611", "T1610"];
     HostPath "mounts a path of the node" PrivilegeEscalation ["T1611"];
     HostPid "shares the processes of the node" PrivilegeEscalation ["T1611"];
@@ -109,7 +108,7 @@ impl Acts {
         }
         asked::by_whom(view, &mut acts);
         // What an anonymous request is allowed is told by `anonymous-access`; the cluster's own work is no danger.
-        if event.principal == Principal::Anonymous || is_own_work(view) {
+        if event.principal == Principal::Anonymous || own::seems_own_work(view) {
             return acts;
         }
         if event.principal.kind() == PrincipalKind::Node {
@@ -144,16 +143,4 @@ impl Acts {
     pub fn each(self) -> impl Iterator<Item = Act> {
         Act::ALL.iter().copied().filter(move |act| self.has(*act))
     }
-}
-
-/// A component of the control plane, or one of its controllers as it presents itself. To be fooled costs
-/// little here: that such a token is minted and used elsewhere is told by detectors that are not.
-fn is_own_work(view: &View<'_>) -> bool {
-    let event = view.event;
-    if event.principal.is_control_plane() {
-        return !event.username.starts_with("system:bootstrap:");
-    }
-    event.principal.namespace() == "kube-system"
-        && matches!(event.credential.kind, CredentialKind::Unbound | CredentialKind::Unknown)
-        && matches!(view.agent, "kube-controller-manager" | "cloud-controller-manager" | "kube-scheduler")
 }

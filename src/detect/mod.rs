@@ -6,6 +6,7 @@ pub mod acts;
 pub mod coverage;
 pub mod detectors;
 pub mod finding;
+mod own;
 pub mod policy;
 pub mod profile;
 pub mod reference;
@@ -15,7 +16,7 @@ mod view;
 
 pub use finding::{Finding, Novelty, Severity, Tactic};
 pub use policy::Policy;
-pub use view::{Marks, View};
+pub use view::{Marks, Rival, View};
 
 /// What a detector says of itself; the reference page is generated from it and from its doc comment.
 #[derive(Debug)]

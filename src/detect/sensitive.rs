@@ -32,6 +32,12 @@ pub enum Sensitive {
     ClusterConfig,
     /// Events of the cluster deleted.
     Traces,
+    /// Which server answers for a part of the API: it then sees what is sent there, and who sent it.
+    ApiService,
+    /// Custom resource definitions.
+    CustomKind,
+    /// Nodes: their labels and taints decide what runs where, their status where kubelets are reached.
+    NodeChange,
 }
 
 /// Namespaces that belong to the cluster itself.
@@ -60,6 +66,9 @@ impl Sensitive {
             ("rbac.authorization.k8s.io", _, _) if writes => Some(Sensitive::Rbac),
             ("admissionregistration.k8s.io", _, "") if writes => Some(Sensitive::Webhook),
             ("certificates.k8s.io", _, _) if writes => Some(Sensitive::Csr),
+            ("apiregistration.k8s.io", "apiservices", "") if writes => Some(Sensitive::ApiService),
+            ("apiextensions.k8s.io", "customresourcedefinitions", "") if writes => Some(Sensitive::CustomKind),
+            ("", "nodes", "" | "status") if writes => Some(Sensitive::NodeChange),
             _ if writes && is_workload(operation) => workload(event),
             _ => None,
         }
@@ -84,19 +93,26 @@ impl Sensitive {
             Sensitive::Traces => "deletes events",
             Sensitive::PrivilegedWorkload => "starts a workload with power over its node",
             Sensitive::SystemNamespace => "starts a workload in a system namespace",
+            Sensitive::ApiService => "changes which server answers for an API",
+            Sensitive::CustomKind => "changes custom kinds",
+            Sensitive::NodeChange => "changes Nodes",
         }
     }
 
     #[must_use]
     pub fn tactic(self) -> Tactic {
         match self {
-            Sensitive::SecretRead | Sensitive::Token | Sensitive::TokenReview => Tactic::CredentialAccess,
-            Sensitive::SecretWrite | Sensitive::Webhook | Sensitive::Csr | Sensitive::SystemNamespace => {
-                Tactic::Persistence
+            Sensitive::SecretRead | Sensitive::Token | Sensitive::TokenReview | Sensitive::ApiService => {
+                Tactic::CredentialAccess
             }
+            Sensitive::SecretWrite
+            | Sensitive::Webhook
+            | Sensitive::Csr
+            | Sensitive::SystemNamespace
+            | Sensitive::CustomKind => Tactic::Persistence,
             Sensitive::Exec | Sensitive::Pod => Tactic::Execution,
             Sensitive::Rbac | Sensitive::Impersonation | Sensitive::PrivilegedWorkload => Tactic::PrivilegeEscalation,
-            Sensitive::NodesProxy | Sensitive::ServiceProxy => Tactic::LateralMovement,
+            Sensitive::NodesProxy | Sensitive::ServiceProxy | Sensitive::NodeChange => Tactic::LateralMovement,
             Sensitive::ClusterConfig => Tactic::Impact,
             Sensitive::Traces => Tactic::DefenseEvasion,
         }
@@ -121,6 +137,9 @@ impl Sensitive {
             Sensitive::Traces => &["T1070"],
             Sensitive::PrivilegedWorkload => &["T1611", "T1610"],
             Sensitive::SystemNamespace => &["T1610", "T1036.005"],
+            Sensitive::ApiService => &["T1557"],
+            Sensitive::CustomKind => &["T1546"],
+            Sensitive::NodeChange => &["T1610"],
         }
     }
 }
@@ -145,7 +164,7 @@ fn workload(event: &AuditEvent<'_>) -> Option<Sensitive> {
     let takes_over = |p: &crate::event::facts::PodFacts| {
         p.privileged || p.host_network || p.host_pid || p.host_ipc || !p.host_paths.is_empty()
     };
-    if pod.is_some_and(takes_over) {
+    if pod.is_some_and(takes_over) || event.facts.as_ref().is_some_and(|facts| facts.unread) {
         Some(Sensitive::PrivilegedWorkload)
     } else if event.operation.verb == "create" && SYSTEM_NAMESPACES.contains(&event.operation.namespace) {
         Some(Sensitive::SystemNamespace)
@@ -176,7 +195,9 @@ pub fn target<'k>(sensitive: Option<Sensitive>, event: &AuditEvent<'_>, out: &'k
         // Roles of applications are many by nature; those that Kubernetes ships are not.
         Sensitive::Rbac => {
             let bound = event.facts.as_ref().and_then(|f| f.binding.as_ref()).map_or("", |b| b.role.as_str());
-            if is_builtin_role(bound) {
+            if event.facts.as_ref().is_some_and(|f| f.unread) {
+                out.push_str("what could not be looked at whole");
+            } else if is_builtin_role(bound) {
                 let _ = write!(out, "binding to {bound}");
             } else if is_builtin_role(operation.name) {
                 let _ = write!(out, "role {}", operation.name);

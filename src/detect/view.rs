@@ -2,18 +2,19 @@
 //!
 //! Refuses to change anything, and to know what other detectors think.
 
-use super::Policy;
 use super::acts::Acts;
 use super::sensitive::Sensitive;
+use super::{Policy, own};
 use crate::base::Time;
 use crate::base::remembered::Seen;
-use crate::baseline::features::credentials::{Holder, Issued};
+use crate::baseline::address::Failures;
+use crate::baseline::features::credentials::{Holder, Issued, Place};
 use crate::baseline::features::operations;
 use crate::baseline::features::origins::{Class, Origin};
 use crate::baseline::features::probes::Probe;
 use crate::baseline::makers::Maker;
 use crate::baseline::{Account, Address, Maturity, Peers};
-use crate::event::{AuditEvent, CredentialKind, Principal};
+use crate::event::{AuditEvent, Principal};
 
 /// What is remarkable about an event, worked out once: detectors sleep unless one of theirs is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -53,6 +54,14 @@ impl Marks {
             self.0 |= other.0;
         }
     }
+}
+
+/// Where else a credential is in use that one machine has.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Rival {
+    pub place: Place,
+    /// One of the two addresses is a pod's, another node's, or outside the cluster.
+    pub is_foreign: bool,
 }
 
 pub struct View<'a> {
@@ -99,6 +108,10 @@ pub struct View<'a> {
     pub pods_have_own: bool,
     /// Whether the log shows pods' own addresses at all.
     pub pods_are_shown: bool,
+    /// Another address at which the credential of a node or component is in use meanwhile.
+    pub rival: Option<Rival>,
+    /// Of a request without a user: the failures of its caller, with this one.
+    pub failures: Failures,
     /// Whether a request without a user is none that the client at this address makes by habit.
     pub strange: bool,
 }
@@ -114,23 +127,25 @@ impl View<'_> {
         matches!(self.event.principal, Principal::ServiceAccount { .. })
     }
 
-    /// A service account or a node: its calls are written in code, and a person's are not.
+    /// A service account, a node or a component of Kubernetes: its calls are written in code, and a person's are not.
     #[must_use]
     pub fn is_machine(&self) -> bool {
-        matches!(self.event.principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
+        let principal = self.event.principal;
+        matches!(principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
+            || principal.component().is_some()
     }
 
-    /// A controller of kube-controller-manager at its own work: an unbound token of a kube-system
-    /// account, used from where the control plane's own certificates are used.
+    /// A controller of kube-controller-manager, as it presents itself: an unbound token of its account, used from
+    /// where the control plane's own certificates are used.
     #[must_use]
     pub fn is_own_controller(&self) -> bool {
-        if self.event.principal.is_control_plane() {
-            return true;
-        }
-        self.event.principal.namespace() == "kube-system"
-            && self.event.credential.kind == CredentialKind::Unbound
-            && self.address.is_some_and(|a| a.control_plane)
-            && matches!(self.agent, "kube-controller-manager" | "cloud-controller-manager" | "kube-scheduler")
+        own::is_controller(self)
+    }
+
+    /// A component of Kubernetes, or one of its controllers, at its own work.
+    #[must_use]
+    pub fn is_own_work(&self) -> bool {
+        own::is_own_work(self)
     }
 
     /// Who issued the credential in use, where the log told.

@@ -8,6 +8,7 @@ use crate::detect::policy::Visibility;
 use crate::detect::{Finding, Severity, Tactic};
 use crate::event::{AuditEvent, Level, Stage};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Ids under which visibility is told, as detectors' ids are.
@@ -15,10 +16,18 @@ pub const GAP: &str = "log-gap";
 pub const SILENT: &str = "log-silent";
 pub const HIDDEN: &str = "addresses-hidden";
 pub const VANISHED: &str = "log-part-vanished";
+pub const UNREAD: &str = "log-unreadable";
 
 /// A stage or level is missed only where it was one in so many.
 const USUAL_SHARE: u64 = 1000;
 const VANISHED_AFTER: Span = Span::seconds(3600);
+/// So many lines that cannot be read for one reason, within [`UNREAD_WINDOW`] of the first, are no accident; what
+/// comes after them says nothing new.
+const UNREAD_MANY: u32 = 10;
+const UNREAD_WINDOW: Span = Span::seconds(3600);
+/// What no crash leaves behind and a client can bring about: a request that is too large, nested too deep, or holds
+/// bytes that are no text. Each hides itself.
+const HIDES: [&str; 3] = ["too_long", "too_deep", "not_utf8"];
 
 /// Something that could not be seen, ready to be told.
 pub struct Blind {
@@ -43,6 +52,14 @@ struct Part {
     told: bool,
 }
 
+/// Lines of one log that could not be read for one reason.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+struct Unread {
+    /// The first of the window.
+    since: Time,
+    count: u32,
+}
+
 const PARTS: [&str; 6] = [
     "stage ResponseStarted",
     "stage ResponseComplete",
@@ -62,6 +79,8 @@ pub struct Camera {
     /// The latest starts of all others. A rule of the audit policy may omit the stage for some requests only, so
     /// whether an end says something new is a question of this one request.
     started: VecDeque<u64>,
+    /// By log and reason.
+    unread: BTreeMap<(SourceIndex, SmolStr), Unread>,
 }
 
 /// Most starts remembered; the end of one that is forgotten is judged as if it were new.
@@ -120,6 +139,38 @@ impl Camera {
         self.events += 1;
         self.count_parts(event, policy, out);
         span
+    }
+
+    /// Whether one more line of this log that cannot be read for this reason says anything.
+    #[must_use]
+    pub fn wants_unread(&self, source: SourceIndex, reason: &str, now: Time) -> bool {
+        let before = self.unread.get(&(source, reason.into()));
+        before.is_none_or(|u| u.count < UNREAD_MANY || now.since(u.since) > UNREAD_WINDOW)
+    }
+
+    /// A line that could not be read: `low`, for crashes tear lines; `medium` for many, and for one that hides a request.
+    pub fn unread(&mut self, source: SourceIndex, reason: &str, digest: Digest, now: Time) -> Blind {
+        let seen = self.unread.entry((source, reason.into())).or_insert(Unread { since: now, count: 0 });
+        if now.since(seen.since) > UNREAD_WINDOW {
+            *seen = Unread { since: now, count: 0 };
+        }
+        seen.count = seen.count.saturating_add(1);
+        let grave = HIDES.contains(&reason) || seen.count >= UNREAD_MANY;
+        let (severity, many) = if grave { (Severity::Medium, seen.count) } else { (Severity::Low, seen.count) };
+        Blind {
+            subject: format!("log {source}: {reason}"),
+            at: now,
+            digest: Digest::of_parts(&[b"unread", reason.as_bytes(), &digest.0]),
+            finding: Finding {
+                severity,
+                ..finding(
+                    UNREAD,
+                    "Lines of the audit log cannot be read",
+                    "every line is an audit event that can be judged".to_owned(),
+                    format!("{many} since {}: {reason}; what was asked for there was not judged", seen.since),
+                )
+            },
+        }
     }
 
     fn count_parts(&mut self, event: &AuditEvent<'_>, policy: &Visibility, out: &mut Vec<Blind>) {

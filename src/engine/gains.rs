@@ -139,7 +139,7 @@ const EVERY_SECRET: &str = "secrets of every namespace";
 fn gained(event: &AuditEvent<'_>) -> Option<(How, String)> {
     let operation = &event.operation;
     let kind = event.principal.kind();
-    if event.outcome != Outcome::Allowed || kind == PrincipalKind::Node || event.principal.is_control_plane() {
+    if event.outcome != Outcome::Allowed || kind == PrincipalKind::Node || event.principal.component().is_some() {
         return None;
     }
     let Operation { verb, resource, subresource, namespace, name, .. } = *operation;

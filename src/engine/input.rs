@@ -17,6 +17,8 @@ pub enum Input<'a> {
     Tick(Time),
     /// Something could not be read.
     Gap { source: SourceIndex, gap: Gap<'a> },
+    /// A line, or an item of one, could not be read, for a reason of [`Malformed`](crate::event::decode::Malformed).
+    Unread { source: SourceIndex, reason: &'a str, digest: Digest },
     /// The operator changed the settings.
     Policy(Box<Policy>),
     /// The operator says something about an incident.
@@ -42,6 +44,7 @@ pub enum StoredInput {
     Gap { source: SourceIndex, kind: String, detail: String, digest: Digest },
     Policy(Box<Policy>),
     Command(Box<Command>),
+    Unread { source: SourceIndex, reason: String, digest: Digest },
 }
 
 impl StoredInput {
@@ -51,6 +54,9 @@ impl StoredInput {
             StoredInput::Tick(at) => Input::Tick(*at),
             StoredInput::Gap { source, kind, detail, digest } => {
                 Input::Gap { source: *source, gap: Gap { kind, detail, digest: *digest } }
+            }
+            StoredInput::Unread { source, reason, digest } => {
+                Input::Unread { source: *source, reason, digest: *digest }
             }
             StoredInput::Policy(policy) => Input::Policy(policy.clone()),
             StoredInput::Command(command) => Input::Command(command.clone()),

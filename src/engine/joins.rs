@@ -9,7 +9,7 @@ use crate::baseline::features::credentials::Holder;
 use crate::baseline::makers::Maker;
 use crate::baseline::{Account, Peers};
 use crate::detect::View;
-use crate::event::{AuditEvent, CredentialKind, Operation, Outcome, PrincipalKind};
+use crate::event::{AuditEvent, Component, CredentialKind, Operation, Outcome, PrincipalKind};
 
 /// After so long no API server takes a pod that was ended for a living one.
 const SLOW_END: Span = Span::seconds(60);
@@ -101,7 +101,9 @@ fn makes_secret(event: &AuditEvent<'_>) -> bool {
 fn fills_secret(event: &AuditEvent<'_>) -> bool {
     let operation = &event.operation;
     let updates = operation.resource == "secrets" && operation.verb == "update" && event.outcome == Outcome::Allowed;
-    updates && event.principal.is_control_plane() && event.user_agent.ends_with("/tokens-controller")
+    updates
+        && event.principal.component() == Some(Component::ControllerManager)
+        && event.user_agent.ends_with("/tokens-controller")
 }
 
 fn maker_of(event: &AuditEvent<'_>, mature: bool) -> Maker {

@@ -154,6 +154,12 @@ impl Engine {
         self.scratch.trace.take()
     }
 
+    /// Whether [`Input::Unread`] of such a line would say anything: of many like it, the first few an hour do.
+    #[must_use]
+    pub fn wants_unread(&self, source: SourceIndex, reason: &str) -> bool {
+        self.camera.wants_unread(source, reason, self.clock.now())
+    }
+
     /// Takes one input. What it brings about is added to `out`.
     pub fn step(&mut self, input: Input<'_>, out: &mut Output) {
         self.seq += 1;
@@ -168,6 +174,10 @@ impl Engine {
             }
             Input::Gap { source, gap } => {
                 let blind = camera::gap(source, &gap, self.clock.now());
+                self.tell(vec![blind], out);
+            }
+            Input::Unread { source, reason, digest } => {
+                let blind = self.camera.unread(source, reason, digest, self.clock.now());
                 self.tell(vec![blind], out);
             }
             Input::Policy(policy) => {

@@ -7,19 +7,21 @@ use super::word::signature;
 use super::{Engine, Output, Trace};
 use crate::base::Time;
 use crate::baseline::account::Words;
-use crate::baseline::addresses::Home;
-use crate::baseline::features::credentials::Holder;
+use crate::baseline::address::Failures;
+use crate::baseline::addresses::{Home, is_cluster};
+use crate::baseline::features::credentials::{Holder, Issued};
 use crate::baseline::features::origins::Origin;
 use crate::baseline::features::probes::{Kind, Probe};
 use crate::baseline::features::{agents, operations};
 use crate::baseline::lesson::ACCEPTED_LIMIT;
 use crate::baseline::{Account, Address, Maturity, Peers};
 use crate::detect::acts::Acts;
-use crate::detect::detectors::act_words;
+use crate::detect::detectors::{act_words, issuer_words};
 use crate::detect::rule::{self, Trouble};
 use crate::detect::sensitive::{self, Sensitive};
-use crate::detect::{self, Finding, Marks, Severity, View};
-use crate::event::{AuditEvent, Operation, Principal, PrincipalKind, Stage, origin};
+use crate::detect::{self, Finding, Marks, Rival, Severity, View};
+use crate::event::{AuditEvent, CredentialKind, Operation, Principal, PrincipalKind, Stage, origin};
+use smol_str::SmolStr;
 use std::net::IpAddr;
 
 /// Reused between events: the words that an event is remembered by.
@@ -62,6 +64,10 @@ pub(super) struct Observed {
     misplaced: bool,
     /// The origin is the evidence of theft.
     stolen: bool,
+    /// A machine was heard elsewhere just now: its address is not believed yet.
+    unsettled: bool,
+    /// Who obtained a credential that is used for the first time, where that is known.
+    issued_by: SmolStr,
     home: Home,
     /// This credential was not used from this address before.
     first_here: bool,
@@ -129,7 +135,8 @@ impl Engine {
         operations::key(&event.operation, operation);
         origin.key(origin_words);
         sensitive::target(sensitive, event, target);
-        let holder = account.credentials.find(&event.credential);
+        let holder = account.credentials.find(event);
+        let is_machine = matches!(event.principal, Principal::Node { .. }) || event.principal.component().is_some();
         let mut view = View {
             event,
             policy: &self.policy,
@@ -149,7 +156,7 @@ impl Engine {
             target,
             target_seen: if target.is_empty() { None } else { account.targets.get(target, horizon) },
             holder,
-            issued: if holder.is_none() { account.credentials.issued(event.credential.id) } else { None },
+            issued: if holder.is_none() { issued(account, event, horizon) } else { None },
             address: origin.ip.and_then(|ip| self.addresses.get(ip)),
             departed: self.departed_since(event, holder),
             operation_peers: Peers::default(),
@@ -161,10 +168,13 @@ impl Engine {
             addresses_hidden: self.addresses.are_crowded(),
             pods_have_own: origin.ip.is_some_and(|ip| self.addresses.are_own_around(ip)),
             pods_are_shown: self.addresses.show_pods(),
+            rival: origin.ip.filter(|_| is_machine).and_then(|ip| self.rival(account, event, ip)),
+            failures: Failures::default(),
             strange: false,
         };
         if event.principal.kind() == PrincipalKind::Nobody {
             view.strange = !self.is_habit_of_tenant(event, view.address, horizon);
+            view.failures = origin.ip.map(|ip| self.addresses.failures(event, ip, view.strange)).unwrap_or_default();
         }
         view.secret_maker = self.secret_maker(event, view.maturity.mature);
         view.acts = Acts::of(&view);
@@ -180,6 +190,8 @@ impl Engine {
             maturity: view.maturity,
             misplaced: view.is_misplaced(),
             stolen: findings.iter().any(is_theft),
+            unsettled: is_machine && origin.ip.is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip)),
+            issued_by: view.issued.map_or_else(SmolStr::default, |i| i.by.clone()),
             home: home_of(holder, origin.ip),
             first_here: here_since.is_none(),
             here_since,
@@ -188,6 +200,19 @@ impl Engine {
             acts: view.acts,
             exempted,
         }
+    }
+
+    /// Another address of a machine that is in use meanwhile, unless many share one of the two.
+    fn rival(&self, account: &Account, event: &AuditEvent<'_>, ip: IpAddr) -> Option<Rival> {
+        let is_shared = |ip| self.addresses.get(ip).is_some_and(Address::is_shared);
+        let place = *account.credentials.rivals(event, ip).find(|place| !is_shared(ip) && !is_shared(place.ip))?;
+        let name = if let Principal::Node { name } = event.principal { name } else { "" };
+        let is_foreign = |ip: IpAddr| match self.addresses.get(ip) {
+            Some(a) if !a.node.name.is_empty() => !name.is_empty() && a.node.name != name,
+            Some(a) if a.has_live_pod(event.time) => true,
+            _ => !origin::is_private(ip) && !is_cluster(&self.addresses, ip),
+        };
+        Some(Rival { place, is_foreign: is_foreign(ip) || is_foreign(place.ip) })
     }
 
     /// Whether the pod or node at an address is known for what a request without a user asked for: a
@@ -206,7 +231,7 @@ impl Engine {
 
     fn learn(&mut self, event: &AuditEvent<'_>, seen: &Observed, scratch: &mut Scratch) {
         if let Some(ip) = seen.origin.ip {
-            if !seen.stolen {
+            if !(seen.stolen || seen.unsettled) {
                 self.addresses.learn(event, ip, seen.home, seen.strange);
             }
             if seen.home == Home::Elsewhere && seen.first_here {
@@ -243,7 +268,7 @@ impl Engine {
                     account.note_target(act_words(act, &mut act_memory), event.time, &policy.learning);
                 }
             }
-            account.credentials.note(event, seen.origin.ip, may_grow);
+            account.credentials.note(event, seen.origin.ip, &seen.issued_by, may_grow);
             account
                 .probes
                 .forget(event.time, crate::base::Span::seconds(i64::from(policy.enumeration.slow_window_seconds)));
@@ -271,6 +296,16 @@ fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Tr
     }
     rule::judge(view, findings, troubles);
     rule::exempt(rules, view, findings, troubles)
+}
+
+/// The TokenRequest that a credential came from. Where it is not remembered, one of those is meant who had more tokens
+/// issued than are remembered, unless that is their habit.
+fn issued<'a>(account: &'a Account, event: &AuditEvent<'_>, horizon: Time) -> Option<&'a Issued> {
+    account.credentials.issued(event.credential.id).or_else(|| {
+        let is_habit = |by: &str| account.issuers.get(&issuer_words(by), horizon).is_some_and(|seen| seen.days > 1);
+        let unbound = event.credential.kind == CredentialKind::Unbound;
+        account.credentials.flooders().find(|f| unbound && !is_habit(&f.by))
+    })
 }
 
 /// The origin of the event is the evidence.

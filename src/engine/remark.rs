@@ -4,7 +4,7 @@
 
 use crate::base::Time;
 use crate::baseline::features::probes::{self, Kind, Probe};
-use crate::detect::detectors::{issuer_words, legacy_words};
+use crate::detect::detectors::{FORGED, is_forged, issuer_words, legacy_words};
 use crate::detect::sensitive::Sensitive;
 use crate::detect::{Marks, View};
 use crate::event::{CredentialKind, Outcome, PrincipalKind};
@@ -25,10 +25,15 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
     marks.set(Marks::SENSITIVE, view.sensitive.is_some());
     marks.set(
         Marks::ODD_CREDENTIAL,
-        credential.stale || matches!(credential.kind, CredentialKind::Unbound | CredentialKind::Legacy),
+        credential.stale
+            || is_forged(view)
+            || matches!(credential.kind, CredentialKind::Unbound | CredentialKind::Legacy),
     );
     let moved = view.holder.and_then(|h| h.places.first()).is_some_and(|home| view.origin.ip != Some(home.ip));
-    marks.set(Marks::MISPLACED, moved || matches!(view.origin.class, Class::OtherPod | Class::OtherNode));
+    marks.set(
+        Marks::MISPLACED,
+        moved || view.rival.is_some() || matches!(view.origin.class, Class::OtherPod | Class::OtherNode),
+    );
     marks.set(Marks::ANONYMOUS, event.principal.kind() == PrincipalKind::Anonymous);
     marks.set(Marks::ODD_CREDENTIAL, view.used_before.is_some());
     marks.set(Marks::DEPARTED, view.departed.is_some());
@@ -98,6 +103,7 @@ pub(super) fn remembered_issuer(view: &View<'_>, out: &mut String) {
     match view.event.credential.kind {
         CredentialKind::Unbound => out.push_str(&issuer_words(view.issuer())),
         CredentialKind::Legacy => out.push_str(&legacy_words(&view.event.credential)),
+        _ if is_forged(view) => out.push_str(FORGED),
         _ if view.event.credential.stale => out.push_str(&legacy_words(&view.event.credential)),
         _ => {}
     }

@@ -19,7 +19,7 @@ pub use credential::{Credential, CredentialKind};
 pub use facts::Facts;
 pub use operation::{Operation, Scope};
 pub use outcome::Outcome;
-pub use principal::{Principal, PrincipalKind};
+pub use principal::{Component, Principal, PrincipalKind};
 
 use crate::base::Time;
 use std::net::IpAddr;

@@ -4,12 +4,13 @@
 //! credential that nothing is said about is unknown.
 
 use super::decode::Malformed;
+use super::facts::CommandFacts;
 use super::wire::{WireAnnotations, WireEvent, WireExtra, WireUser};
 use super::{AuditEvent, Credential, CredentialKind, Impersonated, Level, Operation, Outcome, Principal, Stage, facts};
 use crate::base::Time;
 
-/// Borrows from the wire event, which borrows from the line.
-pub(super) fn event<'a>(wire: &'a WireEvent<'_>) -> Result<AuditEvent<'a>, Malformed> {
+/// Borrows from the wire event, which borrows from the line. `command` was read before the event was purged.
+pub(super) fn event<'a>(wire: &'a WireEvent<'_>, command: Option<CommandFacts>) -> Result<AuditEvent<'a>, Malformed> {
     let (level, stage) = (level(&wire.level)?, stage(&wire.stage)?);
     if wire.audit_id.is_empty() || wire.verb.is_empty() {
         return Err(Malformed::MissingField);
@@ -18,7 +19,10 @@ pub(super) fn event<'a>(wire: &'a WireEvent<'_>) -> Result<AuditEvent<'a>, Malfo
     let principal = Principal::parse(&wire.user.username);
     let operation = operation(wire, principal);
     let code = code(wire.response_status.code)?;
-    let facts = wire.request_object.and_then(|body| facts::extract(&operation, body.0));
+    let mut facts = wire.request_object.and_then(|body| facts::extract(&operation, body.0));
+    if command.is_some() {
+        facts.get_or_insert_default().command = command;
+    }
     Ok(AuditEvent {
         time,
         received,

@@ -75,12 +75,32 @@ impl<'a> Principal<'a> {
         }
     }
 
-    /// A component of the control plane that authenticates with a certificate of its own
-    /// (`system:kube-controller-manager`, `system:apiserver`, ...).
+    /// Which of Kubernetes' own components this is. Every other name that begins with `system:` is a user's:
+    /// `system:admin` is the first administrator of k3s, RKE2 and OpenShift.
     #[must_use]
-    pub fn is_control_plane(self) -> bool {
-        matches!(self, Principal::User { name } if name.starts_with("system:"))
+    pub fn component(self) -> Option<Component> {
+        let Principal::User { name } = self else { return None };
+        Some(match name.strip_prefix("system:")? {
+            "apiserver" => Component::ApiServer,
+            "kube-controller-manager" => Component::ControllerManager,
+            "cloud-controller-manager" => Component::CloudControllerManager,
+            "kube-scheduler" => Component::Scheduler,
+            "kube-proxy" => Component::KubeProxy,
+            _ => return None,
+        })
     }
+}
+
+/// A component of Kubernetes that authenticates with a certificate or, in the API server's own process, with a token
+/// that never leaves it (`system:apiserver`): the users of `plugin/pkg/auth/authorizer/rbac/bootstrappolicy`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Component {
+    ApiServer,
+    ControllerManager,
+    CloudControllerManager,
+    Scheduler,
+    /// Runs on every node.
+    KubeProxy,
 }
 
 /// `user.username` again.
@@ -113,6 +133,15 @@ mod tests {
             "system:serviceaccount:only-a-namespace",
         ] {
             assert_eq!(Principal::parse(name).to_string(), name);
+        }
+    }
+
+    #[test]
+    fn only_components_of_kubernetes_are_components() {
+        let of = |name| Principal::parse(name).component();
+        assert_eq!(of("system:kube-scheduler"), Some(Component::Scheduler));
+        for name in ["system:admin", "system:evil", "system:node:n1", "kube-scheduler", "system:serviceaccount:a:b"] {
+            assert_eq!(of(name), None, "{name}");
         }
     }
 

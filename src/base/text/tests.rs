@@ -20,7 +20,7 @@ const KEPT: [&str; 14] = [
     "Müller reads secrets",
 ];
 
-const GONE: [&str; 14] = [
+const GONE: [&str; 18] = [
     "/exec?command=--token&command=hunter22&stdin=true",
     "/exec?command=--token=hunter22",
     "/exec?command=--password%3Dhunter22",
@@ -35,7 +35,29 @@ const GONE: [&str; 14] = [
     "{\"password\":\"hunter22\"}",
     "aws_secret_access_key=hunter22",
     "tok\u{200b}en=hunter22",
+    "/exec?command=sh&command=-c&command=DB_PASSWORD%3D%27hunter22+or+so%27+psql",
+    "/exec?command=curl&command=-H&command=X-Api-Key%3A+hunter22",
+    "/proxy/run/n/p/c?cmd=login+--password%3Dhunter22",
+    "/exec?%63ommand=--token&c%6Fmmand=hunter22",
 ];
+
+/// A command, and what has to be left of it.
+const LEFT: [(&str, &str); 5] = [
+    ("?command=sh&command=eval+%22%240%22+%23secret&command=cat+%2Fetc%2Fshadow", "%2Fetc%2Fshadow"),
+    ("?command=sh&command=-c&command=secret%3Dx%3Bcat+%2Fetc%2Fshadow", "cat+%2Fetc%2Fshadow"),
+    ("?command=sh&command=-c&command=token%3Dx+nc+-e+%2Fbin%2Fsh", "nc+-e+%2Fbin%2Fsh"),
+    ("?command=sh&command=--token&command=cat+%2Fetc%2Fshadow", "%2Fetc%2Fshadow"),
+    ("?command=kubectl&command=get&command=secret&command=db", "command=db"),
+];
+
+#[test]
+fn a_telling_word_hides_its_value_and_not_the_command() {
+    for (text, left) in LEFT {
+        let shown = clean(text);
+        assert!(shown.ends_with(left), "{text} -> {shown}");
+        assert_eq!(clean(&shown), shown);
+    }
+}
 
 #[test]
 fn plain_words_are_kept_as_they_are() {
@@ -71,7 +93,7 @@ proptest! {
     #[test]
     fn telling_words_in_any_order_are_cleaned_once_and_for_all(
         parts in prop::collection::vec(
-            prop::sample::select(vec!["token", "key", "=", ":", "&command=", "%3D", "Bearer ", "secret", "eyJ", " ", "authorization", "abcdefgh12", "-----BEGIN X-----", "'", "[", "\u{202e}", "\n"]), 0..10)
+            prop::sample::select(vec!["token", "key", "=", ":", "&command=", "?command=", "--", "+", "%27", "%3B", "%3D", "Bearer ", "secret", "eyJ", " ", "authorization", "abcdefgh12", "-----BEGIN X-----", "'", "[", "\u{202e}", "\n"]), 0..10)
     ) {
         let once = clean(&parts.concat()).into_owned();
         prop_assert!(!once.contains(is_hostile));

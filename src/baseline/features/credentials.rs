@@ -5,7 +5,7 @@
 //! touch another's: an account that exceeds its quota displaces its own.
 
 use crate::base::{Id, IdRef, Span, Time};
-use crate::event::{AuditEvent, Credential, CredentialKind};
+use crate::event::{AuditEvent, Credential, CredentialKind, Principal};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::net::IpAddr;
@@ -19,7 +19,15 @@ pub const HOLDER_BYTES: usize = 512;
 /// Most addresses remembered of one holder.
 const PLACES: usize = 4;
 /// Most issued tokens remembered that were not used yet.
-const ISSUED_LIMIT: usize = 16;
+const ISSUED_LIMIT: usize = 32;
+/// Most issuers remembered who had more tokens issued than are remembered.
+const FLOODERS_LIMIT: usize = 4;
+/// Disorder between several logs.
+const TOLERANCE: Span = Span::seconds(5);
+/// Addresses used within so much time of each other are in use at once: kubelets call every ten seconds.
+const MEANWHILE: Span = Span::seconds(3600);
+/// A machine that was heard at an older address within this has not moved.
+const MOVED_AFTER: Span = Span::seconds(600);
 /// Bound tokens live an hour, or a year where the kubelet asks for the extension; their pods report daily.
 const BOUND_KEPT: Span = Span::seconds(2 * 86_400);
 
@@ -60,6 +68,8 @@ pub struct Issued {
 pub struct Credentials {
     holders: Vec<Holder>,
     issued: Vec<Issued>,
+    /// Of each issuer who had more tokens issued than are remembered, the last that was forgotten.
+    flooders: Vec<Issued>,
 }
 
 /// What a holder is known by; `None` where nothing tells one credential from another.
@@ -81,16 +91,62 @@ pub fn key<'a>(credential: &Credential<'a>) -> Option<&'a str> {
     (!key.is_empty()).then_some(key)
 }
 
+/// The same; a node that shows no id is one credential.
+fn key_of<'a>(event: &AuditEvent<'a>) -> Option<&'a str> {
+    key(&event.credential).or(match event.principal {
+        Principal::Node { name } => Some(name),
+        _ => None,
+    })
+}
+
 impl Credentials {
     #[must_use]
-    pub fn find(&self, credential: &Credential<'_>) -> Option<&Holder> {
-        let key = IdRef::of(key(credential)?);
-        self.holders.iter().find(|h| h.key == key && h.kind == credential.kind)
+    pub fn find(&self, event: &AuditEvent<'_>) -> Option<&Holder> {
+        let key = IdRef::of(key_of(event)?);
+        self.holders.iter().find(|h| h.key == key && h.kind == event.credential.kind)
+    }
+
+    /// Where else a machine's credential is in use while it is used at `ip`. A node has one address of a family,
+    /// whichever of its certificates it shows; each certificate of a component has.
+    pub fn rivals(&self, event: &AuditEvent<'_>, ip: IpAddr) -> impl Iterator<Item = &Place> {
+        let since = self.since(event, ip);
+        self.other_places(event, ip).filter(move |q| {
+            // The one that came later says when both were in use; an older one that was left is a move.
+            let (both, latest) =
+                if since <= q.first { (event.time.since(q.first), q.first) } else { (q.last.since(since), q.last) };
+            both > TOLERANCE && event.time.since(latest) <= MEANWHILE
+        })
+    }
+
+    /// Whether the machine was heard just now at an address that it had before it came to `ip`.
+    #[must_use]
+    pub fn may_be_elsewhere(&self, event: &AuditEvent<'_>, ip: IpAddr) -> bool {
+        let since = self.since(event, ip);
+        self.other_places(event, ip).any(|q| q.first < since && event.time.since(q.last) <= MOVED_AFTER)
+    }
+
+    fn since(&self, event: &AuditEvent<'_>, ip: IpAddr) -> Time {
+        self.places(event).filter(|p| p.ip == ip).map(|p| p.first).min().unwrap_or(event.time)
+    }
+
+    fn other_places(&self, event: &AuditEvent<'_>, ip: IpAddr) -> impl Iterator<Item = &Place> {
+        self.places(event).filter(move |p| p.ip != ip && p.ip.is_ipv4() == ip.is_ipv4())
+    }
+
+    fn places(&self, event: &AuditEvent<'_>) -> impl Iterator<Item = &Place> {
+        let is_node = matches!(event.principal, Principal::Node { .. });
+        let key = key_of(event).map(IdRef::of);
+        self.holders.iter().filter(move |h| is_node || key.is_some_and(|key| h.key == key)).flat_map(|h| &h.places)
     }
 
     #[must_use]
     pub fn issued(&self, credential_id: &str) -> Option<&Issued> {
         self.issued.iter().find(|i| !credential_id.is_empty() && i.credential_id == *credential_id)
+    }
+
+    /// Who had so many tokens issued that not all are remembered, the last first: a token of unknown issue may be theirs.
+    pub fn flooders(&self) -> impl Iterator<Item = &Issued> {
+        self.flooders.iter().rev()
     }
 
     #[must_use]
@@ -118,21 +174,36 @@ impl Credentials {
             return;
         }
         if self.issued.len() >= ISSUED_LIMIT {
-            self.issued.remove(0);
+            self.forget_one();
         }
         self.issued.push(Issued { credential_id: credential_id.into(), by: by.into(), at });
     }
 
-    /// Remembers one use. `may_grow` is false when the shared budget is spent.
-    pub fn note(&mut self, event: &AuditEvent<'_>, ip: Option<IpAddr>, may_grow: bool) {
-        let Some(key) = key(&event.credential) else { return };
+    /// Forgets the oldest token of the issuer who has most: whoever floods the list displaces their own, and is
+    /// remembered for it.
+    fn forget_one(&mut self) {
+        let count = |by: &SmolStr| self.issued.iter().filter(|i| i.by == *by).count();
+        let most = self.issued.iter().enumerate().max_by_key(|(at, i)| (count(&i.by), std::cmp::Reverse(*at)));
+        let Some(at) = most.map(|(at, _)| at) else { return };
+        let gone = self.issued.remove(at);
+        self.flooders.retain(|f| f.by != gone.by);
+        if self.flooders.len() >= FLOODERS_LIMIT {
+            self.flooders.remove(0);
+        }
+        self.flooders.push(gone);
+    }
+
+    /// Remembers one use of a credential that `issued_by` obtained, if the log told. `may_grow` is false when the shared
+    /// budget is spent.
+    pub fn note(&mut self, event: &AuditEvent<'_>, ip: Option<IpAddr>, issued_by: &str, may_grow: bool) {
+        let Some(key) = key_of(event) else { return };
         let kind = event.credential.kind;
         let wanted = IdRef::of(key);
         let at = match self.holders.iter().position(|h| h.key == wanted && h.kind == kind) {
             Some(at) => at,
             None => {
                 self.make_room(event.time, may_grow);
-                let holder = self.new_holder(event, key);
+                let holder = self.new_holder(event, key, issued_by);
                 self.holders.reserve_exact(1);
                 self.holders.push(holder);
                 self.holders.len() - 1
@@ -148,17 +219,16 @@ impl Credentials {
         }
     }
 
-    fn new_holder(&mut self, event: &AuditEvent<'_>, key: &str) -> Holder {
+    fn new_holder(&mut self, event: &AuditEvent<'_>, key: &str, issued_by: &str) -> Holder {
         let credential = &event.credential;
-        let issued = self.issued.iter().position(|i| i.credential_id == *credential.id && !credential.id.is_empty());
-        let issued_by = issued.map_or_else(SmolStr::default, |i| self.issued.remove(i).by);
+        self.issued.retain(|i| credential.id.is_empty() || i.credential_id != *credential.id);
         let name = if credential.pod.is_empty() { credential.legacy_secret } else { credential.pod };
         Holder {
             kind: credential.kind,
             key: key.into(),
             name: name.into(),
             credential_id: credential.id.into(),
-            issued_by,
+            issued_by: issued_by.into(),
             first: event.time,
             last: event.time,
             places: Vec::new(),

@@ -5,15 +5,13 @@
 use super::{Act, Acts};
 use crate::detect::View;
 use crate::event::facts::hostile;
-use crate::event::{Outcome, Principal, PrincipalKind};
+use crate::event::{Outcome, PrincipalKind};
 
 /// What holds for every identity, those of the system too.
 pub(super) fn by_whom(view: &View<'_>, acts: &mut Acts) {
     let event = view.event;
     let outside = view.origin_seen.is_none() && view.origin.is_public() && !view.addresses_hidden;
-    let of_system = matches!(event.principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
-        || event.principal.is_control_plane();
-    acts.set(Act::SystemFromOutside, outside && of_system);
+    acts.set(Act::SystemFromOutside, outside && view.is_machine());
     acts.set(Act::ControlPlaneTool, is_borrowed(view));
     // Kubelets lose races with pods that are deleted, and are refused daily.
     if event.outcome.is_refusal() && event.principal.kind() != PrincipalKind::Node {

@@ -1,6 +1,7 @@
 //! # What it sees
 //! One credential at two places that exclude each other: another pod's address, another node's, an
-//! address outside, or a second address of a pod that has one for life.
+//! address outside, or a second address of a pod that has one for life. The credential of a kubelet or of a
+//! component of Kubernetes at two addresses by turns.
 //!
 //! # Why it matters
 //! A pod keeps its address; its token does not leave it. A second place is theft, and it needs no
@@ -13,10 +14,13 @@
 //! second unknown private address of the same family within an hour of the first. Addresses of pods
 //! are handed on within minutes: a token that was never used elsewhere is `high` at another pod's
 //! address only when that pod is heard again, where the pods around have addresses of their own. In the first
-//! ten minutes of a log nothing is said.
+//! ten minutes of a log nothing is said. A kubelet, or a certificate of a component, has one address of a family: two
+//! that are in use within the same hour are `medium`, `high` if one is a pod's, another node's or a public one; an
+//! address that is left for good is a move. A node's new address is believed when the old one has been silent for
+//! ten minutes. A token bound to a node is `high` at another.
 //!
 //! # When it is wrong
-//! Unusual networks that translate addresses of single pods; a log that shows a load balancer instead
+//! Unusual networks that translate addresses of single pods, or spread few nodes over several addresses; a log that shows a load balancer instead
 //! of clients (then it is blind and says nothing).
 //!
 //! # Tuning
@@ -28,7 +32,7 @@
 use crate::baseline::address::POD_ALIVE;
 use crate::baseline::features::credentials::Place;
 use crate::baseline::features::origins::Class;
-use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
+use crate::detect::{Finding, Marks, Meta, Rival, Severity, Tactic, View};
 use crate::event::CredentialKind;
 
 pub const META: Meta = Meta {
@@ -44,12 +48,21 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let pod_bound = matches!(view.event.credential.kind, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId);
-    if view.addresses_blind || !pod_bound {
+    let kind = view.event.credential.kind;
+    let pod_bound = matches!(kind, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId);
+    if view.addresses_blind {
+        return;
+    }
+    if let Some(rival) = view.rival {
+        return tell_machine(view, &rival, findings);
+    }
+    let node_bound = kind == CredentialKind::NodeBound && view.origin.class == Class::OtherNode;
+    if !(pod_bound || node_bound) {
         return;
     }
     let Some(severity) = severity(view) else { return };
-    let pod = view.event.credential.pod;
+    let credential = &view.event.credential;
+    let owner = if pod_bound { format!("pod {}", credential.pod) } else { format!("node {}", credential.node) };
     let home = view.holder.and_then(|h| h.places.first());
     let now_at = match view.address.and_then(|a| a.pod.as_ref()).filter(|_| view.origin.class == Class::OtherPod) {
         Some(other) => format!("{}, the address of pod {} ({})", view.origin, other.name, other.username),
@@ -69,11 +82,31 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         techniques: META.techniques,
         expected: match home {
             Some(place) => {
-                format!("the token of pod {pod} is used from {}, {} times since {}", place.ip, place.count, place.first)
+                format!("the token of {owner} is used from {}, {} times since {}", place.ip, place.count, place.first)
             }
-            None => format!("the token of pod {pod} is used from that pod"),
+            None => format!("the token of {owner} is used from there"),
         },
         observed: format!("it was used from {now_at}"),
+        also: None,
+        culprit: None,
+        novelty: None,
+    });
+}
+
+/// A kubelet's or component's credential, at two addresses of one family by turns.
+fn tell_machine(view: &View<'_>, rival: &Rival, findings: &mut Vec<Finding>) {
+    let Place { ip, first, last, count } = rival.place;
+    findings.push(Finding {
+        detector: META.id.into(),
+        title: META.title.into(),
+        severity: if rival.is_foreign { Severity::High } else { Severity::Medium },
+        tactic: META.tactic,
+        techniques: META.techniques,
+        expected: "a machine has one address, and leaves it for good when it moves".to_owned(),
+        observed: format!(
+            "{} is used from {} and from {ip} ({count} times, {first} to {last})",
+            view.event.username, view.origin
+        ),
         also: None,
         culprit: None,
         novelty: None,

@@ -89,7 +89,7 @@ impl Tally {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let policy = &view.policy.enumeration;
-    if view.event.principal.kind() == PrincipalKind::Nobody || view.is_own_controller() {
+    if view.event.principal.kind() == PrincipalKind::Nobody || view.is_own_work() {
         return;
     }
     let Some(now) = view.probe else { return };

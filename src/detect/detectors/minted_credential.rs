@@ -1,6 +1,7 @@
 //! # What it sees
 //! A token that somebody minted by hand (bound to no pod and no node) is used, and this account is not
-//! known to be used so, or not with tokens of this issuer.
+//! known to be used so, or not with tokens of this issuer. Or a client certificate in the name of a service account
+//! is used: service accounts have tokens, and nobody issues certificates for them.
 //!
 //! # Why it matters
 //! Kubelets and the controller manager mint tokens for everybody; all others who do mint a second key
@@ -10,7 +11,8 @@
 //! The credential has an id and no binding. The issuer is the account whose TokenRequest returned this
 //! id. `high` if the issuer is a service account that never issued for this account before and this
 //! account is mature; `medium` if the issuer is unknown; `low` while the account is learning. The control plane's own
-//! controllers are left out.
+//! controllers are left out. A certificate is `high` for a mature account and `medium` for any other, until it has been
+//! used on two days.
 //!
 //! # When it is wrong
 //! A person with `kubectl create token`, or an operator that starts to use TokenRequest.
@@ -20,7 +22,8 @@
 //!
 //! # Respond
 //! An unbound token cannot be revoked alone: delete and re-create the ServiceAccount, and take
-//! `serviceaccounts/token` from the issuer.
+//! `serviceaccounts/token` from the issuer. A certificate cannot be revoked at all: take the account's rights, and look
+//! for the CertificateSigningRequest that brought it.
 
 use crate::baseline::Account;
 use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
@@ -39,8 +42,11 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    if view.is_own_controller() {
+    if view.is_own_controller() || view.is_own_work() {
         return;
+    }
+    if is_forged(view) {
+        return tell_forged(view, findings);
     }
     if let Some(target) = view.used_before {
         let observed = format!("{}, was used before this was read", issuer_words(view.event.username));
@@ -54,9 +60,13 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
 
 /// Unless `account` is known to be used with unbound tokens of this issuer.
 fn tell(view: &View<'_>, account: &Account, mature: bool, issuer: &str, observed: String, findings: &mut Vec<Finding>) {
+    let target = if view.used_before.is_some() { view.event.operation.namespace } else { "" };
+    let namespace = if target.is_empty() { view.event.principal.namespace() } else { target };
     let horizon = view.policy.learning.horizon(view.now());
     let known = account.issuers.get(&issuer_words(issuer), horizon).is_some_and(|s| s.days > 1);
-    if known || issuer == "system:kube-controller-manager" {
+    // The controllers' own tokens; for other accounts kube-controller-manager mints none.
+    let of_controller = issuer == "system:kube-controller-manager" && namespace == "kube-system";
+    if known || of_controller {
         return;
     }
     let foreign =
@@ -78,6 +88,35 @@ fn tell(view: &View<'_>, account: &Account, mature: bool, issuer: &str, observed
         },
         observed,
         also: (!issuer.is_empty()).then(|| issuer.into()),
+        culprit: None,
+        novelty: mature.then_some(Novelty::Credential),
+    });
+}
+
+/// The words by which a baseline remembers a certificate in the name of a service account.
+pub const FORGED: &str = "client certificate in its name";
+
+/// A certificate that names a service account as its holder.
+#[must_use]
+pub fn is_forged(view: &View<'_>) -> bool {
+    view.is_service_account() && view.event.credential.kind == CredentialKind::Certificate
+}
+
+fn tell_forged(view: &View<'_>, findings: &mut Vec<Finding>) {
+    let horizon = view.policy.learning.horizon(view.now());
+    if view.account.issuers.get(FORGED, horizon).is_some_and(|seen| seen.days > 1) {
+        return;
+    }
+    let mature = view.maturity.mature;
+    findings.push(Finding {
+        detector: META.id.into(),
+        title: "Client certificate in the name of a service account".into(),
+        severity: if mature { Severity::High } else { Severity::Medium },
+        tactic: META.tactic,
+        techniques: &["T1649", "T1078"],
+        expected: "service accounts are used with tokens; nobody issues certificates for them".to_owned(),
+        observed: format!("a {FORGED} came from {}", view.origin),
+        also: None,
         culprit: None,
         novelty: mature.then_some(Novelty::Credential),
     });

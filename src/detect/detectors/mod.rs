@@ -16,7 +16,7 @@ mod unknown_origin;
 
 pub use dangerous_request::memory as act_words;
 pub use legacy_token::legacy_words;
-pub use minted_credential::issuer_words;
+pub use minted_credential::{FORGED, is_forged, issuer_words};
 pub(super) use sensitive_operation::observed as request_in_words;
 
 use super::Detector;

@@ -1,7 +1,9 @@
 //! # What it sees
 //! An account does something that attackers need and most accounts never do: reads or writes Secrets,
 //! enters pods, mints tokens, changes RBAC, impersonates, changes webhooks, requests certificates,
-//! reaches kubelets through the API server, starts workloads with power over their node.
+//! reaches kubelets through the API server, starts workloads with power over their node, changes which server
+//! answers for a part of the API, which kinds there are, or Nodes. A body that could not be looked at whole counts
+//! as the worst that it may hold.
 //!
 //! # Why it matters
 //! These are the steps from one stolen token to the whole cluster.
@@ -12,7 +14,9 @@
 //! account: `medium` all day (`high` for what leaves no doubt: tokens of kube-system accounts,
 //! `system:masters`, cluster-admin). First done while learning, refused, or done by a person: `low`; so is a role without power
 //! over others, within one namespace, as every application's chart brings along.
-//! The cluster's own controllers and kubelets are left out, unless their credential is not their own.
+//! What Kubernetes' own components, controllers and kubelets do by trade is left out. What a component never does
+//! (kube-controller-manager enters no pods and binds nobody) is `medium` or `high` without any baseline: its
+//! certificate is in other hands. All other users whose names begin with `system:` are people.
 //!
 //! # When it is wrong
 //! A new version of an operator that needs more; a rare administrative job run by a service account.
@@ -25,7 +29,7 @@
 //! the role that allowed it.
 
 use crate::base::text::counted;
-use crate::detect::acts::names_cloud_audience;
+use crate::detect::own::is_trade_of_kubelet;
 use crate::detect::sensitive::Sensitive;
 use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
 use crate::event::{Principal, PrincipalKind};
@@ -46,8 +50,8 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let Some(sensitive) = view.sensitive else { return };
     // Who has no name is told by `anonymous-access`, whatever it did.
     if view.event.principal == Principal::Anonymous
-        || view.is_own_controller()
-        || view.event.principal.kind() == PrincipalKind::Node
+        || view.is_own_work()
+        || (view.event.principal.kind() == PrincipalKind::Node && is_trade_of_kubelet(sensitive))
         || !was_tried(view)
     {
         return;
@@ -113,10 +117,16 @@ fn is_generalist(view: &View<'_>) -> bool {
 
 fn is_grave(sensitive: Sensitive, view: &View<'_>) -> bool {
     match sensitive {
-        Sensitive::Token => view.event.operation.namespace == "kube-system" || names_cloud_audience(view.target),
+        Sensitive::Token => {
+            let asked = view.event.facts.as_ref();
+            let cloud = asked.is_some_and(|f| f.unread || f.token.as_ref().is_some_and(|t| t.cloud));
+            cloud || view.event.operation.namespace == "kube-system"
+        }
         Sensitive::Impersonation => view.target.starts_with("as group") || view.target.starts_with("as system:"),
         Sensitive::Rbac => !view.target.is_empty(),
-        Sensitive::PrivilegedWorkload => true,
+        Sensitive::PrivilegedWorkload | Sensitive::ApiService => true,
+        // Of a component: no part of Kubernetes enters pods.
+        Sensitive::Exec | Sensitive::NodesProxy => view.event.principal.component().is_some(),
         _ => false,
     }
 }
@@ -124,7 +134,7 @@ fn is_grave(sensitive: Sensitive, view: &View<'_>) -> bool {
 /// What every application's chart brings along: a role without power over others, or its binding, in one
 /// namespace. Only where the body says so.
 fn is_mild(sensitive: Sensitive, view: &View<'_>) -> bool {
-    let Some(facts) = view.event.facts.as_ref() else { return false };
+    let Some(facts) = view.event.facts.as_ref().filter(|facts| !facts.unread) else { return false };
     let harmless = facts.rules.is_some_and(|rules| !rules.is_powerful());
     let bound = facts.binding.is_some() && view.target.is_empty();
     sensitive == Sensitive::Rbac && !view.event.operation.namespace.is_empty() && (harmless || bound)
@@ -141,7 +151,10 @@ fn severity(view: &View<'_>, sensitive: Sensitive, standing: Standing) -> Option
         Standing::New | Standing::Today => {
             // To be refused Secrets is a program without its rights; to be refused another identity is not.
             let refused = refused && sensitive != Sensitive::Impersonation;
-            if refused || !view.is_service_account() || !view.maturity.mature || is_mild(sensitive, view) {
+            // What a component of Kubernetes does is known without having watched it.
+            let known = view.event.principal.component().is_some()
+                || (view.is_service_account() && view.maturity.mature && !is_mild(sensitive, view));
+            if refused || !known {
                 Some(Severity::Low)
             } else if is_grave(sensitive, view) {
                 Some(Severity::High)

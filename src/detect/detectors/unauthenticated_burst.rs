@@ -1,13 +1,13 @@
 //! # What it sees
-//! Many requests from one address that fail authentication (401): forged, expired, revoked tokens, or
+//! Many requests from one address, or one network outside, that fail authentication (401): forged, expired, revoked tokens, or
 //! tokens for another audience.
 //!
 //! # Why it matters
 //! Somebody tries keys. Such a request names no user: the address is all there is.
 //!
 //! # How it decides
-//! Requests within five minutes of the first: `unauthenticated.outside` of them from outside the
-//! cluster are `medium`; from an address of the cluster it takes `unauthenticated.inside`, of at least
+//! Requests within five minutes of the first: `unauthenticated.outside` of them from one network (/24, /64) outside
+//! the cluster are `medium`; from an address of the cluster it takes `unauthenticated.inside`, of at least
 //! `inside_kinds` distinct kinds that its pod or node does not do by habit (one with an expired token
 //! repeats what it always does). Ten times that is `high`.
 //! A policy that omits the stage ResponseStarted loses all 401s.
@@ -21,7 +21,7 @@
 //! # Respond
 //! Find the machine behind the address; see whether any request from it succeeded.
 
-use crate::baseline::addresses::{FAILURE_WINDOW, next_failures};
+use crate::baseline::addresses::FAILURE_WINDOW;
 use crate::baseline::features::origins::Class;
 use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
 
@@ -39,7 +39,7 @@ pub const META: Meta = Meta {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let policy = &view.policy.unauthenticated;
-    let failures = next_failures(view.address, view.event, view.strange);
+    let failures = view.failures;
     // Behind a load balancer every address is everybody's, as one inside is.
     let inside = view.origin.class != Class::Network || view.addresses_hidden;
     let kinds = failures.kinds.count_ones();

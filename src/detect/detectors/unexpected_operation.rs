@@ -36,7 +36,7 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let calm = view.sensitive.is_none() && !view.event.outcome.is_refusal() && !view.is_own_controller();
+    let calm = view.sensitive.is_none() && !view.event.outcome.is_refusal() && !view.is_own_work();
     if !view.maturity.mature || !calm || !view.is_machine() {
         return;
     }

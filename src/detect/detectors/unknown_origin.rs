@@ -1,5 +1,6 @@
 //! # What it sees
-//! A service account's or node's credential is used from somewhere that it never came from.
+//! The credential of a service account, a node or a component of Kubernetes is used from somewhere that it never came
+//! from.
 //!
 //! # Why it matters
 //! A token that leaves its pod is a stolen token; one that leaves the cluster is in somebody's hands.
@@ -60,13 +61,13 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
 
 fn severity(view: &View<'_>) -> Option<Severity> {
     let kind = view.event.principal.kind();
-    if view.addresses_blind || !matches!(kind, PrincipalKind::ServiceAccount | PrincipalKind::Node) {
+    if view.addresses_blind || !view.is_machine() {
         return None;
     }
     let kind_of = view.event.credential.kind;
     let bound = match kind {
-        // Nodes may have public addresses: one that was never seen anywhere is no news.
-        PrincipalKind::Node => !view.account.origins.is_empty(),
+        // Nodes and the control plane may have public addresses: one that was never seen anywhere is no news.
+        PrincipalKind::Node | PrincipalKind::User => !view.account.origins.is_empty(),
         _ => view.pods_are_shown && matches!(kind_of, CredentialKind::PodBound | CredentialKind::NodeBound),
     };
     match view.origin.class {

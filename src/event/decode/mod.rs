@@ -15,15 +15,16 @@ mod tests;
 pub use malformed::Malformed;
 
 use super::wire::{Raw, WireEvent};
-use super::{AuditEvent, normalise, purge};
+use super::{AuditEvent, facts, normalise, purge};
 
 /// Levels of nesting in one event; kube-apiserver's own bodies stay far below (a pod has 9).
 pub const MAX_DEPTH: u32 = 128;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Without the newline. The API server's request limit is 3 MiB, and a line may hold request,
-    /// response and patch.
+    /// Without the newline. The API server takes requests of 3 MiB, and a line may hold request, response and
+    /// patch; but it writes `<`, `>` and `&` as six bytes each, so whoever likes can make a line of 18 MiB and more.
+    /// That such a line came is told: it hides a request.
     pub max_line_bytes: usize,
 }
 
@@ -107,8 +108,9 @@ fn checked<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, Malformed> {
 }
 
 fn hand(index: u32, wire: &mut WireEvent<'_>, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
+    let command = facts::commanded(wire);
     purge::purge(wire);
-    match normalise::event(wire) {
+    match normalise::event(wire, command) {
         Ok(event) => each(index, Ok(&event)),
         Err(reason) => each(index, Err(reason)),
     }

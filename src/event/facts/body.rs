@@ -11,10 +11,18 @@ use std::fmt;
 /// that the API server takes has 10,000 steps of three.
 const VALUES: usize = 50_000;
 
-/// Parses a body. `None` where it is no JSON.
-pub(super) fn parse(body: &str) -> Option<Value> {
-    let mut room = VALUES;
-    Kept(&mut room).deserialize(&mut serde_json::Deserializer::from_str(body)).ok()
+/// Parses a body, and says whether all of it was kept that facts use. `None` where it is no JSON, or holds texts and
+/// numbers that no value of ours can be.
+pub(super) fn parse(body: &str) -> Option<(Value, bool)> {
+    let mut room = Room { left: VALUES, spent: false };
+    let value = Kept(&mut room).deserialize(&mut serde_json::Deserializer::from_str(body)).ok()?;
+    Some((value, !room.spent))
+}
+
+struct Room {
+    left: usize,
+    /// Something found no room.
+    spent: bool,
 }
 
 fn is_used(name: &str) -> bool {
@@ -46,16 +54,17 @@ fn is_used(name: &str) -> bool {
     step || nesting || pod || token || rbac || review || common
 }
 
-/// Builds a [`Value`] while there is room; what does not fit is stepped over and reads as `null`.
-struct Kept<'r>(&'r mut usize);
+/// Builds a [`Value`] while there is room; what does not fit is stepped over, reads as `null`, and is owned up to.
+struct Kept<'r>(&'r mut Room);
 
 impl<'de> DeserializeSeed<'de> for Kept<'_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
-        if *self.0 == 0 {
+        if self.0.left == 0 {
+            self.0.spent = true;
             return from.deserialize_ignored_any(IgnoredAny).map(|_| Value::Null);
         }
-        *self.0 -= 1;
+        self.0.left -= 1;
         from.deserialize_any(self)
     }
 }

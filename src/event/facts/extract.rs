@@ -14,16 +14,30 @@ const AUDIENCES: usize = 8;
 /// Levels of the path of a JSON patch. A pod's deepest field has 8.
 const PATH_LEVELS: usize = 32;
 
+/// Audiences of cloud identity (EKS, GCP, Azure, Alibaba, Tencent): a token for one is a cloud credential.
+const CLOUDS: [&str; 7] = [
+    "sts.amazonaws.com",
+    "pods.eks.amazonaws.com",
+    ".svc.id.goog",
+    "iam.googleapis.com",
+    "api://AzureADTokenExchange",
+    "sts.aliyuncs.com",
+    "sts.cloud.tencent.com",
+];
+
 type Reader = fn(&Value, &mut Facts);
 
 /// The facts of a write whose body was recorded; `None` for kinds that no detector asks about.
 pub(in crate::event) fn extract(operation: &Operation<'_>, text: &str) -> Option<Box<Facts>> {
     let read = reader(operation)?;
-    let body = body::parse(text)?;
-    let mut facts = Facts::default();
+    let Some((body, whole)) = body::parse(text) else {
+        return Some(Box::new(Facts { unread: true, ..Facts::default() }));
+    };
+    let mut facts = Facts { unread: !whole, ..Facts::default() };
     match &body {
         Value::Object(_) => read(&body, &mut facts),
         Value::Array(steps) if operation.verb == "patch" => {
+            facts.unread |= steps.iter().any(moves);
             steps.iter().filter_map(applied).for_each(|object| read(&object, &mut facts));
         }
         _ => return None,
@@ -69,8 +83,15 @@ fn token(body: &Value, facts: &mut Facts) {
     let spec = &body["spec"];
     let token = facts.token.get_or_insert_with(TokenFacts::default);
     token.lifetime_seconds = spec["expirationSeconds"].as_i64().unwrap_or(0);
-    keep_all(&mut token.audiences, AUDIENCES, &spec["audiences"]);
+    let (cloud, others): (Vec<&str>, Vec<&str>) =
+        each(&spec["audiences"]).filter_map(Value::as_str).partition(|audience| names_cloud(audience));
+    token.cloud |= !cloud.is_empty();
+    cloud.into_iter().chain(others).for_each(|audience| keep(&mut token.audiences, AUDIENCES, audience));
     set(&mut token.bound_to, &spec["boundObjectRef"]["kind"]);
+}
+
+fn names_cloud(audience: &str) -> bool {
+    CLOUDS.iter().any(|cloud| audience.contains(cloud))
 }
 
 fn review(body: &Value, facts: &mut Facts) {
@@ -80,6 +101,11 @@ fn review(body: &Value, facts: &mut Facts) {
     set(&mut review.verb, &asked["verb"]);
     set(&mut review.resource, &asked["resource"]);
     set(&mut review.subresource, &asked["subresource"]);
+}
+
+/// A step that takes its value from elsewhere in the object, which may be what an earlier step put there.
+fn moves(step: &Value) -> bool {
+    matches!(step["op"].as_str(), Some("copy" | "move"))
 }
 
 /// One step of a JSON patch (RFC 6902) as the object that it would make of nothing: the value at its

@@ -3,11 +3,13 @@
 //! Refuses to keep a body, and any string of it that could be a secret.
 
 mod body;
+mod command;
 mod extract;
 pub mod hostile;
 mod rbac;
 mod workload;
 
+pub(super) use command::commanded;
 pub(super) use extract::extract;
 
 use smol_str::SmolStr;
@@ -32,6 +34,27 @@ pub struct Facts {
     /// A ConfigMap is written whose text looks like it holds credentials.
     pub credentials: bool,
     pub review: Option<ReviewFacts>,
+    /// The body could not be looked at whole: it is no JSON that can be read, larger than anybody needs, or moves its
+    /// parts about. What the other facts leave out, it may hold.
+    pub unread: bool,
+    pub command: Option<CommandFacts>,
+}
+
+/// What the command of an exec looks like, taken from the words that the client sent: what is stored of them is
+/// redacted. Absent where nothing stands out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct CommandFacts {
+    /// Opens a shell to somewhere else.
+    pub shell: bool,
+    /// Reads a token or key file.
+    pub token: bool,
+    /// Asks the cloud's metadata service.
+    pub metadata: bool,
+    /// Packs files to be taken along.
+    pub copies: bool,
+    /// Fetches something from the network.
+    pub fetches: bool,
 }
 
 /// `spec` of a TokenRequest: what was asked, before the server fills in or clamps.
@@ -40,8 +63,10 @@ pub struct Facts {
 pub struct TokenFacts {
     /// 0 where the request names none (the server then gives an hour).
     pub lifetime_seconds: i64,
-    /// At most 8, each at most 256 bytes; empty means the API server's own audience.
+    /// At most 8, those of clouds first, each at most 256 bytes; empty means the API server's own audience.
     pub audiences: Vec<SmolStr>,
+    /// One of all audiences is a cloud's identity service.
+    pub cloud: bool,
     /// `Pod`, `Secret`, `Node`; empty for an unbound token.
     pub bound_to: SmolStr,
 }
@@ -58,6 +83,8 @@ pub struct PodFacts {
     pub host_paths: Vec<SmolStr>,
     /// `capabilities.add` of all containers, at most 16, each at most 256 bytes.
     pub added_capabilities: Vec<SmolStr>,
+    /// One of all capabilities leads out of a container or lets it act on others' traffic.
+    pub strong_capabilities: bool,
     pub service_account: SmolStr,
     /// `runAsUser: 0`, said and not left to the image.
     pub root: bool,
@@ -91,6 +118,10 @@ pub struct BindingFacts {
     pub role: SmolStr,
     /// `ServiceAccount:namespace/name`, `User:name`, `Group:name`; at most 16, each at most 256 bytes.
     pub subjects: Vec<SmolStr>,
+    /// One of all subjects is everybody, or every service account.
+    pub everyone: bool,
+    /// One of all subjects is the default account of a namespace.
+    pub default_account: bool,
 }
 
 /// The union of the rules of a Role or ClusterRole that is written.

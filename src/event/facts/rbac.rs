@@ -8,14 +8,22 @@ use serde_json::Value;
 
 const SUBJECTS: usize = 16;
 
+/// Users and groups that stand for everybody, or for every service account. A step of a patch may name one without
+/// its kind.
+const EVERYONE: [&str; 4] =
+    ["system:anonymous", "system:authenticated", "system:serviceaccounts", "system:unauthenticated"];
+
 pub(super) fn binding(body: &Value, facts: &mut Facts) {
     let binding = facts.binding.get_or_insert_with(BindingFacts::default);
     set(&mut binding.role, &body["roleRef"]["name"]);
     for subject in each(&body["subjects"]) {
         let (kind, name) = (word(&subject["kind"]), word(&subject["name"]));
-        let text = match word(&subject["namespace"]) {
-            "" => format!("{kind}:{name}"),
-            namespace => format!("{kind}:{namespace}/{name}"),
+        binding.everyone |= kind != "ServiceAccount" && EVERYONE.contains(&name);
+        binding.default_account |= matches!(kind, "ServiceAccount" | "") && name == "default";
+        // Only accounts live in namespaces: one that a group is given says nothing to the authorizer either.
+        let text = match (kind, word(&subject["namespace"])) {
+            ("ServiceAccount", namespace) if !namespace.is_empty() => format!("{kind}:{namespace}/{name}"),
+            _ => format!("{kind}:{name}"),
         };
         keep(&mut binding.subjects, SUBJECTS, &text);
     }

@@ -16,8 +16,8 @@ fn a_token_request() {
     let body = r#"{"spec":{"audiences":["sts.amazonaws.com"],"expirationSeconds":86400,
         "boundObjectRef":{"kind":"Pod","apiVersion":"v1","name":"p"}}}"#;
     let token = facts("create", "serviceaccounts/token", body).unwrap().token.unwrap();
-    let expected =
-        TokenFacts { lifetime_seconds: 86_400, audiences: vec!["sts.amazonaws.com".into()], bound_to: "Pod".into() };
+    let audiences = vec!["sts.amazonaws.com".into()];
+    let expected = TokenFacts { lifetime_seconds: 86_400, audiences, cloud: true, bound_to: "Pod".into() };
     assert_eq!(token, expected);
     let empty = facts("create", "serviceaccounts/token", r#"{"spec":{"audiences":null}}"#).unwrap();
     assert_eq!(empty.token, Some(TokenFacts::default()));
@@ -35,6 +35,7 @@ fn pods_and_the_templates_of_workloads() {
         host_pid: true,
         host_paths: vec!["/".into()],
         added_capabilities: vec!["SYS_ADMIN".into()],
+        strong_capabilities: true,
         service_account: "default".into(),
         containers: true,
         ..PodFacts::default()
@@ -106,6 +107,59 @@ fn what_an_attacker_can_stretch_is_bounded() {
     assert!(pod.added_capabilities.iter().all(|text| text.len() <= 256));
 }
 
+/// Answers hold for all elements, whatever is kept to be shown.
+#[test]
+fn no_limit_on_what_is_kept_hides_what_is_asked_about_it() {
+    let many = |n: usize, one: &str, last: &str| format!("[{}{last}]", format!("{one},").repeat(n));
+    let binding = |subjects: String| {
+        let body = format!(r#"{{"roleRef":{{"name":"view"}},"subjects":{subjects}}}"#);
+        facts("create", "clusterrolebindings.rbac.authorization.k8s.io", &body).unwrap().binding.unwrap()
+    };
+    let one = |n| format!(r#"{{"kind":"User","name":"u{n}"}}"#);
+    let crowd: Vec<String> = (0..40).map(one).collect();
+    for everyone in ["system:unauthenticated", "system:authenticated", "system:serviceaccounts"] {
+        let odd = format!(r#"{{"kind":"Group","namespace":"x","name":"{everyone}"}}"#);
+        let seen = binding(format!("[{},{odd}]", crowd.join(",")));
+        assert!(seen.everyone && seen.subjects.len() == 16, "{everyone}");
+        assert_eq!(binding(format!("[{odd}]")).subjects, [format!("Group:{everyone}")]);
+    }
+    let own = r#"{"kind":"ServiceAccount","namespace":"x","name":"system:authenticated"}"#;
+    assert!(!binding(format!("[{own}]")).everyone);
+    assert!(
+        binding(format!(r#"[{},{{"kind":"ServiceAccount","namespace":"x","name":"default"}}]"#, crowd.join(",")))
+            .default_account
+    );
+
+    let pod = |spec: &str| facts("create", "pods", &format!(r#"{{"spec":{spec}}}"#)).unwrap();
+    let names: Vec<String> = (0..40).map(|n| format!("\"X{n}\"")).collect();
+    for strong in ["SYS_ADMIN", "CAP_SYS_ADMIN", "sys_admin", "All"] {
+        let add = format!(r#"{},"{strong}""#, names.join(","));
+        let spec = format!(r#"{{"containers":[{{"securityContext":{{"capabilities":{{"add":[{add}]}}}}}}]}}"#);
+        assert!(pod(&spec).pod.unwrap().strong_capabilities, "{strong}");
+    }
+    let args = many(60_000, "\"a\"", "\"b\"");
+    let hidden = format!(r#"{{"containers":[{{"args":{args}}},{{"securityContext":{{"privileged":true}}}}]}}"#);
+    assert!(pod(&hidden).unread);
+    assert!(!pod(&format!(r#"{{"containers":[{{"args":{}}}]}}"#, many(20_000, "\"a\"", "\"b\""))).unread);
+
+    let body = format!(r#"{{"spec":{{"audiences":[{},"sts.amazonaws.com"]}}}}"#, names.join(","));
+    let token = facts("create", "serviceaccounts/token", &body).unwrap().token.unwrap();
+    assert_eq!((token.cloud, token.audiences[0].as_str(), token.audiences.len()), (true, "sts.amazonaws.com", 8));
+}
+
+#[test]
+fn a_body_that_cannot_be_looked_at_whole_says_so() {
+    for body in [
+        r#"{"spec":{"containers":[{"name":"\ud800","securityContext":{"privileged":true}}]}}"#,
+        r#"{"spec":{"containers":[{"securityContext":{"runAsUser":1e999,"privileged":true}}]}}"#,
+        r#"[{"op":"add","path":"/x","value":true},{"op":"move","from":"/x","path":"/spec/hostPID"}]"#,
+        r#"[{"op":"copy","from":"/x","path":"/spec/hostPID"}]"#,
+    ] {
+        assert!(facts("patch", "pods", body).unwrap().unread, "{body}");
+    }
+    assert!(!facts("patch", "pods", r#"[{"op":"remove","path":"/x"}]"#).unwrap().unread);
+}
+
 #[test]
 fn the_last_of_repeated_keys_counts_as_it_does_for_the_server() {
     let body = r#"{"spec":{"hostNetwork":false},"spec":{"hostNetwork":true}}"#;
@@ -117,7 +171,8 @@ fn padding_neither_grows_the_tree_nor_hides_what_follows() {
     let zeros = "0,".repeat(200_000);
     let body = format!(r#"{{"metadata":{{"x":[{zeros}0]}},"spec":{{"hostNetwork":true}}}}"#);
     assert!(facts("patch", "pods", &body).unwrap().pod.unwrap().host_network);
-    let tree = body::parse(&format!("[{zeros}0]")).unwrap();
+    let (tree, whole) = body::parse(&format!("[{zeros}0]")).unwrap();
+    assert!(!whole, "and what it leaves out is owned up to");
     assert!(tree.as_array().unwrap().len() <= 50_000);
 }
 

@@ -10,6 +10,22 @@ use serde_json::Value;
 const HOST_PATHS: usize = 8;
 const CAPABILITIES: usize = 16;
 
+/// Capabilities (without `CAP_`) that lead out of a container or let it act on others' traffic. Runtimes take them in
+/// any case.
+const STRONG: [&str; 11] = [
+    "ALL",
+    "BPF",
+    "DAC_READ_SEARCH",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_RAW",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_MODULE",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+];
+
 /// Reads a `PodSpec`, or the part of one that a patch holds.
 pub(super) fn read(spec: &Value, facts: &mut Facts) {
     let pod = facts.pod.get_or_insert_with(PodFacts::default);
@@ -29,7 +45,9 @@ pub(super) fn read(spec: &Value, facts: &mut Facts) {
             let context = &container["securityContext"];
             pod.root |= is_root(context);
             pod.privileged |= is_true(&context["privileged"]);
-            keep_all(&mut pod.added_capabilities, CAPABILITIES, &context["capabilities"]["add"]);
+            let added = &context["capabilities"]["add"];
+            pod.strong_capabilities |= each(added).filter_map(Value::as_str).any(is_strong);
+            keep_all(&mut pod.added_capabilities, CAPABILITIES, added);
         }
     }
 }
@@ -47,6 +65,12 @@ fn look_at(container: &Value, pod: &mut PodFacts) {
         pod.miner |= hostile::is_miner(&line);
         pod.shell |= hostile::calls_back(&line);
     }
+}
+
+fn is_strong(capability: &str) -> bool {
+    let bare =
+        capability.get(4..).filter(|_| capability.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("CAP_")));
+    STRONG.iter().any(|strong| strong.eq_ignore_ascii_case(bare.unwrap_or(capability)))
 }
 
 fn is_root(context: &Value) -> bool {

@@ -56,17 +56,17 @@ fn a_legacy_secret_is_named_by_any_of_its_annotations() {
 #[test]
 fn old_events_have_one_time_stamp_and_received_is_never_the_stage_time() {
     let old = WireEvent { stage_timestamp: "".into(), timestamp: "2017-09-11T19:57:33Z".into(), ..wire() };
-    let seen = event(&old).unwrap();
+    let seen = event(&old, None).unwrap();
     assert_eq!((seen.time, seen.received), (seen.received, Time::parse("2017-09-11T19:57:33Z").unwrap()));
     let only_received =
         WireEvent { stage_timestamp: "".into(), request_received_timestamp: "2017-09-11T19:57:33Z".into(), ..wire() };
-    assert_eq!(event(&only_received).err(), Some(Malformed::MissingField));
+    assert_eq!(event(&only_received, None).err(), Some(Malformed::MissingField));
 }
 
 #[test]
 fn a_path_loses_its_query_and_an_object_has_no_path() {
     let path = WireEvent { request_uri: "/healthz?verbose".into(), ..wire() };
-    let seen = event(&path).unwrap();
+    let seen = event(&path, None).unwrap();
     assert_eq!(
         (seen.operation.path, seen.operation.scope, seen.uri),
         ("/healthz", Scope::NonResource, "/healthz?verbose")
@@ -74,7 +74,7 @@ fn a_path_loses_its_query_and_an_object_has_no_path() {
     let object = WireObjectRef { resource: "pods".into(), namespace: "store".into(), ..WireObjectRef::default() };
     let mut list = WireEvent { object_ref: Some(object), request_uri: "/api/v1/x".into(), ..wire() };
     list.user.username = SA.into();
-    let seen = event(&list).unwrap();
+    let seen = event(&list, None).unwrap();
     assert_eq!((seen.operation.path, seen.operation.scope), ("", Scope::Own));
 }
 
@@ -82,15 +82,15 @@ fn a_path_loses_its_query_and_an_object_has_no_path() {
 fn addresses_that_are_none_are_passed_over() {
     let mut odd = wire();
     odd.source_ips = ["gce-internal-ip", "10.0.0.1", "::1", ""].map(Cow::Borrowed).into_iter().collect();
-    assert_eq!(event(&odd).unwrap().source_ips.len(), 2);
+    assert_eq!(event(&odd, None).unwrap().source_ips.len(), 2);
 }
 
 #[test]
 fn a_panic_without_a_code_is_a_server_error_and_reasons_are_unescaped() {
     let mut panic = WireEvent { stage: "Panic".into(), ..wire() };
     panic.annotations.reason = Some(Raw(r#""by \"x\"""#));
-    let seen = event(&panic).unwrap();
+    let seen = event(&panic, None).unwrap();
     assert_eq!((seen.outcome, &*seen.reason.text()), (Outcome::ServerError, "by \"x\""));
     let odd = WireEvent { response_status: WireStatus { code: -1 }, ..wire() };
-    assert_eq!(event(&odd).err(), Some(Malformed::BadValue));
+    assert_eq!(event(&odd, None).err(), Some(Malformed::BadValue));
 }

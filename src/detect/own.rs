@@ -1,0 +1,126 @@
+//! The cluster's own work: what Kubernetes' components do by trade, which no detector wonders at.
+//!
+//! Refuses a name as an excuse. What a component is never seen to do is as odd of it as of anybody else, and odder:
+//! its certificate is in other hands.
+
+use super::View;
+use super::sensitive::Sensitive;
+use crate::event::{Component, CredentialKind, Operation};
+
+/// How the names of the accounts of controllers end (`cmd/kube-controller-manager/names`,
+/// `bootstrappolicy/controller_policy.go`).
+const CONTROLLERS: [&str; 8] =
+    ["-controller", "-collector", "-publisher", "-cleaner", "-autoscaler", "-binder", "-signer", "-provider"];
+
+/// Seconds of life that controllers ask for their tokens stay far below this.
+const LONG_TOKEN: i64 = 86_400;
+
+/// A request of a component, or of one of its controllers, that is its work.
+#[must_use]
+pub(super) fn is_own_work(view: &View<'_>) -> bool {
+    match view.event.principal.component() {
+        Some(component) => is_trade(component, view),
+        None => is_controller(view) && is_trade_of_controller(view),
+    }
+}
+
+/// The same, by what it says of itself: for what is only worth a line on the first day. Logs of servers that name no
+/// credentials show no more.
+#[must_use]
+pub(super) fn seems_own_work(view: &View<'_>) -> bool {
+    let kind = view.event.credential.kind;
+    is_own_work(view)
+        || (matches!(kind, CredentialKind::Unbound | CredentialKind::Unknown)
+            && is_controller_account(view)
+            && is_trade_of_controller(view))
+}
+
+/// An unbound token of a controller's account, used from where the control plane's own certificates are used.
+#[must_use]
+pub(super) fn is_controller(view: &View<'_>) -> bool {
+    view.event.credential.kind == CredentialKind::Unbound
+        && view.address.is_some_and(|a| a.control_plane)
+        && is_controller_account(view)
+}
+
+/// What a kubelet does by trade; the node authorizer sees to whose objects.
+#[must_use]
+pub(super) fn is_trade_of_kubelet(sensitive: Sensitive) -> bool {
+    use Sensitive as S;
+    matches!(
+        sensitive,
+        S::SecretRead
+            | S::Token
+            | S::TokenReview
+            | S::Csr
+            | S::Pod
+            | S::PrivilegedWorkload
+            | S::SystemNamespace
+            | S::NodeChange
+    )
+}
+
+fn is_controller_account(view: &View<'_>) -> bool {
+    let principal = view.event.principal;
+    let crate::event::Principal::ServiceAccount { namespace: "kube-system", name } = principal else { return false };
+    CONTROLLERS.iter().any(|end| name.ends_with(end))
+        && matches!(view.agent, "kube-controller-manager" | "cloud-controller-manager" | "kube-scheduler")
+}
+
+fn is_trade(component: Component, view: &View<'_>) -> bool {
+    let operation = &view.event.operation;
+    let Some(sensitive) = view.sensitive else { return !operation.is_self_review() };
+    match component {
+        // In its own process; nobody else calls from there by this name.
+        Component::ApiServer => {
+            view.origin.ip.is_none_or(|ip| ip.is_loopback()) && !is_never(sensitive) && sensitive != Sensitive::Token
+        }
+        Component::ControllerManager => {
+            manages(sensitive, operation) || (sensitive == Sensitive::Token && is_controllers_token(view))
+        }
+        Component::CloudControllerManager => match sensitive {
+            Sensitive::SecretRead | Sensitive::TokenReview | Sensitive::NodeChange => true,
+            Sensitive::Token => is_controllers_token(view),
+            _ => false,
+        },
+        Component::Scheduler => sensitive == Sensitive::TokenReview,
+        Component::KubeProxy => false,
+    }
+}
+
+fn is_trade_of_controller(view: &View<'_>) -> bool {
+    match view.sensitive {
+        Some(sensitive) => manages(sensitive, &view.event.operation),
+        None => !view.event.operation.is_self_review(),
+    }
+}
+
+/// No component enters pods, takes another's name or goes through a proxy.
+fn is_never(sensitive: Sensitive) -> bool {
+    use Sensitive as S;
+    matches!(sensitive, S::Exec | S::Impersonation | S::NodesProxy | S::ServiceProxy)
+}
+
+/// The controllers of kube-controller-manager: namespaces and garbage are deleted, pods made, roles aggregated,
+/// certificates signed. They bind nobody and install nothing.
+fn manages(sensitive: Sensitive, operation: &Operation<'_>) -> bool {
+    use Sensitive as S;
+    let deletes = operation.verb.starts_with("delete");
+    match sensitive {
+        S::SecretRead | S::SecretWrite | S::TokenReview | S::Traces | S::Pod | S::NodeChange => true,
+        S::Rbac => deletes || (operation.resource == "clusterroles" && operation.verb != "create"),
+        S::Csr => deletes || matches!(operation.subresource, "approval" | "status"),
+        S::Webhook | S::ClusterConfig | S::ApiService | S::CustomKind => deletes,
+        S::PrivilegedWorkload | S::SystemNamespace => {
+            operation.verb != "create" || matches!(operation.resource, "pods" | "replicasets" | "jobs")
+        }
+        S::Token | S::Exec | S::Impersonation | S::NodesProxy | S::ServiceProxy => false,
+    }
+}
+
+/// A short token for an account of `kube-system`, as `--use-service-account-credentials` asks for.
+fn is_controllers_token(view: &View<'_>) -> bool {
+    let asked = view.event.facts.as_ref().and_then(|facts| facts.token.as_ref());
+    view.event.operation.namespace == "kube-system"
+        && asked.is_none_or(|token| token.lifetime_seconds <= LONG_TOKEN && !token.cloud)
+}
