@@ -1,12 +1,12 @@
-//! The responder's questions as commands: each is one statement over history, printed on request.
+//! The responder's questions as commands: each has one statement over history, printed on request.
 //!
-//! Refuses to answer by other means than the statement that it prints.
+//! Refuses to give other rows than the statement that it prints.
 
 use super::Shape;
 use super::query::{answer_with, limits};
 use crate::base::{Span, Time};
 use crate::store::history::read_manifest;
-use crate::store::sql::{Question, Window};
+use crate::store::sql::{self, Question, Window};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,9 @@ pub(super) struct Asked {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
+    /// Stop when the answer takes more memory than this
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 256)]
+    memory: u64,
     /// A table for people, a JSON object a line, CSV with a header, or a Parquet file
     #[arg(short, long, value_enum, default_value = "table")]
     output: Shape,
@@ -113,12 +116,13 @@ pub(super) fn ask(ask: Ask) -> Result<()> {
         Ask::TokensIssued(asked) => (Question::TokensIssued, asked),
         Ask::Coverage(asked) => (Question::Coverage, asked),
     };
-    let statement = question.sql(&asked.window()?);
+    let window = asked.window()?;
     if asked.sql {
-        println!("{statement}");
+        println!("{}", question.sql(&window));
         return Ok(());
     }
-    answer_with(asked.output, &asked.state, &statement, limits(asked.timeout)).map(drop)
+    let limits = limits(asked.timeout, asked.memory);
+    answer_with(asked.output, &mut |answer| sql::ask(&asked.state, &question, &window, limits, answer)).map(drop)
 }
 
 fn subject(from: Option<String>, used: Option<String>, touched: Option<String>) -> Result<Question> {

@@ -4,11 +4,14 @@
 //! Refuses bodies. A column may be added at the end; none is renamed, retyped or given another meaning, since files of
 //! every age are read together.
 
+use super::cells;
 use super::words::Words;
 use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{
+    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::sync::{Arc, LazyLock};
 
@@ -90,19 +93,19 @@ macro_rules! array {
 }
 macro_rules! get {
     (Text, $array:expr) => {
-        $array.as_string_opt::<i32>()
+        $array.as_string_opt::<i32>().cloned()
     };
     (Unique, $array:expr) => {
-        $array.as_string_opt::<i32>()
+        $array.as_string_opt::<i32>().cloned()
     };
     (Int, $array:expr) => {
-        $array.as_primitive_opt::<Int64Type>()
+        $array.as_primitive_opt::<Int64Type>().cloned()
     };
     (Time, $array:expr) => {
-        $array.as_primitive_opt::<TimestampMicrosecondType>()
+        $array.as_primitive_opt::<TimestampMicrosecondType>().cloned()
     };
     (Flag, $array:expr) => {
-        $array.as_boolean_opt()
+        $array.as_boolean_opt().cloned()
     };
 }
 macro_rules! kind {
@@ -142,14 +145,24 @@ macro_rules! columns {
             }
         }
 
-        /// The columns of a batch that has all of them. What follows from other columns is checked, and not read back.
+        /// The columns of a batch, texts in full. What follows from other columns is checked, and not read back.
         #[allow(dead_code)]
-        pub(super) struct Arrays<'a> { $(pub $name: &'a array!($kind)),* }
+        pub(super) struct Arrays { $(pub $name: array!($kind)),* }
 
-        impl<'a> Arrays<'a> {
-            /// `None`: a column is missing or of another type, so the file is not ours or damaged.
-            pub fn of(batch: &'a RecordBatch) -> Option<Arrays<'a>> {
-                Some(Arrays { $($name: get!($kind, batch.column_by_name(stringify!($name))?)?),* })
+        impl Arrays {
+            /// What a file of an older version does not have is NULL.
+            ///
+            /// # Errors
+            /// A sentence that names the column that is of another type: the file is not ours, or damaged.
+            pub fn of(batch: &RecordBatch) -> Result<Arrays, String> {
+                let column = |name: &str, kind: Kind| match batch.column_by_name(name) {
+                    Some(array) => cells::whole(array).map_err(|e| format!("the column {name}: {e}")),
+                    None => Ok(new_null_array(&kind.data_type(), batch.num_rows())),
+                };
+                Ok(Arrays { $($name: {
+                    let array = column(stringify!($name), kind!($kind))?;
+                    get!($kind, array).ok_or(concat!("the column ", stringify!($name), " is of another type"))?
+                }),* })
             }
         }
     };

@@ -6,6 +6,7 @@
 
 mod alike;
 mod bloom;
+pub(super) mod cells;
 mod chunk;
 mod columns;
 mod delta;
@@ -13,8 +14,10 @@ mod dictionary;
 mod durable;
 mod export;
 mod export_lines;
+mod filter;
 mod head;
 mod hybrid;
+pub mod in_time;
 mod judged;
 mod manifest;
 mod pages;
