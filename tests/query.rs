@@ -107,6 +107,18 @@ fn what_cannot_match_is_passed_over() {
     assert!(skipped * 10 >= all * 8 && all > 0, "the bloom filters pass over nearly all: {said}");
 }
 
+/// SQLite chooses which table of a join it reads first: here it has to be the short one.
+#[test]
+fn a_trail_looks_ids_up() {
+    let issued = rows("SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+    let output = command.args(["trail", issued[0]["id"].as_str().unwrap(), "--sql"]).output().unwrap();
+    let statement = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(query(&WORLD.state, &["--explain", statement.trim()]).stderr).unwrap();
+    let read: u64 = said.rsplit("; ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!((1..1000).contains(&read), "{said}");
+}
+
 #[test]
 fn statements_that_could_harm_are_refused_with_one_line() {
     let refused = [

@@ -38,9 +38,9 @@ fn main() {
     let events = home.query("SELECT sum(1) AS events FROM events");
     println!("{} {}", known.trim(), events.trim());
     let (mut stopped, mut killed) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
+    for line in lines.iter().take(ROUNDS) {
         let mut daemon = started(&home, &mut stopped);
-        home.append(lines[round].as_bytes());
+        home.append(line.as_bytes());
         daemon.wait_for_any_commit();
         daemon.kill();
         let mut daemon = started(&home, &mut killed);

@@ -33,7 +33,9 @@ struct Accounts {
 
 /// The records, once a statement is found to read them, and the policy by which maturity is told.
 #[derive(Clone, Default)]
-pub(super) struct AccountsLater(Arc<OnceLock<(ReadOnlyTable<&'static [u8], &'static [u8]>, Learning)>>);
+pub(super) struct AccountsLater(Arc<OnceLock<(Records, Learning)>>);
+
+type Records = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 impl AccountsLater {
     pub fn fill(&self, snapshot: Recovered<'_>, learning: Learning) {

@@ -33,7 +33,7 @@ struct Caller {
 pub(super) fn find(dir: &Path, filter: Filter, limit: u64, bounds: Bounds) -> io::Result<Found> {
     let mut scan = Scan::open(dir, false, filter, COLUMNS, bounds)?;
     let (mut callers, mut bytes) = (BTreeMap::new(), 0);
-    while let Some(batch) = scan.next() {
+    for batch in scan.by_ref() {
         bytes += take(&mut callers, &batch?)?;
         bounds.check(bytes)?;
     }
