@@ -14,7 +14,7 @@ use tokentrail::detect::Policy;
 use tokentrail::engine::{Engine, Input, Output};
 use tokentrail::event::decode::{self, Limits};
 use tokentrail::incident::Incident;
-use tokentrail::store::history::scan::{Filter, Scan};
+use tokentrail::store::history::scan::{Bounds, Filter, Scan};
 use tokentrail::store::history::{COLUMNS, Place, ROW_GROUP_ROWS, Rows, SegmentKind, events, read_manifest};
 use tokentrail::store::{History, Retention};
 
@@ -47,7 +47,7 @@ fn replayed() -> (tempfile::TempDir, PathBuf) {
 
 fn all(state: &Path) -> Scan {
     let columns: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
-    Scan::open(state, false, Filter::default(), &columns, None).unwrap()
+    Scan::open(state, false, Filter::default(), &columns, Bounds::default()).unwrap()
 }
 
 /// Rows of the given lines, numbered from `first`.
@@ -75,6 +75,23 @@ fn seqs(state: &Path) -> Vec<u64> {
     }
     seqs.sort_unstable();
     seqs
+}
+
+/// As a file of an older version, which had no such column, gives it.
+#[test]
+fn a_missing_column_is_null_and_a_missing_time_is_refused() {
+    let (_dir, state) = replayed();
+    let batch = all(&state).next().unwrap().unwrap();
+    let without = |name: &str| {
+        let kept: Vec<usize> = (0..batch.num_columns()).filter(|at| batch.schema().field(*at).name() != name).collect();
+        batch.project(&kept).unwrap()
+    };
+    let mut agents = Vec::new();
+    events(&without("user_agent"), &mut |_, event| agents.push(event.user_agent.to_owned())).unwrap();
+    assert_eq!(agents, vec![String::new(); batch.num_rows()]);
+    for needed in ["time", "seq", "position", "stage"] {
+        assert!(events(&without(needed), &mut |_, _| {}).is_err(), "{needed}");
+    }
 }
 
 /// Each line with something hostile in each text that a client chooses.

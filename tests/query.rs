@@ -107,6 +107,18 @@ fn what_cannot_match_is_passed_over() {
     assert!(skipped * 10 >= all * 8 && all > 0, "the bloom filters pass over nearly all: {said}");
 }
 
+/// SQLite chooses which table of a join it reads first: here it has to be the short one.
+#[test]
+fn a_trail_looks_ids_up() {
+    let issued = rows("SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+    let output = command.args(["trail", issued[0]["id"].as_str().unwrap(), "--sql"]).output().unwrap();
+    let statement = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(query(&WORLD.state, &["--explain", statement.trim()]).stderr).unwrap();
+    let read: u64 = said.rsplit("; ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!((1..1000).contains(&read), "{said}");
+}
+
 #[test]
 fn statements_that_could_harm_are_refused_with_one_line() {
     let refused = [
@@ -145,6 +157,154 @@ fn time_and_memory_end_a_statement() {
         SELECT group_concat(x.a || y.a) FROM t x, t y";
     let output = query(&WORLD.state, &["--timeout", "20", large]);
     assert_eq!(output.status.code(), Some(1), "SQLite's limits hold");
+}
+
+/// SQLite has no limit of its own here (a heap of 0 is none), and runs no instruction while a scan reads.
+#[test]
+fn time_and_memory_end_a_scan() {
+    let asked: [&[&str]; 3] = [
+        &["query", "SELECT * FROM events ORDER BY time"],
+        &["denied", "--limit", "100000"],
+        &["who", "--touched", "pods//"],
+    ];
+    for arguments in asked {
+        let ended = |option: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+            let output = command.args(arguments).args([option, "0", "--state"]).arg(&WORLD.state).output().unwrap();
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        let (code, said) = ended("--memory");
+        assert_eq!((code, said.lines().count()), (Some(1), 1), "{arguments:?}: {said}");
+        assert!(said.contains("needs more than 0 MB of memory"), "{arguments:?}: {said}");
+        let (code, said) = ended("--timeout");
+        assert_eq!((code, said.lines().count()), (Some(1), 1), "{arguments:?}: {said}");
+        assert!(said.contains("stopped after 0 s"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn the_order_of_time_and_a_limit_leave_files_closed() {
+    for order in ["time", "time DESC"] {
+        let statement = format!("SELECT time, verb FROM events WHERE verb = 'get' ORDER BY {order} LIMIT 3");
+        let output = query(&WORLD.state, &["--explain", &statement]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let words: Vec<&str> = said.split(' ').collect();
+        let (skipped, all): (u32, u32) = (words[2].parse().unwrap(), words[4].parse().unwrap());
+        assert!(all > 10 && skipped >= all - 2, "{order}: {said}");
+        let sorted = statement.replace("BY time", "BY +time");
+        assert_eq!(rows(&statement), rows(&sorted), "{order}");
+    }
+}
+
+#[test]
+fn a_command_has_the_rows_of_its_statement() {
+    let account = rows("SELECT principal FROM incidents WHERE severity = 'critical' AND principal <> '' LIMIT 1");
+    let account = account[0]["principal"].as_str().unwrap().to_owned();
+    let issued = rows("SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1");
+    let issued = issued[0]["id"].as_str().unwrap().to_owned();
+    let questions: [&[&str]; 16] = [
+        &["timeline", &account],
+        &["timeline", &account, "--since", "2d", "--limit", "5"],
+        &["timeline", "nobody/at-all"],
+        &["who", "--from", "203.0.113.66"],
+        &["who", "--used", &issued],
+        &["who", "--touched", "secrets//"],
+        &["who", "--touched", "pods//", "--limit", "3", "--since", "2026-03-05T00:00:00Z"],
+        &["first-seen", &account],
+        &["diff", &account, "--since", "2026-03-05T00:00:00Z"],
+        &["trail", &issued],
+        &["exec"],
+        &["secrets", "--limit", "7"],
+        &["denied", "--since", "7d"],
+        &["rbac-changes", "--until", "2026-03-10T00:00:00Z"],
+        &["tokens-issued", "--limit", "20"],
+        &["coverage"],
+    ];
+    let mut answered = 0;
+    for question in questions {
+        let run = |more: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+            let output = command.args(question).arg("--state").arg(&WORLD.state).args(more).output().unwrap();
+            assert!(output.status.success(), "{question:?}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let command = run(&["-o", "json"]);
+        let statement = query(&WORLD.state, &["-o", "json", run(&["--sql"]).trim()]);
+        assert_eq!(command, String::from_utf8(statement.stdout).unwrap(), "{question:?}");
+        answered += usize::from(!command.is_empty());
+    }
+    assert!(answered >= 12, "only {answered} questions have an answer in the sample");
+}
+
+/// A state that is copied while a daemon has it open is as after a kill.
+#[test]
+fn history_of_a_killed_daemon_can_be_asked_and_its_state_says_why_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = |from: &Path, to: &Path| {
+        assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
+    };
+    let (open, killed) = (dir.path().join("open"), dir.path().join("killed"));
+    copy(&WORLD.state, &open);
+    let mut store = tokentrail::store::Store::open(&open).unwrap();
+    let seq = store.load().unwrap().seq;
+    let _ = store.commit(&tokentrail::store::Commit { seq, ..Default::default() }).unwrap();
+    copy(&open, &killed);
+    let ask = |statement| {
+        let output = query(&killed, &["-o", "csv", statement]);
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    assert_eq!(ask("SELECT count(*) AS credentials FROM events"), (Some(0), "credentials\r\n4130\r\n".to_owned()));
+    let (code, said) = ask("SELECT count(*) FROM incidents");
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+    assert!(
+        said.contains("start the daemon on it once; until then events and operations_daily can be asked"),
+        "{said}"
+    );
+    drop(store);
+}
+
+#[test]
+fn a_state_that_is_not_there_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Command::new("cp").arg("-r").arg(WORLD.state.join("history")).arg(dir.path()).status().unwrap().success());
+    let said = String::from_utf8(query(dir.path(), &["SELECT count(*) FROM incidents"]).stderr).unwrap();
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
+}
+
+/// A file that was written before there was a column of this name.
+#[test]
+fn an_older_file_without_a_column_is_read_with_it_null() {
+    use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Command::new("cp").arg("-r").arg(&WORLD.state).arg(dir.path()).status().unwrap().success());
+    let state = dir.path().join("state");
+    let before = {
+        let output = query(&state, &["-o", "json", "SELECT count(*) AS n, count(user_agent) AS agents FROM events"]);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let day = fs::read_dir(state.join("history")).unwrap().map(|e| e.unwrap().path()).find(|p| p.is_dir()).unwrap();
+    let path = fs::read_dir(day).unwrap().next().unwrap().unwrap().path();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap().build().unwrap();
+    let kept = |batch: arrow_array::RecordBatch| {
+        let kept: Vec<usize> =
+            (0..batch.num_columns()).filter(|at| batch.schema().field(*at).name() != "user_agent").collect();
+        batch.project(&kept).unwrap()
+    };
+    let batches: Vec<_> = reader.map(|batch| kept(batch.unwrap())).collect();
+    let mut writer = ArrowWriter::try_new(fs::File::create(&path).unwrap(), batches[0].schema(), None).unwrap();
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.close().unwrap();
+    let rows: usize = batches.iter().map(arrow_array::RecordBatch::num_rows).sum();
+    let ask = |statement: &str| {
+        let output = query(&state, &["-o", "json", statement]);
+        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let after = ask("SELECT count(*) AS n, count(user_agent) AS agents FROM events");
+    assert_eq!(after["n"], before["n"]);
+    assert!(rows > 0 && after["agents"].as_i64() < before["agents"].as_i64());
+    ask("SELECT count(*) FROM events WHERE user_agent = 'nobody'");
+    ask("SELECT user_agent FROM events ORDER BY time LIMIT 1");
 }
 
 #[test]
@@ -237,6 +397,8 @@ proptest! {
         let pushed = format!("{digest}{}", conditions.join(" AND "));
         let kept: Vec<String> = conditions.iter().map(|condition| format!("+{condition}")).collect();
         prop_assert_eq!(rows(&pushed), rows(&format!("{digest}{}", kept.join(" AND "))));
+        let ordered = format!("SELECT time FROM events WHERE {} ORDER BY time DESC LIMIT 40", conditions.join(" AND "));
+        prop_assert_eq!(rows(&ordered), rows(&ordered.replace("BY time", "BY +time")));
     }
 }
 

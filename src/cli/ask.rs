@@ -1,12 +1,12 @@
-//! The responder's questions as commands: each is one statement over history, printed on request.
+//! The responder's questions as commands: each has one statement over history, printed on request.
 //!
-//! Refuses to answer by other means than the statement that it prints.
+//! Refuses to give other rows than the statement that it prints.
 
 use super::Shape;
 use super::query::{answer_with, limits};
 use crate::base::{Span, Time};
 use crate::store::history::read_manifest;
-use crate::store::sql::{self, Question, Window};
+use crate::store::sql::{self, Question, SqlLimits, Window};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use rusqlite::types::ValueRef;
@@ -34,6 +34,9 @@ pub(super) struct Asked {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
+    /// Stop when the answer takes more memory than this
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 256)]
+    memory: u64,
     /// A table for people, a JSON object a line, CSV with a header, or a Parquet file
     #[arg(short, long, value_enum, default_value = "table")]
     output: Shape,
@@ -120,7 +123,8 @@ pub(super) fn ask(ask: Ask) -> Result<()> {
         println!("{}", question.sql(&window));
         return Ok(());
     }
-    let cost = answer_with(asked.output, &asked.state, &question.sql(&window), limits(asked.timeout))?;
+    let limits = asked.limits();
+    let cost = answer_with(asked.output, &mut |answer| sql::ask(&asked.state, &question, &window, limits, answer))?;
     if cost.rows == 0 {
         say_why_empty(&question, &asked)
     } else if cost.rows >= window.limit {
@@ -133,7 +137,7 @@ pub(super) fn ask(ask: Ask) -> Result<()> {
 /// An answer that was cut looks like a whole one.
 fn say_what_is_left(question: &Question, window: &Window, asked: &Asked) -> Result<()> {
     let mut all = Rows::default();
-    sql::query(&asked.state, &question.count(window), limits(asked.timeout), &mut all)?;
+    sql::query(&asked.state, &question.count(window), asked.limits(), &mut all)?;
     let all = all.last.unwrap_or_default().max(0).unsigned_abs();
     if all > window.limit {
         eprintln!("{} of {all} rows: narrow with --since and --until, or raise --limit", window.limit);
@@ -145,7 +149,7 @@ fn say_what_is_left(question: &Question, window: &Window, asked: &Asked) -> Resu
 fn say_why_empty(question: &Question, asked: &Asked) -> Result<()> {
     let Some((subject, statement)) = question.subject() else { return Ok(()) };
     let mut known = Rows::default();
-    sql::query(&asked.state, &statement, limits(asked.timeout), &mut known)?;
+    sql::query(&asked.state, &statement, asked.limits(), &mut known)?;
     match known.last {
         None => eprintln!("no row: there is no {subject} in this history"),
         Some(_) => eprintln!("no row: {subject} is in this history, but not in this window"),
@@ -205,6 +209,10 @@ impl Asked {
         let (since, until) = (at(&self.since)?, at(&self.until)?);
         not_empty(since, until)?;
         Ok(Window { since, until, limit: self.limit })
+    }
+
+    fn limits(&self) -> SqlLimits {
+        limits(self.timeout, self.memory)
     }
 }
 

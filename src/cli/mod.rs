@@ -253,6 +253,9 @@ struct QueryArgs {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
+    /// Stop when the answer takes more memory than this
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 256)]
+    memory: u64,
     /// Say on stderr what was passed over
     #[arg(long)]
     explain: bool,

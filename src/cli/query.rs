@@ -5,14 +5,10 @@
 use super::{QueryArgs, Shape};
 use crate::report::answer::{Csv, JsonLines, TableOfRows};
 use crate::report::answer_parquet::ParquetFile;
-use crate::store::sql::{self, Answer, Cost, SqlLimits, TABLES};
+use crate::store::sql::{self, Answer, Cost, SqlError, SqlLimits, TABLES};
 use anyhow::{Context, Result, bail};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
 use std::time::Duration;
-
-/// SQLite's heap.
-const MEMORY: u64 = 256 << 20;
 
 pub(super) fn query(args: &QueryArgs) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
@@ -23,7 +19,8 @@ pub(super) fn query(args: &QueryArgs) -> Result<()> {
         bail!("no statement: give a SELECT, or --schema for the tables and columns")
     };
     drop(out);
-    let cost = answer_with(args.output, &args.state, statement, limits(args.timeout))?;
+    let limits = limits(args.timeout, args.memory);
+    let cost = answer_with(args.output, &mut |answer| sql::query(&args.state, statement, limits, answer))?;
     if args.explain {
         let p = cost.pruned;
         eprintln!(
@@ -34,12 +31,15 @@ pub(super) fn query(args: &QueryArgs) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn limits(seconds: u64) -> SqlLimits {
-    SqlLimits { time: Duration::from_secs(seconds), memory_bytes: MEMORY }
+pub(super) fn limits(seconds: u64, megabytes: u64) -> SqlLimits {
+    SqlLimits { time: Duration::from_secs(seconds), memory_bytes: megabytes.saturating_mul(1 << 20) }
 }
 
-/// Asks one statement and prints the answer.
-pub(super) fn answer_with(shape: Shape, state: &Path, statement: &str, limits: SqlLimits) -> Result<Cost> {
+/// Prints the answer that `ask` gives.
+pub(super) fn answer_with(
+    shape: Shape,
+    ask: &mut dyn FnMut(&mut dyn Answer) -> Result<Cost, SqlError>,
+) -> Result<Cost> {
     if shape == Shape::Parquet && io::stdout().is_terminal() {
         bail!("a Parquet file is nothing for a terminal: send it to a file with > FILE")
     }
@@ -50,7 +50,7 @@ pub(super) fn answer_with(shape: Shape, state: &Path, statement: &str, limits: S
         Shape::Csv => Box::new(Csv::new(&mut out)),
         Shape::Parquet => Box::new(ParquetFile::new(&mut out)),
     };
-    let cost = sql::query(state, statement, limits, answer.as_mut())?;
+    let cost = ask(answer.as_mut())?;
     drop(answer);
     out.flush()?;
     Ok(cost)

@@ -18,7 +18,7 @@ pub(super) struct StateDir {
 impl StateDir {
     /// Makes the directory (0700) if there is none, and locks it.
     pub(super) fn lock(dir: &Path) -> Result<StateDir, StoreError> {
-        let failed = |doing| move |source| StoreError::Io { path: dir.to_owned(), doing, source };
+        let failed = |doing| move |cause| StoreError::Io { path: dir.to_owned(), doing, cause };
         if dir.exists() && !dir.is_dir() {
             return Err(StoreError::NotADirectory { path: dir.to_owned() });
         }

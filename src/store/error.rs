@@ -25,12 +25,18 @@ pub enum StoreError {
     Corrupt { path: PathBuf, detail: String },
     #[error("{dir:?} is an export, which has events only: ask the state directory that it was made of")]
     EventsOnly { dir: PathBuf },
+    /// Of a reader alone: the daemon repairs it when it opens it, and a reader changes nothing.
+    #[error(
+        "{path:?} was not closed by the daemon that wrote it, as after a kill: start the daemon on it once; until then \
+         events and operations_daily can be asked, incidents, findings, baselines, credentials and coverage cannot"
+    )]
+    NotClosed { path: PathBuf },
     /// Poisons; heals by [`super::Store::reopen`] when there is room.
     #[error("no space left for {path:?}: free some; nothing that was committed is lost")]
     DiskFull { path: PathBuf },
-    /// Poisons when it came from a commit.
-    #[error("cannot {doing} {path:?}: {source}")]
-    Io { path: PathBuf, doing: &'static str, source: io::Error },
+    /// Poisons when it came from a commit. The message says the cause: as a source it would be said twice.
+    #[error("cannot {doing} {path:?}: {cause}")]
+    Io { path: PathBuf, doing: &'static str, cause: io::Error },
     /// An earlier write failed, so what is on disk is unknown until [`super::Store::reopen`].
     #[error("{path:?} is closed after a failed write: reopen it, as after a crash")]
     Poisoned { path: PathBuf },
@@ -83,7 +89,7 @@ impl Fault {
             Fault::Database(redb::Error::Io(e)) if e.kind() == io::ErrorKind::InvalidData => {
                 StoreError::Corrupt { path, detail: e.to_string() }
             }
-            Fault::Database(redb::Error::Io(source)) => StoreError::Io { path, doing, source },
+            Fault::Database(redb::Error::Io(cause)) => StoreError::Io { path, doing, cause },
             Fault::Database(redb::Error::PreviousIo | redb::Error::DatabaseClosed) => StoreError::Poisoned { path },
             Fault::Database(redb::Error::DatabaseAlreadyOpen) => {
                 StoreError::InUse { dir: path.parent().unwrap_or(&path).to_owned(), pid: None }

@@ -105,7 +105,7 @@ impl ReadOnly {
     /// Opens the state in `dir`, and changes nothing.
     ///
     /// # Errors
-    /// `Io` where there is none, `EventsOnly`, `NewerFormat`, `Corrupt`: after a crash it has to be opened by the daemon first.
+    /// `Io` where there is none, `EventsOnly`, `NewerFormat`, `Corrupt`, `NotClosed`.
     pub fn open(dir: &Path) -> Result<ReadOnly, StoreError> {
         ReadOnly::expected(dir)?;
         let path = dir.join("state.redb");
@@ -116,10 +116,7 @@ impl ReadOnly {
         };
         match open() {
             Ok(db) => Ok(ReadOnly { path, db }),
-            Err(Fault::Database(redb::Error::RepairAborted)) => {
-                let detail = "it was not closed: start the daemon on it once".to_owned();
-                Err(StoreError::Corrupt { path, detail })
-            }
+            Err(Fault::Database(redb::Error::RepairAborted)) => Err(StoreError::NotClosed { path }),
             Err(fault) => Err(Fault::at(fault, &path, "read")),
         }
     }

@@ -1,14 +1,10 @@
-//! What history costs: CPU beside a serde_json decode of the same lines, bytes an event, memory while a file is rolled,
-//! and what six questions of responders take over many events.
+//! What history costs: CPU beside a serde_json decode of the same lines, bytes an event, memory while a file is rolled.
 //!
-//! `cargo bench --bench history -- LOG [ROWS]`: LOG is an audit log of at least some hundred thousand lines, ROWS the
-//! events that are asked (its lines again and again, each copy a day later). Prints CPU time (user and system) of this
-//! process, which other processes disturb less than the clock.
+//! `cargo bench --bench history -- LOG`: LOG is an audit log of at least some hundred thousand lines. Prints CPU time
+//! (user and system) of this process, which other processes disturb less than the clock.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
 use tokentrail::base::{Digest, Span, Time};
 use tokentrail::event::decode::{self, Limits};
 use tokentrail::event::wire::WireEvent;
@@ -24,7 +20,6 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
     let sample = PathBuf::from("tests/fixtures/audit/cluster.jsonl");
     let log = arguments.next().map_or(sample, PathBuf::from);
-    let rows: usize = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(0);
     let text = std::fs::read_to_string(&log).expect("a readable log");
     let lines: Vec<&str> = text.lines().collect();
     let serde = cost(|| {
@@ -53,11 +48,6 @@ fn main() {
     }
     println!("{:>28}: {:7.1} bytes an event", "event files", bytes as f64 / events);
     println!("{:>28}: {:7} MiB, the log of {} MiB in it", "peak memory", status("VmHWM") >> 20, text.len() >> 20);
-    if rows > 0 {
-        let dir = tempfile::tempdir().expect("a directory");
-        keep(dir.path(), &lines, rows, REPLAY_BATCH);
-        ask(dir.path(), lines[lines.len() / 2], rows);
-    }
 }
 
 fn decoded(line: &str, each: &mut dyn FnMut(&tokentrail::event::AuditEvent<'_>)) {
@@ -69,8 +59,6 @@ fn decoded(line: &str, each: &mut dyn FnMut(&tokentrail::event::AuditEvent<'_>))
 }
 
 /// Keeps so many events, the lines again and again; bytes of the event files.
-///
-/// Copies keep audit ids and credential ids: asked one by one, they are found once a day.
 fn keep(dir: &Path, lines: &[&str], events: usize, batch: usize) -> u64 {
     let mut history = History::open(dir, Vec::new(), FOR_EVER).expect("a history");
     let (mut rows, mut now, file) = (Rows::default(), Time::ZERO, Digest::of(b"a log"));
@@ -93,42 +81,6 @@ fn keep(dir: &Path, lines: &[&str], events: usize, batch: usize) -> u64 {
         }
     }
     history.segments().filter(|s| s.kind == SegmentKind::Events).map(|s| s.bytes).sum()
-}
-
-/// Six questions, each as a process of its own: the median of five.
-fn ask(dir: &Path, line: &str, rows: usize) {
-    let (mut account, mut credential, mut origin, mut id) = Default::default();
-    let mut time = Time::ZERO;
-    decoded(line, &mut |event| {
-        (account, credential) = (event.username.to_owned(), event.credential.id.to_owned());
-        origin = event.source_ips.last().map(ToString::to_string).unwrap_or_default();
-        (id, time) = (event.audit_id.to_owned(), event.time);
-    });
-    let (from, until) = ((time - Span::seconds(1800)).to_string(), (time + Span::seconds(1800)).to_string());
-    let one = format!("SELECT * FROM events WHERE audit_id = '{id}'");
-    let counts = "SELECT principal, verb, resource, sum(count) FROM operations_daily GROUP BY 1, 2, 3";
-    let questions: [(&str, Vec<&str>); 6] = [
-        ("timeline of an account, 1 h", vec!["timeline", &account, "--since", &from, "--until", &until]),
-        ("a credential", vec!["who", "--used", &credential]),
-        ("who came from an address", vec!["who", "--from", &origin]),
-        ("an audit id", vec!["query", &one]),
-        ("counts, from the rollup", vec!["query", counts]),
-        ("what was refused, 1 h", vec!["denied", "--since", &from, "--until", &until]),
-    ];
-    println!("{rows} events asked, milliseconds by the clock (median of five), start of the process included:");
-    for (name, arguments) in questions {
-        let mut times: Vec<f64> = (0..5).map(|_| run(dir, &arguments)).collect();
-        times.sort_by(f64::total_cmp);
-        println!("{name:>28}: {:7.1}", times[2]);
-    }
-}
-
-fn run(dir: &Path, arguments: &[&str]) -> f64 {
-    let begin = Instant::now();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-    let output = command.args(arguments).args(["-o", "json", "--state"]).arg(dir).output().expect("the program");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    begin.elapsed().as_secs_f64() * 1e3
 }
 
 /// Nanoseconds of CPU. Once: a state directory is filled once, and some hundred thousand lines are enough.

@@ -39,7 +39,7 @@ impl Kind {
         }
     }
 
-    fn data_type(self) -> DataType {
+    pub(super) fn data_type(self) -> DataType {
         match self {
             Kind::Text => DataType::Utf8,
             Kind::Int => DataType::Int64,

@@ -2,10 +2,11 @@
 //!
 //! Refuses to leave anything out of the window: the head is in it too.
 
+use super::cells::Texts;
 use super::columns::{COLUMNS, Kind};
 use super::durable::Durable;
 use super::export::{Exported, begin, create};
-use super::scan::{Filter, Scan};
+use super::scan::{Bounds, Filter, Scan};
 use crate::base::Time;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -27,7 +28,7 @@ pub fn export_lines(dir: &Path, out: &Path, since: Option<Time>, until: Option<T
     let filter = Filter { from: since, until, ..Filter::default() };
     let mut exported = Exported { files: 1, ..Exported::default() };
     let mut lines = BufWriter::new(Durable::create(out, FILE)?);
-    for batch in Scan::open(dir, false, filter, &columns, None)? {
+    for batch in Scan::open(dir, false, filter, &columns, Bounds::default())? {
         let batch = batch?;
         for row in 0..batch.num_rows() {
             writeln!(lines, "{}", Value::Object(object(&batch, row)))?;
@@ -47,7 +48,7 @@ fn object(batch: &RecordBatch, row: usize) -> Map<String, Value> {
     for column in COLUMNS {
         let Some(array) = batch.column_by_name(column.name).filter(|array| !array.is_null(row)) else { continue };
         let value = match column.kind {
-            Kind::Text => Value::from(array.as_string::<i32>().value(row)),
+            Kind::Text => Value::from(Texts::of(array).and_then(|texts| texts.get(row))),
             Kind::Int => Value::from(array.as_primitive::<Int64Type>().value(row)),
             Kind::Flag => Value::from(array.as_boolean().value(row)),
             Kind::Time => Time(array.as_primitive::<TimestampMicrosecondType>().value(row)).to_string().into(),

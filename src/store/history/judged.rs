@@ -2,27 +2,45 @@
 //!
 //! Refuses a row that it cannot read whole: half an event would be judged as another one.
 
+use super::cells;
+use super::columns::COLUMNS;
 use super::rows::{CREDENTIAL_KINDS, LEVELS, Place, STAGES};
 use crate::base::{Digest, Time};
 use crate::engine::SourceIndex;
 use crate::event::wire::Raw;
 use crate::event::{AuditEvent, Credential, Facts, Impersonated, Operation, Outcome, Principal};
-use arrow_array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+};
 use std::borrow::Cow;
 
 macro_rules! arrays {
     ($($array:ident: $($name:ident)*;)*) => {
-        /// The columns of a batch that an event is made of again; the others follow from these.
-        struct Arrays<'a> { $($($name: &'a $array,)*)* }
+        /// The columns of a batch that an event is made of again, texts in full; the others follow from these.
+        struct Arrays { $($($name: $array,)*)* }
 
-        impl<'a> Arrays<'a> {
-            /// `None`: a column is missing or of another type, so the file is not ours or damaged.
-            fn of(batch: &'a RecordBatch) -> Option<Arrays<'a>> {
-                let named = |name| Some(batch.column_by_name(name)?.as_any());
-                Some(Arrays { $($($name: named(stringify!($name))?.downcast_ref::<$array>()?,)*)* })
+        impl Arrays {
+            /// # Errors
+            /// A sentence that names the column that is of another type: the file is not ours, or damaged.
+            fn of(batch: &RecordBatch) -> Result<Arrays, String> {
+                Ok(Arrays { $($($name: {
+                    let array = column(batch, stringify!($name))?;
+                    let array = array.as_any().downcast_ref::<$array>();
+                    array.ok_or(concat!("the column ", stringify!($name), " is of another type"))?.clone()
+                },)*)* })
             }
         }
     };
+}
+
+/// What a file of an older version does not have is NULL.
+fn column(batch: &RecordBatch, name: &str) -> Result<ArrayRef, String> {
+    if let Some(array) = batch.column_by_name(name) {
+        return cells::whole(array).map_err(|e| format!("the column {name}: {e}"));
+    }
+    let known =
+        COLUMNS.iter().find(|column| column.name == name).ok_or_else(|| format!("no column is named {name}"))?;
+    Ok(new_null_array(&known.kind.data_type(), batch.num_rows()))
 }
 
 arrays! {
@@ -42,11 +60,11 @@ pub fn events(batch: &RecordBatch, each: &mut dyn FnMut(Place, &AuditEvent<'_>))
 }
 
 /// The rows of a batch, one by one.
-pub(super) struct Judged<'a>(Arrays<'a>);
+pub(super) struct Judged(Arrays);
 
-impl<'a> Judged<'a> {
-    pub fn of(batch: &'a RecordBatch) -> Result<Judged<'a>, String> {
-        Ok(Judged(Arrays::of(batch).ok_or("a column of history is missing or of another type")?))
+impl Judged {
+    pub fn of(batch: &RecordBatch) -> Result<Judged, String> {
+        Arrays::of(batch).map(Judged)
     }
 
     pub fn event(&self, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Result<(), String> {
@@ -54,23 +72,29 @@ impl<'a> Judged<'a> {
     }
 }
 
-fn event(c: &Arrays<'_>, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Option<()> {
+fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Option<()> {
+    // What a file does not have, or is NULL against its promise, is not a time or a place at zero.
+    if [&c.seq, &c.source, &c.position].iter().any(|column| column.is_null(row))
+        || [&c.time, &c.received].iter().any(|column| column.is_null(row))
+    {
+        return None;
+    }
     let get = |column: &'_ StringArray| if column.is_null(row) { String::new() } else { column.value(row).to_owned() };
     let text = |column| -> Cow<'_, str> { Cow::Owned(get(column)) };
-    let (username, uri, decision) = (text(c.principal), text(c.uri), text(c.decision));
-    let (groups, assumed_groups) = (list(&get(c.groups))?, list(&get(c.impersonated_groups))?);
-    let assumed = text(c.impersonated);
-    let reason = serde_json::to_string(&get(c.reason)).ok()?;
+    let (username, uri, decision) = (text(&c.principal), text(&c.uri), text(&c.decision));
+    let (groups, assumed_groups) = (list(&get(&c.groups))?, list(&get(&c.impersonated_groups))?);
+    let assumed = text(&c.impersonated);
+    let reason = serde_json::to_string(&get(&c.reason)).ok()?;
     let stage = meaning(&STAGES, c.stage.value(row))?;
     let code = if c.code.is_null(row) { 0 } else { u16::try_from(c.code.value(row)).ok()? };
     let principal = Principal::parse(&username);
-    let (verb, group, resource) = (text(c.verb), text(c.api_group), text(c.resource));
-    let (subresource, namespace, name) = (text(c.subresource), text(c.namespace), text(c.name));
+    let (verb, group, resource) = (text(&c.verb), text(&c.api_group), text(&c.resource));
+    let (subresource, namespace, name) = (text(&c.subresource), text(&c.namespace), text(&c.name));
     let path = if resource.is_empty() { uri.split('?').next().unwrap_or_default() } else { "" };
-    let (id, pod, pod_uid) = (text(c.credential_id), text(c.pod), text(c.pod_uid));
-    let (node, legacy_secret) = (text(c.node), text(c.legacy_secret));
-    let (audit_id, user_uid, user_agent) = (text(c.audit_id), text(c.user_uid), text(c.user_agent));
-    let issued = text(c.issued_credential_id);
+    let (id, pod, pod_uid) = (text(&c.credential_id), text(&c.pod), text(&c.pod_uid));
+    let (node, legacy_secret) = (text(&c.node), text(&c.legacy_secret));
+    let (audit_id, user_uid, user_agent) = (text(&c.audit_id), text(&c.user_uid), text(&c.user_agent));
+    let issued = text(&c.issued_credential_id);
     let event = AuditEvent {
         time: Time(c.time.value(row)),
         received: Time(c.received.value(row)),
@@ -103,14 +127,14 @@ fn event(c: &Arrays<'_>, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>
             path,
             scope: Operation::scope_of(principal, &resource, &namespace),
         },
-        source_ips: list(&get(c.source_ips))?.iter().filter_map(|ip| ip.parse().ok()).collect(),
+        source_ips: list(&get(&c.source_ips))?.iter().filter_map(|ip| ip.parse().ok()).collect(),
         user_agent: &user_agent,
         code,
         outcome: Outcome::at(stage, code, &decision),
         decision: &decision,
         reason: Raw(&reason),
         uri: &uri,
-        facts: facts(&get(c.facts))?,
+        facts: facts(&get(&c.facts))?,
     };
     let place = Place {
         seq: u64::try_from(c.seq.value(row)).ok()?,

@@ -7,6 +7,7 @@
 mod alike;
 mod batch;
 mod bloom;
+pub(super) mod cells;
 mod chunk;
 mod columns;
 mod delta;
@@ -14,8 +15,10 @@ mod dictionary;
 mod durable;
 mod export;
 mod export_lines;
+mod filter;
 mod head;
 mod hybrid;
+pub mod in_time;
 mod judged;
 mod manifest;
 mod pages;

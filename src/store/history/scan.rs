@@ -1,24 +1,23 @@
 //! Reading history: Parquet files and head together, pruned by manifest, row-group statistics and bloom filters.
 //!
-//! Refuses to read what cannot match, to hold more than one batch of a file, and to go on past its deadline.
+//! Refuses to read what cannot match, and to go on past its deadline or its budget of memory.
 
-use super::COLUMNS;
+pub use super::filter::Filter;
+
+use super::cells;
 use super::head;
+use super::in_time::{Direction, new_bytes};
 use super::manifest::{self, Segment, SegmentKind};
 use super::parquet::parquet_io;
 use crate::base::Time;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int16Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{ArrowError, Field, FieldRef, Schema};
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema};
 use arrow_select::filter::filter_record_batch;
-use arrow_select::take::take;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowFilter,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::statistics::Statistics;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -29,16 +28,35 @@ use std::time::Instant;
 /// Rows that are in memory at once.
 const BATCH_ROWS: usize = 8192;
 
-/// What a row must be. Everything is `and`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
-    /// Text columns by name, and the value that they must have.
-    pub texts: Vec<(&'static str, String)>,
-    /// Number columns by name, and the value that they must have.
-    pub numbers: Vec<(&'static str, i64)>,
-    /// Of the column `time`: not before, not after.
-    pub from: Option<Time>,
-    pub until: Option<Time>,
+/// What a scan may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub deadline: Option<Instant>,
+    /// Of what the scan holds and what `beside` says together.
+    pub memory_bytes: u64,
+    /// What whoever asks holds at this moment, in bytes.
+    pub beside: fn() -> u64,
+}
+
+impl Default for Bounds {
+    /// None.
+    fn default() -> Bounds {
+        Bounds { deadline: None, memory_bytes: u64::MAX, beside: || 0 }
+    }
+}
+
+impl Bounds {
+    /// # Errors
+    /// `TimedOut`, `OutOfMemory`.
+    pub fn check(&self, held: u64) -> io::Result<()> {
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the time limit is over"));
+        }
+        if held.saturating_add((self.beside)()) > self.memory_bytes {
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the memory limit is reached"));
+        }
+        Ok(())
+    }
 }
 
 /// What was looked at and what was passed over.
@@ -57,15 +75,16 @@ pub struct Scan {
     waiting: VecDeque<Segment>,
     filter: Filter,
     columns: Vec<&'static str>,
-    current: Option<ParquetRecordBatchReader>,
+    file: Option<OpenFile>,
     batches: VecDeque<RecordBatch>,
-    deadline: Option<Instant>,
-    pub pruned: Pruned,
+    bounds: Bounds,
+    pruned: Pruned,
 }
 
 impl Scan {
-    /// Begins a scan of the state directory `dir` as it is published now: of events, or of the rollup. Batches hold
-    /// `columns` alone, in the order of the files.
+    /// Begins a scan of the state directory `dir` as it is published now: of events, or of the rollup, files with
+    /// earlier rows first. Batches hold those of the `columns` that their file has, in the order of the files; texts
+    /// that repeat are numbers into a dictionary.
     ///
     /// # Errors
     /// The manifest cannot be read.
@@ -74,10 +93,10 @@ impl Scan {
         rollup: bool,
         filter: Filter,
         columns: &[&'static str],
-        deadline: Option<Instant>,
+        bounds: Bounds,
     ) -> io::Result<Scan> {
         let mut pruned = Pruned::default();
-        let mut waiting = VecDeque::new();
+        let mut waiting = Vec::new();
         for segment in manifest::read(dir)?.segments {
             let is_wanted = match segment.kind {
                 SegmentKind::Head | SegmentKind::Events => !rollup,
@@ -93,77 +112,155 @@ impl Scan {
             if early || late {
                 pruned.files_skipped += 1;
             } else {
-                waiting.push_back(segment);
+                waiting.push(segment);
             }
         }
-        let (dir, columns) = (dir.to_owned(), columns.to_vec());
-        Ok(Scan { dir, waiting, filter, columns, current: None, batches: VecDeque::new(), deadline, pruned })
+        waiting.sort_by_key(|segment| (segment.time_min, segment.id));
+        let (dir, columns, waiting) = (dir.to_owned(), columns.to_vec(), waiting.into());
+        Ok(Scan { dir, waiting, filter, columns, file: None, batches: VecDeque::new(), bounds, pruned })
+    }
+
+    /// What was passed over so far, with the files that nobody asked for yet.
+    #[must_use]
+    pub fn pruned(&self) -> Pruned {
+        Pruned { files_skipped: self.pruned.files_skipped + self.waiting.len() as u64, ..self.pruned }
+    }
+
+    /// From the next file on, nothing after `until` is wanted.
+    pub fn narrow(&mut self, until: Time) {
+        self.filter.until = Some(self.filter.until.map_or(until, |known| known.min(until)));
+    }
+
+    /// The same, files with later rows first if time goes backward.
+    #[must_use]
+    pub(super) fn in_direction(mut self, direction: Direction) -> Scan {
+        if direction == Direction::Backward {
+            self.waiting.make_contiguous().sort_by_key(|segment| Reverse((segment.time_max, segment.id)));
+        }
+        self
+    }
+
+    /// Where the next file begins, in that direction. `None`: there is none.
+    pub(super) fn begins_next(&self, direction: Direction) -> Option<Time> {
+        self.waiting.front().map(|segment| match direction {
+            Direction::Forward => segment.time_min,
+            Direction::Backward => segment.time_max,
+        })
+    }
+
+    /// All matching rows of the next file. `None`: there is none.
+    pub(super) fn next_file(&mut self) -> io::Result<Option<Vec<RecordBatch>>> {
+        if !self.open_next()? {
+            return Ok(None);
+        }
+        let (mut batches, mut held) = (Vec::new(), 0);
+        while let Some(batch) = self.of_open()? {
+            held += new_bytes(batches.last(), &batch);
+            self.bounds.check(held)?;
+            batches.push(batch);
+        }
+        Ok(Some(batches))
     }
 
     fn next_batch(&mut self) -> io::Result<Option<RecordBatch>> {
         loop {
-            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the time limit is over"));
-            }
-            if let Some(batch) = self.batches.pop_front() {
+            if let Some(batch) = self.of_open()? {
                 return Ok(Some(batch));
             }
-            if let Some(reader) = &mut self.current {
-                match reader.next() {
-                    Some(batch) => {
-                        let batch = batch.map_err(head::into_io)?;
-                        self.pruned.rows_read += batch.num_rows() as u64;
-                        return Ok(Some(batch));
-                    }
-                    None => self.current = None,
-                }
+            if !self.open_next()? {
+                return Ok(None);
             }
-            let Some(segment) = self.waiting.pop_front() else { return Ok(None) };
-            let taken = match segment.kind {
-                SegmentKind::Head => self.take_head(&segment),
-                _ => self.take_parquet(&segment),
-            };
-            taken.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", segment.path)))?;
         }
     }
 
+    /// The next batch of the file that is open.
+    fn of_open(&mut self) -> io::Result<Option<RecordBatch>> {
+        self.bounds.check(0)?;
+        if let Some(batch) = self.batches.pop_front() {
+            return Ok(Some(batch));
+        }
+        let Some(file) = &mut self.file else { return Ok(None) };
+        let Some(batch) = file.next_batch(&self.filter, &self.columns)? else {
+            self.file = None;
+            return Ok(None);
+        };
+        self.pruned.rows_read += batch.num_rows() as u64;
+        Ok(Some(batch))
+    }
+
+    /// Whether there was another file to open; it may turn out to have no matching row.
+    fn open_next(&mut self) -> io::Result<bool> {
+        let Some(segment) = self.waiting.pop_front() else { return Ok(false) };
+        if self.filter.until.is_some_and(|until| segment.time_min > until) {
+            self.pruned.files_skipped += 1;
+            return Ok(true);
+        }
+        let taken = match segment.kind {
+            SegmentKind::Head => self.take_head(&segment),
+            _ => self.take_parquet(&segment),
+        };
+        taken.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", segment.path)))?;
+        Ok(true)
+    }
+
     fn take_head(&mut self, segment: &Segment) -> io::Result<()> {
-        let Scan { dir, filter, columns, batches, pruned, .. } = self;
+        let Scan { dir, filter, columns, batches, pruned, bounds, .. } = self;
+        let mut held = 0;
         head::read(dir, segment, &mut |batch| {
-            pruned.rows_read += batch.num_rows() as u64;
-            if let Some(batch) = filter.rows_of(&batch, columns).map_err(head::into_io)? {
+            if let Some(batch) = rows_of(filter, &batch, columns).map_err(head::into_io)? {
+                pruned.rows_read += batch.num_rows() as u64;
+                held += batch.get_array_memory_size() as u64;
                 batches.push_back(batch);
             }
-            Ok(())
+            bounds.check(held)
         })
         .map_err(moved)
     }
 
     fn take_parquet(&mut self, segment: &Segment) -> io::Result<()> {
         let file = File::open(self.dir.join(&segment.path)).map_err(moved)?;
-        let mut builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet_io)?;
+        let metadata = in_words(&file)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone());
         let all = builder.metadata().num_row_groups();
-        let mut groups = Vec::new();
+        let mut groups = VecDeque::new();
         for index in 0..all {
-            if self.filter.may_match(&mut builder, index)? {
-                groups.push(index);
+            if self.filter.may_match(&builder, index)? {
+                groups.push_back(index);
             }
         }
         self.pruned.row_groups += all as u64;
         self.pruned.row_groups_skipped += (all - groups.len()) as u64;
-        if groups.is_empty() {
-            return Ok(());
-        }
-        let projection = ProjectionMask::columns(builder.parquet_schema(), self.columns.iter().copied());
-        let needed = ProjectionMask::columns(builder.parquet_schema(), self.filter.columns());
-        let filter = self.filter.clone();
-        let predicate = ArrowPredicateFn::new(needed, move |batch: RecordBatch| filter.matches(&batch));
-        let mut builder = builder.with_row_groups(groups).with_projection(projection).with_batch_size(BATCH_ROWS);
-        if !self.filter.is_empty() {
-            builder = builder.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
-        }
-        self.current = Some(builder.build().map_err(parquet_io)?);
+        self.file = Some(OpenFile { file, metadata, groups, reader: None });
         Ok(())
+    }
+}
+
+/// A Parquet file. Each row group has a reader of its own: a batch over two of them would lose their dictionaries.
+struct OpenFile {
+    file: File,
+    metadata: ArrowReaderMetadata,
+    groups: VecDeque<usize>,
+    reader: Option<ParquetRecordBatchReader>,
+}
+
+impl OpenFile {
+    fn next_batch(&mut self, filter: &Filter, columns: &[&'static str]) -> io::Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
+                return batch.map(Some).map_err(head::into_io);
+            }
+            let Some(group) = self.groups.pop_front() else { return Ok(None) };
+            let builder =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, self.metadata.clone());
+            let projection = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            let filter = filter.of_file(builder.parquet_schema());
+            let mut builder =
+                builder.with_row_groups(vec![group]).with_projection(projection).with_batch_size(BATCH_ROWS);
+            if let Some(filter) = filter {
+                builder = builder.with_row_filter(filter);
+            }
+            self.reader = Some(builder.build().map_err(parquet_io)?);
+        }
     }
 }
 
@@ -174,127 +271,40 @@ impl Iterator for Scan {
     }
 }
 
-impl Filter {
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Filter::default()
+/// The matching rows of a head's batch, with these columns. `None`: there are none.
+fn rows_of(filter: &Filter, batch: &RecordBatch, columns: &[&str]) -> Result<Option<RecordBatch>, ArrowError> {
+    let wanted = filter.matches(batch)?;
+    if wanted.true_count() == 0 {
+        return Ok(None);
     }
-
-    fn columns(&self) -> impl Iterator<Item = &'static str> {
-        let time = (self.from.is_some() || self.until.is_some()).then_some("time");
-        self.texts.iter().map(|(name, _)| *name).chain(self.numbers.iter().map(|(name, _)| *name)).chain(time)
-    }
-
-    /// Whether a row group can hold a matching row, by its statistics and bloom filters.
-    fn may_match(&self, file: &mut ParquetRecordBatchReaderBuilder<File>, index: usize) -> io::Result<bool> {
-        let group = file.metadata().row_group(index).clone();
-        if !self.may_match_statistics(&group) {
-            return Ok(false);
-        }
-        for (name, value) in &self.texts {
-            let Some(column) = group.columns().iter().position(|c| c.column_descr().name() == *name) else { continue };
-            let bloom = file.get_row_group_column_bloom_filter(index, column).map_err(parquet_io)?;
-            if bloom.is_some_and(|bloom| !bloom.check(&value.as_str())) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn may_match_statistics(&self, group: &RowGroupMetaData) -> bool {
-        let statistics = |name: &str| {
-            let column = group.columns().iter().find(|c| c.column_descr().name() == name)?;
-            column.statistics()
-        };
-        let text_fits = |(name, value): &(&str, String)| match statistics(name) {
-            Some(Statistics::ByteArray(s)) => {
-                s.min_opt().is_none_or(|min| min.data() <= value.as_bytes())
-                    && s.max_opt().is_none_or(|max| value.as_bytes() <= max.data() || !s.max_is_exact())
-            }
-            _ => true,
-        };
-        let number_fits = |(name, value): &(&str, i64)| match statistics(name) {
-            Some(Statistics::Int64(s)) => {
-                s.min_opt().is_none_or(|min| min <= value) && s.max_opt().is_none_or(|max| value <= max)
-            }
-            _ => true,
-        };
-        let time_fits = match statistics("time") {
-            Some(Statistics::Int64(s)) => {
-                self.from.is_none_or(|from| s.max_opt().is_none_or(|max| *max >= from.0))
-                    && self.until.is_none_or(|until| s.min_opt().is_none_or(|min| *min <= until.0))
-            }
-            _ => true,
-        };
-        time_fits && self.texts.iter().all(text_fits) && self.numbers.iter().all(number_fits)
-    }
-
-    /// The matching rows of a head's batch, with these columns, texts in full. `None`: there are none.
-    fn rows_of(&self, batch: &RecordBatch, columns: &[&str]) -> Result<Option<RecordBatch>, ArrowError> {
-        let wanted = self.matches(batch)?;
-        if wanted.true_count() == 0 {
-            return Ok(None);
-        }
-        let named: Vec<usize> = columns.iter().filter_map(|name| batch.schema().index_of(name).ok()).collect();
-        let batch = filter_record_batch(&batch.project(&named)?, &wanted)?;
-        let whole = |(field, array): (&FieldRef, &ArrayRef)| {
-            let texts = match array.as_dictionary_opt::<Int16Type>() {
-                Some(words) => take(words.values(), words.keys(), None)?,
-                None => Arc::clone(array),
-            };
-            Ok((Arc::new(Field::new(field.name(), texts.data_type().clone(), true)), texts))
-        };
-        let schema = batch.schema();
-        let (fields, arrays): (Vec<_>, Vec<_>) = schema
-            .fields()
-            .iter()
-            .zip(batch.columns())
-            .map(whole)
-            .collect::<Result<Vec<_>, ArrowError>>()?
-            .into_iter()
-            .unzip();
-        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map(Some)
-    }
-
-    /// Which rows of a batch match.
-    fn matches(&self, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
-        let mut wanted = vec![true; batch.num_rows()];
-        let column = |name: &str| {
-            batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("history has no column {name}")))
-        };
-        for (name, value) in &self.texts {
-            match column(name)?.as_dictionary_opt::<Int16Type>() {
-                Some(words) => {
-                    let texts = words.values().as_string::<i32>();
-                    let numbers: Vec<bool> = texts.iter().map(|text| text == Some(value)).collect();
-                    let keys = words.keys();
-                    keep(&mut wanted, |row| !keys.is_null(row) && numbers[keys.value(row) as usize]);
-                }
-                None => {
-                    let texts = column(name)?.as_string::<i32>();
-                    keep(&mut wanted, |row| !texts.is_null(row) && texts.value(row) == value);
-                }
-            }
-        }
-        for (name, value) in &self.numbers {
-            let numbers = column(name)?.as_primitive::<Int64Type>();
-            keep(&mut wanted, |row| !numbers.is_null(row) && numbers.value(row) == *value);
-        }
-        if self.from.is_some() || self.until.is_some() {
-            let times = column("time")?.as_primitive::<TimestampMicrosecondType>();
-            keep(&mut wanted, |row| {
-                let time = Time(times.value(row));
-                self.from.is_none_or(|from| time >= from) && self.until.is_none_or(|until| time <= until)
-            });
-        }
-        Ok(BooleanArray::from(wanted))
-    }
+    let named: Vec<usize> = columns.iter().filter_map(|name| batch.schema().index_of(name).ok()).collect();
+    filter_record_batch(&batch.project(&named)?, &wanted).map(Some)
 }
 
-fn keep(wanted: &mut [bool], matches: impl Fn(usize) -> bool) {
-    for (row, wanted) in wanted.iter_mut().enumerate() {
-        *wanted = *wanted && matches(row);
-    }
+/// The batch with its texts in full.
+fn in_full(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let arrays = batch.columns().iter().map(cells::whole).collect::<Result<Vec<_>, _>>()?;
+    let fields = batch.schema_ref().fields().iter().zip(&arrays);
+    let fields = fields.map(|(field, array)| Field::new(field.name(), array.data_type().clone(), true));
+    RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), arrays)
+}
+
+/// Reads words as numbers wherever all of them stand so in the file: to make a dictionary of other texts is dear.
+fn in_words(file: &File) -> io::Result<ArrowReaderMetadata> {
+    let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(parquet_io)?;
+    let groups = plain.metadata().row_groups();
+    let words = |(column, field): (usize, &FieldRef)| {
+        let has_dictionary = groups.iter().all(|group| group.column(column).dictionary_page_offset().is_some());
+        match field.data_type() {
+            DataType::Utf8 if has_dictionary => {
+                Arc::new(Field::new_dictionary(field.name(), DataType::Int32, DataType::Utf8, field.is_nullable()))
+            }
+            _ => Arc::clone(field),
+        }
+    };
+    let fields: Vec<FieldRef> = plain.schema().fields().iter().enumerate().map(words).collect();
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options).map_err(parquet_io)
 }
 
 /// The daemon rolled or expired a file between the manifest and the opening.
@@ -315,9 +325,8 @@ pub(super) fn whole(dir: &Path, segment: &Segment) -> io::Result<Vec<RecordBatch
         })?;
         return Ok(batches);
     }
-    let columns: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
     head::read(dir, segment, &mut |batch| {
-        batches.extend(Filter::default().rows_of(&batch, &columns).map_err(head::into_io)?);
+        batches.push(in_full(&batch).map_err(head::into_io)?);
         Ok(())
     })?;
     Ok(batches)

@@ -17,7 +17,7 @@ use rusqlite::{Connection, Error, Result, ffi};
 use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(super) const TABLES: [&str; 2] = ["baselines", "credentials"];
 
@@ -28,17 +28,28 @@ type Row = Vec<Value>;
 struct Accounts {
     declared: &'static [crate::store::history::Column],
     rows_of: fn(&str, &Account, &Learning) -> Vec<Row>,
-    records: Arc<ReadOnlyTable<&'static [u8], &'static [u8]>>,
-    /// By which maturity is told.
-    learning: Learning,
+    known: AccountsLater,
 }
 
-pub(super) fn register(db: &Connection, snapshot: Recovered<'_>, learning: Learning) -> Result<()> {
-    let records = Arc::new(snapshot.into_records());
-    let baselines = Accounts { declared: BASELINES, rows_of: baseline_rows, records: records.clone(), learning };
-    let credentials = Accounts { declared: CREDENTIALS, rows_of: credential_rows, records, learning };
+/// The records, once a statement is found to read them, and the policy by which maturity is told.
+#[derive(Clone, Default)]
+pub(super) struct AccountsLater(Arc<OnceLock<(Records, Learning)>>);
+
+type Records = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+impl AccountsLater {
+    pub fn fill(&self, snapshot: Recovered<'_>, learning: Learning) {
+        self.0.get_or_init(|| (snapshot.into_records(), learning));
+    }
+}
+
+pub(super) fn register(db: &Connection) -> Result<AccountsLater> {
+    let known = AccountsLater::default();
+    let baselines = Accounts { declared: BASELINES, rows_of: baseline_rows, known: known.clone() };
+    let credentials = Accounts { declared: CREDENTIALS, rows_of: credential_rows, known: known.clone() };
     db.create_module(c"baselines", eponymous_only_module::<AccountTable>(), Some(baselines))?;
-    db.create_module(c"credentials", eponymous_only_module::<AccountTable>(), Some(credentials))
+    db.create_module(c"credentials", eponymous_only_module::<AccountTable>(), Some(credentials))?;
+    Ok(known)
 }
 
 #[repr(C)]
@@ -100,6 +111,10 @@ struct AccountCursor {
 impl AccountCursor {
     /// Loads the next account that has a row; none are left if there is no row afterwards.
     fn load(&mut self) -> Result<()> {
+        let known = Arc::clone(&self.accounts.known.0);
+        let Some((records, learning)) = known.get() else {
+            return Err(Error::ModuleError("accounts were asked for and not loaded".to_owned()));
+        };
         while self.rows.is_empty() {
             let room = Room::Account as u8;
             let from = match (&self.last, &self.only) {
@@ -109,7 +124,7 @@ impl AccountCursor {
                 (None, None) => Bound::Included(vec![room]),
             };
             let from = from.as_ref().map(Vec::as_slice);
-            let mut range = self.accounts.records.range::<&[u8]>((from, Bound::Unbounded)).map_err(unreadable)?;
+            let mut range = records.range::<&[u8]>((from, Bound::Unbounded)).map_err(unreadable)?;
             let Some(next) = range.next() else { return Ok(()) };
             let (key, value) = next.map_err(unreadable)?;
             let (key, value) = (key.value().to_vec(), value.value());
@@ -122,7 +137,7 @@ impl AccountCursor {
                 return Ok(());
             }
             if let Some(account) = engine::account(value) {
-                self.rows = (self.accounts.rows_of)(&name, &account, &self.accounts.learning).into();
+                self.rows = (self.accounts.rows_of)(&name, &account, learning).into();
             }
         }
         Ok(())

@@ -6,7 +6,9 @@
 use super::words::{TABLES, Table, declaration};
 use crate::base::{Span, Time};
 use crate::store::history::Kind;
-use crate::store::history::scan::{Filter, Pruned, Scan};
+use crate::store::history::cells::Texts;
+use crate::store::history::in_time::{Direction, InTime};
+use crate::store::history::scan::{Bounds, Filter, Pruned, Scan};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
@@ -17,7 +19,6 @@ use rusqlite::{Connection, Error, Result, ffi};
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 /// What all scans of a statement passed over and read.
 #[derive(Clone, Default)]
@@ -45,13 +46,13 @@ pub(super) struct Files {
     table: &'static Table,
     rollup: bool,
     dir: PathBuf,
-    deadline: Instant,
+    bounds: Bounds,
     tally: Tally,
 }
 
-pub(super) fn register(db: &Connection, dir: &Path, deadline: Instant, tally: &Tally) -> Result<()> {
+pub(super) fn register(db: &Connection, dir: &Path, bounds: Bounds, tally: &Tally) -> Result<()> {
     for (name, rollup, table) in [(c"events", false, &TABLES[0]), (c"operations_daily", true, &TABLES[1])] {
-        let files = Files { table, rollup, dir: dir.to_owned(), deadline, tally: tally.clone() };
+        let files = Files { table, rollup, dir: dir.to_owned(), bounds, tally: tally.clone() };
         db.create_module(name, eponymous_only_module::<FileTable>(), Some(files))?;
     }
     Ok(())
@@ -64,10 +65,13 @@ struct FileTable {
 }
 
 /// How a constraint travels from the plan to the scan: `column operator` in the order of the arguments, after the
-/// mask of used columns.
+/// mask of used columns and the order of the rows.
 const EQUAL: char = '=';
 const FROM: char = '>';
 const UNTIL: char = '<';
+const IN_ORDER_OF_FILES: &str = "-";
+const OLDEST_FIRST: &str = "oldest";
+const NEWEST_FIRST: &str = "newest";
 
 // SAFETY: `base` is the first field of a `repr(C)` struct, as the trait demands.
 unsafe impl<'vtab> VTab<'vtab> for FileTable {
@@ -81,7 +85,9 @@ unsafe impl<'vtab> VTab<'vtab> for FileTable {
     }
 
     fn best_index(&self, info: &mut IndexInfo) -> Result<()> {
-        let mut plan = format!("{:x}", info.col_used());
+        let order = self.order(info);
+        info.set_order_by_consumed(order != IN_ORDER_OF_FILES);
+        let mut plan = format!("{:x} {order}", info.col_used());
         let mut cost: u32 = 1_000_000_000;
         let wanted: Vec<(usize, String)> = info
             .constraints()
@@ -99,10 +105,15 @@ unsafe impl<'vtab> VTab<'vtab> for FileTable {
             info.constraint_usage(index).set_argv_index(argument);
             plan.push(' ');
             plan.push_str(&word);
-            cost /= if word.ends_with(EQUAL) { 100 } else { 4 };
+            cost /= match word.strip_suffix(EQUAL).and_then(|index| index.parse::<usize>().ok()) {
+                Some(index) if IDS.contains(&self.files.table.columns[index].name) => 1_000_000,
+                Some(_) => 100,
+                None => 4,
+            };
         }
         info.set_idx_str(&plan);
         info.set_estimated_cost(f64::from(cost.max(1)));
+        info.set_estimated_rows(i64::from(cost / 100).max(1));
         Ok(())
     }
 
@@ -110,7 +121,7 @@ unsafe impl<'vtab> VTab<'vtab> for FileTable {
         Ok(FileCursor {
             base: ffi::sqlite3_vtab_cursor::default(),
             files: self.files.clone(),
-            scan: None,
+            source: Source::None,
             batch: None,
             places: Vec::new(),
             row: 0,
@@ -120,6 +131,19 @@ unsafe impl<'vtab> VTab<'vtab> for FileTable {
 }
 
 impl FileTable {
+    /// The order that SQLite wants of us, if it is one of time alone: then it stops asking at its LIMIT, and the files
+    /// beyond stay closed.
+    fn order(&self, info: &IndexInfo) -> &'static str {
+        let mut wanted = info.order_bys();
+        let (Some(first), None) = (wanted.next(), wanted.next()) else { return IN_ORDER_OF_FILES };
+        let column = usize::try_from(first.column()).ok().and_then(|index| self.files.table.columns.get(index));
+        match column {
+            Some(column) if column.name == "time" && first.is_order_by_desc() => NEWEST_FIRST,
+            Some(column) if column.name == "time" => OLDEST_FIRST,
+            _ => IN_ORDER_OF_FILES,
+        }
+    }
+
     fn plan(&self, column: usize, operator: &IndexConstraintOp) -> Option<String> {
         let described = self.files.table.columns.get(column)?;
         let sign = match (described.kind, operator) {
@@ -136,11 +160,22 @@ impl FileTable {
     }
 }
 
+/// Columns whose values hardly repeat, with bloom filters: looking one up costs less than reading everything even when
+/// it is done many times.
+const IDS: [&str; 3] = ["audit_id", "credential_id", "issued_credential_id"];
+
+/// Where rows come from.
+enum Source {
+    None,
+    Files(Scan),
+    InTime(InTime),
+}
+
 #[repr(C)]
 struct FileCursor {
     base: ffi::sqlite3_vtab_cursor,
     files: Files,
-    scan: Option<Scan>,
+    source: Source,
     batch: Option<RecordBatch>,
     /// By column of the table: its place in the batch.
     places: Vec<Option<usize>>,
@@ -150,13 +185,16 @@ struct FileCursor {
 
 impl FileCursor {
     /// The filter of a plan; a value that the files cannot be asked for is left to SQLite.
-    fn filter_of(&self, plan: &str, args: &Filters<'_>) -> Result<(Filter, Vec<&'static str>)> {
+    fn filter_of<'p>(&self, plan: &'p str, args: &Filters<'_>) -> Result<(Filter, Vec<&'static str>, &'p str)> {
         let columns = self.files.table.columns;
         let mut words = plan.split(' ');
         let used = u64::from_str_radix(words.next().unwrap_or_default(), 16).unwrap_or(u64::MAX);
+        let order = words.next().unwrap_or(IN_ORDER_OF_FILES);
         // Without a column there would be no row to count.
         let used = if used == 0 { 1 } else { used };
-        let is_used = |index: usize| used >> index.min(63) & 1 == 1;
+        let is_used = |index: usize| {
+            used >> index.min(63) & 1 == 1 || order != IN_ORDER_OF_FILES && columns[index].name == "time"
+        };
         let names = columns.iter().enumerate().filter(|(index, _)| is_used(*index)).map(|(_, c)| c.name).collect();
         let mut filter = Filter::default();
         for (argument, word) in words.enumerate() {
@@ -165,10 +203,10 @@ impl FileCursor {
             let value: rusqlite::types::Value = args.get(argument)?;
             match (sign.chars().next(), value) {
                 (Some(EQUAL), rusqlite::types::Value::Text(text)) if column.kind == Kind::Text => {
-                    filter.texts.push((column.name, text));
+                    filter.texts.push((column.name, vec![text]));
                 }
                 (Some(EQUAL), rusqlite::types::Value::Integer(n)) if column.kind == Kind::Int => {
-                    filter.numbers.push((column.name, n));
+                    filter.numbers.push((column.name, vec![n]));
                 }
                 (Some(FROM), rusqlite::types::Value::Text(text)) => filter.from = earliest(&text).max(filter.from),
                 (Some(UNTIL), rusqlite::types::Value::Text(text)) => {
@@ -180,36 +218,45 @@ impl FileCursor {
                 _ => {}
             }
         }
-        Ok((filter, names))
+        Ok((filter, names, order))
     }
 
     /// A scan may end before its end: by a LIMIT, or by the next row of a join.
     fn count(&mut self) {
-        if let Some(scan) = self.scan.take() {
-            self.files.tally.add(scan.pruned);
+        match std::mem::replace(&mut self.source, Source::None) {
+            Source::None => {}
+            Source::Files(scan) => self.files.tally.add(scan.pruned()),
+            Source::InTime(rows) => self.files.tally.add(rows.pruned()),
         }
     }
 
     fn advance(&mut self) -> Result<()> {
-        self.row += 1;
         self.row_id += 1;
-        while self.batch.as_ref().is_none_or(|batch| self.row >= batch.num_rows()) {
-            let Some(scan) = &mut self.scan else { return Ok(()) };
-            match scan.next() {
-                Some(batch) => {
-                    let batch = batch.map_err(|e| unreadable(&e))?;
-                    let place = |c: &crate::store::history::Column| batch.schema().index_of(c.name).ok();
-                    self.places = self.files.table.columns.iter().map(place).collect();
-                    self.batch = Some(batch);
-                    self.row = 0;
-                }
-                None => {
-                    self.count();
-                    self.batch = None;
+        let next = match &mut self.source {
+            Source::None => None,
+            Source::InTime(rows) => rows.next_row().map_err(|e| unreadable(&e))?,
+            Source::Files(scan) => match self.batch.take() {
+                Some(batch) if self.row + 1 < batch.num_rows() => {
+                    (self.batch, self.row) = (Some(batch), self.row + 1);
                     return Ok(());
                 }
-            }
+                _ => scan
+                    .find(|batch| !matches!(batch, Ok(batch) if batch.num_rows() == 0))
+                    .transpose()
+                    .map_err(|e| unreadable(&e))?
+                    .map(|batch| (batch, 0)),
+            },
+        };
+        let Some((batch, row)) = next else {
+            self.count();
+            self.batch = None;
+            return Ok(());
+        };
+        if self.batch.as_ref().is_none_or(|before| before.schema_ref() != batch.schema_ref()) {
+            let place = |c: &crate::store::history::Column| batch.schema_ref().index_of(c.name).ok();
+            self.places = self.files.table.columns.iter().map(place).collect();
         }
+        (self.batch, self.row) = (Some(batch), row);
         Ok(())
     }
 }
@@ -224,10 +271,14 @@ impl Drop for FileCursor {
 unsafe impl VTabCursor for FileCursor {
     fn filter(&mut self, _: c_int, plan: Option<&str>, args: &Filters<'_>) -> Result<()> {
         self.count();
-        let (filter, columns) = self.filter_of(plan.unwrap_or_default(), args)?;
-        let Files { dir, rollup, deadline, .. } = &self.files;
-        let scan = Scan::open(dir, *rollup, filter, &columns, Some(*deadline));
-        self.scan = Some(scan.map_err(|e| unreadable(&e))?);
+        let (filter, columns, order) = self.filter_of(plan.unwrap_or_default(), args)?;
+        let Files { dir, rollup, bounds, .. } = &self.files;
+        let scan = Scan::open(dir, *rollup, filter, &columns, *bounds).map_err(|e| unreadable(&e))?;
+        self.source = match order {
+            OLDEST_FIRST => Source::InTime(InTime::new(scan, Direction::Forward, *bounds)),
+            NEWEST_FIRST => Source::InTime(InTime::new(scan, Direction::Backward, *bounds)),
+            _ => Source::Files(scan),
+        };
         (self.batch, self.row, self.row_id) = (None, 0, 0);
         self.advance()
     }
@@ -249,7 +300,10 @@ unsafe impl VTabCursor for FileCursor {
             return context.set_result(&rusqlite::types::Null);
         }
         match columns[index].kind {
-            Kind::Text => context.set_result(&array.as_string::<i32>().value(row)),
+            Kind::Text => match Texts::of(array).and_then(|texts| texts.get(row)) {
+                Some(text) => context.set_result(&text),
+                None => context.set_result(&rusqlite::types::Null),
+            },
             Kind::Int => context.set_result(&array.as_primitive::<Int64Type>().value(row)),
             Kind::Flag => context.set_result(&array.as_boolean().value(row)),
             Kind::Time => {
@@ -267,7 +321,19 @@ unsafe impl VTabCursor for FileCursor {
 /// Tells what is wrong with history from what is wrong with a statement.
 pub(super) const UNREADABLE: &str = "history cannot be read: ";
 
+/// What SQLite's heap holds: one budget for it and for what a scan holds beside it.
+pub(super) fn heap() -> u64 {
+    // SAFETY: it takes nothing and reads a counter that SQLite keeps under its own lock.
+    u64::try_from(unsafe { ffi::sqlite3_memory_used() }).unwrap_or(0)
+}
+
+/// Says of an error of a scan that it is the budget's, or the deadline's.
+pub(super) const OVER_BUDGET: &str = "the memory limit is reached";
+
 fn unreadable(error: &std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::OutOfMemory {
+        return Error::ModuleError(OVER_BUDGET.to_owned());
+    }
     Error::ModuleError(format!("{UNREADABLE}{error}"))
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Read-only by construction. Refuses every write, ATTACH, PRAGMA, transaction and unknown function, and a statement
 //! that runs longer or takes more memory than it may. `unsafe` is what a virtual table of SQLite costs; it stands in
-//! `files.rs` alone.
+//! `files.rs` and `accounts.rs` alone.
 
 mod accounts;
+mod callers;
 mod files;
 mod questions;
+mod requests;
 mod state;
 mod words;
 
@@ -16,11 +18,16 @@ pub use words::{TABLES, Table};
 use super::ReadOnly;
 use super::error::StoreError;
 use super::history::MANIFEST;
-use files::{Tally, UNREADABLE};
+use super::history::scan::{Bounds, Pruned};
+use accounts::AccountsLater;
+use files::{OVER_BUDGET, Tally, UNREADABLE};
+use questions::Plan;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::types::ValueRef;
+use rusqlite::types::{Value, ValueRef};
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -36,7 +43,7 @@ const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 #[derive(Clone, Copy, Debug)]
 pub struct SqlLimits {
     pub time: Duration,
-    /// Of SQLite's own heap. A scan holds one batch of 8,192 rows beside it.
+    /// Of SQLite's heap and of what scans hold, together.
     pub memory_bytes: u64,
 }
 
@@ -51,7 +58,7 @@ pub enum SqlError {
     Refused(String),
     #[error("stopped after {} s: ask for less time or fewer accounts, use operations_daily, or give --timeout", .0.as_secs())]
     Timeout(Duration),
-    #[error("the statement needs more than {0} bytes of memory: sort or group less")]
+    #[error("the answer needs more than {} MB of memory: sort, group or ask less, or give --memory", .0 >> 20)]
     Memory(u64),
     #[error("there is no history in {0:?}: name the directory that `run --state` or `replay --state` keeps")]
     NoHistory(PathBuf),
@@ -88,7 +95,56 @@ pub trait Answer {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
     pub rows: u64,
-    pub pruned: super::history::scan::Pruned,
+    pub pruned: Pruned,
+}
+
+/// Answers a question over the state directory: on the scan itself where there is more to read than SQLite likes, with
+/// the rows of [`Question::sql`].
+///
+/// # Errors
+/// As [`query`].
+pub fn ask(
+    dir: &Path,
+    question: &Question,
+    window: &Window,
+    limits: SqlLimits,
+    answer: &mut dyn Answer,
+) -> Result<Cost, SqlError> {
+    if !dir.join(MANIFEST).is_file() {
+        return Err(SqlError::NoHistory(dir.to_owned()));
+    }
+    let (deadline, memory_bytes) = (Some(Instant::now() + limits.time), limits.memory_bytes);
+    let bounds = Bounds { deadline, memory_bytes, ..Bounds::default() };
+    let found = match question.plan(window) {
+        Plan::Requests(columns, filter) => requests::find(dir, columns, filter, window.limit, bounds),
+        Plan::Callers(filter) => callers::find(dir, filter, window.limit, bounds),
+        Plan::Statement(_) => return query(dir, &question.sql(window), limits, answer),
+    };
+    let found = found.map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => SqlError::Timeout(limits.time),
+        ErrorKind::OutOfMemory => SqlError::Memory(limits.memory_bytes),
+        _ => SqlError::History(format!("{UNREADABLE}{error}")),
+    })?;
+    let cost = Cost { rows: found.rows.len() as u64, pruned: found.pruned };
+    found.tell(answer).map_err(SqlError::Output)?;
+    Ok(cost)
+}
+
+/// What a scan found, as an answer.
+struct Found {
+    names: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+    pruned: Pruned,
+}
+
+impl Found {
+    fn tell(self, answer: &mut dyn Answer) -> std::io::Result<()> {
+        answer.columns(&self.names)?;
+        for row in self.rows {
+            answer.row(&row.iter().map(ValueRef::from).collect::<Vec<_>>())?;
+        }
+        answer.end()
+    }
 }
 
 /// Runs one statement over the state directory.
@@ -108,12 +164,12 @@ pub fn query(dir: &Path, statement: &str, limits: SqlLimits, answer: &mut dyn An
     }
     let deadline = Instant::now() + limits.time;
     let tally = Tally::default();
-    let refused = Arc::new(Mutex::new(None));
+    let seen = Arc::new(Mutex::new(Seen::default()));
     let db = Connection::open_in_memory().map_err(|e| SqlError::Statement(e.to_string()))?;
-    let done = open(&db, dir, statement, limits, deadline, &tally)
-        .and_then(|()| guard(&db, deadline, &refused).map_err(Failed::Sql))
+    let done = open(&db, dir, limits, deadline, &tally)
+        .and_then(|later| load(&db, dir, statement, deadline, &seen, later))
         .and_then(|()| run(&db, statement, answer));
-    let rows = done.map_err(|failed| name(failed, limits, deadline, &refused))?;
+    let rows = done.map_err(|failed| name(failed, limits, deadline, &seen))?;
     Ok(Cost { rows, pruned: tally.sum() })
 }
 
@@ -123,44 +179,83 @@ enum Failed {
     Output(std::io::Error),
 }
 
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Failed {
+        Failed::Store(error)
+    }
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Failed {
+        Failed::Sql(error)
+    }
+}
+
+/// What a statement did that the authorizer saw.
+#[derive(Default)]
+struct Seen {
+    refused: Option<String>,
+    /// Tables that it reads.
+    tables: BTreeSet<String>,
+}
+
 fn open(
     db: &Connection,
     dir: &Path,
-    statement: &str,
     limits: SqlLimits,
     deadline: Instant,
     tally: &Tally,
-) -> Result<(), Failed> {
+) -> Result<AccountsLater, Failed> {
     let pragmas = format!("PRAGMA temp_store = memory; PRAGMA hard_heap_limit = {};", limits.memory_bytes);
-    db.execute_batch(&pragmas).map_err(Failed::Sql)?;
+    db.execute_batch(&pragmas)?;
     for (limit, value) in [(Limit::SQLITE_LIMIT_LENGTH, LENGTH_MAX), (Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_MAX)] {
-        db.set_limit(limit, value).map_err(Failed::Sql)?;
+        db.set_limit(limit, value)?;
     }
-    files::register(db, dir, deadline, tally).map_err(Failed::Sql)?;
-    let names = |table: &str| statement.to_ascii_lowercase().contains(table);
-    if names("operations_daily") {
-        ReadOnly::expected(dir).map_err(Failed::Store)?;
+    let bounds = Bounds { deadline: Some(deadline), memory_bytes: limits.memory_bytes, beside: files::heap };
+    files::register(db, dir, bounds, tally)?;
+    state::create(db)?;
+    Ok(accounts::register(db)?)
+}
+
+/// Fills the tables of the state that the statement reads. One that reads none of them needs no state database.
+fn load(
+    db: &Connection,
+    dir: &Path,
+    statement: &str,
+    deadline: Instant,
+    seen: &Arc<Mutex<Seen>>,
+    accounts: AccountsLater,
+) -> Result<(), Failed> {
+    guard(db, deadline, seen)?;
+    drop(db.prepare(statement)?);
+    let tables = seen.lock().map(|seen| seen.tables.clone()).unwrap_or_default();
+    if tables.contains("operations_daily") {
+        ReadOnly::expected(dir)?;
     }
-    if state::names_any(&names) {
-        state::load(db, dir, &names).map_err(|error| match error {
-            state::LoadError::Store(error) => Failed::Store(error),
-            state::LoadError::Sql(error) => Failed::Sql(error),
-        })?;
+    if !state::TABLES.iter().chain(&accounts::TABLES).any(|table| tables.contains(*table)) {
+        return Ok(());
     }
+    db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
+    state::load(db, dir, &|table| tables.contains(table), accounts)?;
+    guard(db, deadline, seen)?;
     Ok(())
 }
 
 /// From here on, only reading is possible.
-fn guard(db: &Connection, deadline: Instant, refused: &Arc<Mutex<Option<String>>>) -> rusqlite::Result<()> {
+fn guard(db: &Connection, deadline: Instant, seen: &Arc<Mutex<Seen>>) -> rusqlite::Result<()> {
     db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() >= deadline));
-    let refused = Arc::clone(refused);
-    db.authorizer(Some(move |context: AuthContext<'_>| match allowed(&context.action) {
-        Ok(()) => Authorization::Allow,
-        Err(what) => {
-            if let Ok(mut refused) = refused.lock() {
-                *refused = Some(what);
+    let seen = Arc::clone(seen);
+    db.authorizer(Some(move |context: AuthContext<'_>| {
+        let Ok(mut seen) = seen.lock() else { return Authorization::Deny };
+        if let AuthAction::Read { table_name, .. } = &context.action {
+            seen.tables.insert((*table_name).to_owned());
+        }
+        match allowed(&context.action) {
+            Ok(()) => Authorization::Allow,
+            Err(what) => {
+                seen.refused = Some(what);
+                Authorization::Deny
             }
-            Authorization::Deny
         }
     }));
     Ok(())
@@ -198,17 +293,18 @@ fn run(db: &Connection, statement: &str, answer: &mut dyn Answer) -> Result<u64,
 }
 
 /// The one clear message.
-fn name(failed: Failed, limits: SqlLimits, deadline: Instant, refused: &Mutex<Option<String>>) -> SqlError {
+fn name(failed: Failed, limits: SqlLimits, deadline: Instant, seen: &Mutex<Seen>) -> SqlError {
     let error = match failed {
         Failed::Store(error) => return SqlError::Store(error),
         Failed::Output(error) => return SqlError::Output(error),
         Failed::Sql(error) => error,
     };
-    if let Some(what) = refused.lock().ok().and_then(|mut refused| refused.take()) {
+    if let Some(what) = seen.lock().ok().and_then(|mut seen| seen.refused.take()) {
         return SqlError::Refused(what);
     }
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::OutOfMemory) => SqlError::Memory(limits.memory_bytes),
+        _ if error.to_string().contains(OVER_BUDGET) => SqlError::Memory(limits.memory_bytes),
         _ if Instant::now() >= deadline => SqlError::Timeout(limits.time),
         _ => match error {
             rusqlite::Error::SqliteFailure(_, Some(text)) if text.starts_with(UNREADABLE) => SqlError::History(text),

@@ -1,8 +1,10 @@
 //! What responders ask most, as statements: the same rows here and in any other engine on the files.
 //!
-//! Refuses to be clever: each is one SELECT that a person can copy, change and run again.
+//! Refuses to be clever: each is one SELECT that a person can copy, change and run again. What is answered on the scan
+//! itself is described once, and its statement is made of that description.
 
 use crate::base::Time;
+use crate::store::history::scan::Filter;
 
 /// One question with its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,13 +49,91 @@ pub struct Window {
 /// Steps from token to token in a trail: nobody chains more by right.
 const GENERATIONS: u32 = 8;
 
-/// A request of a path has no resource.
-const PATH: &str = "CASE WHEN resource IS NULL THEN uri END AS path";
-const REQUEST: &str = "principal, verb, api_group, resource, subresource, namespace, name, path, code, origin, \
-user_agent, credential_id, audit_id";
+const REQUEST: &[&str] = &[
+    "principal",
+    "verb",
+    "api_group",
+    "resource",
+    "subresource",
+    "namespace",
+    "name",
+    "uri",
+    "code",
+    "origin",
+    "user_agent",
+    "credential_id",
+    "audit_id",
+];
+const ENTERED: &[&str] =
+    &["principal", "namespace", "name", "subresource", "uri", "code", "origin", "credential_id", "audit_id"];
+const ISSUED: &[&str] =
+    &["principal", "namespace", "name", "code", "issued_credential_id", "facts", "origin", "credential_id", "audit_id"];
 const OPERATION: &str = "verb, api_group, resource, subresource, namespace";
 
+/// How a question is answered.
+pub(super) enum Plan {
+    /// Requests with these columns, once each, oldest first.
+    Requests(&'static [&'static str], Filter),
+    /// Principals with what they did, busiest first.
+    Callers(Filter),
+    Statement(String),
+}
+
 impl Question {
+    pub(super) fn plan(&self, window: &Window) -> Plan {
+        let texts = |texts: &[(&'static str, &[&str])]| Filter {
+            texts: texts.iter().map(|(name, of)| (*name, of.iter().map(|text| (*text).to_owned()).collect())).collect(),
+            from: window.since,
+            until: window.until,
+            ..Filter::default()
+        };
+        match self {
+            Question::Timeline { principal } => Plan::Requests(REQUEST, texts(&[("principal", &[principal])])),
+            Question::WhoFrom { origin } => Plan::Callers(texts(&[("origin", &[origin])])),
+            Question::WhoUsed { credential } => Plan::Callers(texts(&[("credential_id", &[credential])])),
+            Question::WhoTouched { resource, namespace, name } => {
+                let parts: [(&str, &[&str]); 3] =
+                    [("resource", &[resource]), ("namespace", &[namespace]), ("name", &[name])];
+                let named: Vec<_> = parts.into_iter().filter(|(_, value)| !value[0].is_empty()).collect();
+                Plan::Callers(texts(&named))
+            }
+            Question::FirstSeen { principal } => Plan::Statement(operations(principal, window, "")),
+            Question::Diff { principal, since } => {
+                Plan::Statement(operations(principal, window, &format!(" HAVING min(first) >= '{since}'")))
+            }
+            Question::Trail { credential } => Plan::Statement(trail(credential, window)),
+            Question::Exec => Plan::Requests(ENTERED, texts(&[("subresource", &["exec", "attach", "portforward"])])),
+            Question::Secrets => Plan::Requests(REQUEST, texts(&[("resource", &["secrets"])])),
+            Question::Denied => {
+                Plan::Requests(REQUEST, Filter { numbers: vec![("code", vec![401, 403])], ..texts(&[]) })
+            }
+            Question::RbacChanges => Plan::Requests(
+                REQUEST,
+                texts(&[
+                    ("api_group", &["rbac.authorization.k8s.io"]),
+                    ("verb", &["create", "update", "patch", "delete", "deletecollection"]),
+                ]),
+            ),
+            Question::TokensIssued => Plan::Requests(
+                ISSUED,
+                texts(&[
+                    ("subresource", &["token"]),
+                    ("resource", &["serviceaccounts"]),
+                    ("verb", &["create"]),
+                    ("stage", &["ResponseComplete"]),
+                ]),
+            ),
+            Question::Coverage => {
+                let (since, until) = (bound("time", ">=", window.since), bound("time", "<=", window.until));
+                // What was not seen at an unknown time may have been in the window.
+                Plan::Statement(format!(
+                    "SELECT seq, kind, detail, time, file, from_offset, to_offset FROM coverage \
+WHERE time IS NULL OR (1{since}{until}) ORDER BY time, seq"
+                ))
+            }
+        }
+    }
+
     /// The statement, in the SQL that SQLite and DuckDB share.
     #[must_use]
     pub fn sql(&self, window: &Window) -> String {
@@ -93,61 +173,42 @@ impl Question {
     }
 
     fn rows(&self, window: &Window) -> String {
-        let requests = |condition: &str| {
-            let within = within(window, "time");
-            format!(
-                "SELECT min(time) AS time, {} FROM events WHERE {condition}{within} GROUP BY {REQUEST} ORDER BY 1, audit_id",
-                REQUEST.replacen("path", PATH, 1)
-            )
-        };
-        let who = |condition: &str| {
-            let within = within(window, "time");
-            format!(
-                "SELECT principal, count(DISTINCT audit_id) AS requests, count(DISTINCT credential_id) AS credentials, \
-min(time) AS first, max(time) AS last FROM events WHERE {condition}{within} GROUP BY principal ORDER BY 2 DESC, 1"
-            )
-        };
-        match self {
-            Question::Timeline { principal } => requests(&format!("principal = {}", quoted(principal))),
-            Question::WhoFrom { origin } => who(&format!("origin = {}", quoted(origin))),
-            Question::WhoUsed { credential } => who(&format!("credential_id = {}", quoted(credential))),
-            Question::WhoTouched { resource, namespace, name } => who(&object(resource, namespace, name)),
-            Question::FirstSeen { principal } => operations(principal, window, ""),
-            Question::Diff { principal, since } => {
-                operations(principal, window, &format!(" HAVING min(first) >= '{since}'"))
-            }
-            Question::Trail { credential } => trail(credential, window),
-            Question::Exec => {
-                let within = within(window, "time");
-                let who = "principal, namespace, name, subresource, uri, code, origin, credential_id, audit_id";
+        match self.plan(window) {
+            Plan::Requests(columns, filter) => {
+                let (columns, condition) = (columns.join(", "), condition(&filter));
                 format!(
-                    "SELECT min(time) AS time, {who} FROM events WHERE subresource IN ('exec', 'attach', 'portforward')\
-{within} GROUP BY {who} ORDER BY 1, audit_id"
+                    "SELECT min(time) AS time, {columns} FROM events WHERE {condition} GROUP BY {columns} ORDER BY 1, audit_id"
                 )
             }
-            Question::Secrets => requests("resource = 'secrets'"),
-            Question::Denied => requests("code IN (401, 403)"),
-            Question::RbacChanges => requests(
-                "api_group = 'rbac.authorization.k8s.io' AND verb IN ('create', 'update', 'patch', 'delete', 'deletecollection')",
+            Plan::Callers(filter) => format!(
+                "SELECT principal, count(CASE WHEN {ENDED} THEN 1 END) AS requests, count(DISTINCT credential_id) AS \
+credentials, min(time) AS first, max(time) AS last FROM events WHERE {} GROUP BY principal ORDER BY 2 DESC, 1",
+                condition(&filter)
             ),
-            Question::TokensIssued => {
-                let within = within(window, "time");
-                format!(
-                    "SELECT time, principal, namespace, name, code, issued_credential_id, facts, origin, credential_id, \
-audit_id FROM events WHERE resource = 'serviceaccounts' AND subresource = 'token' AND verb = 'create' AND stage = \
-'ResponseComplete'{within} ORDER BY 1, audit_id"
-                )
-            }
-            Question::Coverage => {
-                // What was not seen at an unknown time may have been in the window.
-                let within = within(window, "time");
-                format!(
-                    "SELECT seq, kind, detail, time, file, from_offset, to_offset FROM coverage \
-WHERE time IS NULL OR (seq >= 0{within}) ORDER BY seq"
-                )
-            }
+            Plan::Statement(sql) => sql,
         }
     }
+}
+
+/// Which row of a request counts, as in `operations_daily`. Distinct audit ids would count what the client chose to
+/// send.
+const ENDED: &str = "stage IN ('ResponseComplete', 'Panic') OR stage = 'ResponseStarted' AND code = 401";
+
+fn condition(filter: &Filter) -> String {
+    let texts = filter.texts.iter().map(|(name, texts)| (name, texts.iter().map(|text| quoted(text)).collect()));
+    let numbers =
+        filter.numbers.iter().map(|(name, numbers)| (name, numbers.iter().map(ToString::to_string).collect()));
+    let one_of = |(name, values): (&&str, Vec<String>)| match values.as_slice() {
+        [one] => format!("{name} = {one}"),
+        several => format!("{name} IN ({})", several.join(", ")),
+    };
+    let times = [bound("time", ">=", filter.from), bound("time", "<=", filter.until)];
+    let conditions = texts.chain(numbers).map(one_of).collect::<Vec<_>>().join(" AND ");
+    format!("{conditions}{}", times.concat())
+}
+
+fn bound(column: &str, sign: &str, time: Option<Time>) -> String {
+    time.map(|time| format!(" AND {column} {sign} '{time}'")).unwrap_or_default()
 }
 
 fn operations(principal: &str, window: &Window, having: &str) -> String {
@@ -159,32 +220,20 @@ WHERE principal = {}{until} GROUP BY {OPERATION}{having} ORDER BY 1, verb, resou
     )
 }
 
-fn object(resource: &str, namespace: &str, name: &str) -> String {
-    let parts = [("resource", resource), ("namespace", namespace), ("name", name)];
-    let named = parts.iter().filter(|(_, value)| !value.is_empty());
-    named.map(|(column, value)| format!("{column} = {}", quoted(value))).collect::<Vec<_>>().join(" AND ")
-}
-
 fn trail(credential: &str, window: &Window) -> String {
-    let columns = "time, principal, verb, resource, subresource, namespace, name, path, code, origin, user_agent, \
+    let columns = "time, principal, verb, resource, subresource, namespace, name, uri, code, origin, user_agent, \
 credential_id, issued_credential_id, audit_id";
-    let columns = columns.replacen("path", PATH, 1);
-    let of = |how: &str| format!("SELECT DISTINCT {columns} FROM line JOIN events ON {how} = line.id");
+    // CROSS JOIN: SQLite keeps its order, so each id is looked up; DuckDB orders joins as it likes.
+    let of = |how: &str| format!("SELECT DISTINCT {columns} FROM line CROSS JOIN events WHERE {how} = line.id");
     format!(
-        "WITH RECURSIVE line(id, step) AS (SELECT {}, 0 UNION SELECT issued_credential_id, step + 1 FROM line JOIN events \
-ON credential_id = line.id WHERE issued_credential_id IS NOT NULL AND step < {GENERATIONS}) SELECT * FROM ({} UNION {}) \
+        "WITH RECURSIVE line(id, step) AS (SELECT {}, 0 UNION SELECT issued_credential_id, step + 1 FROM line CROSS JOIN \
+events WHERE credential_id = line.id AND issued_credential_id IS NOT NULL AND step < {GENERATIONS}) SELECT * FROM ({} UNION {}) \
 AS trail WHERE audit_id IS NOT NULL{} ORDER BY time, audit_id",
         quoted(credential),
         of("credential_id"),
         of("issued_credential_id"),
-        within(window, "time")
+        [bound("time", ">=", window.since), bound("time", "<=", window.until)].concat()
     )
-}
-
-fn within(window: &Window, column: &str) -> String {
-    let since = window.since.map(|since| format!(" AND {column} >= '{since}'"));
-    let until = window.until.map(|until| format!(" AND {column} <= '{until}'"));
-    since.into_iter().chain(until).collect()
 }
 
 /// A string of SQL.

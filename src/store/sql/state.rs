@@ -2,51 +2,42 @@
 //!
 //! Refuses to write to the state, and to load what the statement does not name.
 
-use super::accounts;
+use super::Failed;
+use super::accounts::{self, AccountsLater};
 use super::words::{COVERAGE, FINDINGS, INCIDENTS, declaration};
 use crate::base::Time;
-use crate::store::{ReadOnly, Recovered, StoreError};
+use crate::store::{ReadOnly, Recovered};
 use rusqlite::{Connection, Statement, params_from_iter, types::Value as Sql};
 use serde_json::Value;
 use std::path::Path;
 
-/// Those that need the state database.
-pub(super) fn names_any(is_named: &dyn Fn(&str) -> bool) -> bool {
-    ["incidents", "findings", "coverage"].iter().chain(&accounts::TABLES).any(|table| is_named(table))
-}
+pub(super) const TABLES: [&str; 3] = ["incidents", "findings", "coverage"];
 
-pub(super) enum LoadError {
-    Store(StoreError),
-    Sql(rusqlite::Error),
-}
-
-impl From<StoreError> for LoadError {
-    fn from(error: StoreError) -> LoadError {
-        LoadError::Store(error)
-    }
-}
-
-impl From<rusqlite::Error> for LoadError {
-    fn from(error: rusqlite::Error) -> LoadError {
-        LoadError::Sql(error)
-    }
-}
-
-pub(super) fn load(db: &Connection, dir: &Path, is_named: &dyn Fn(&str) -> bool) -> Result<(), LoadError> {
-    let state = ReadOnly::open(dir)?;
-    let snapshot = state.load()?;
+/// The tables that are loaded, empty.
+pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
     for (name, columns) in [("incidents", INCIDENTS), ("findings", FINDINGS), ("coverage", COVERAGE)] {
         db.execute_batch(&format!("CREATE TABLE {name}({})", declaration(columns)))?;
     }
-    if is_named("incidents") || is_named("findings") {
+    Ok(())
+}
+
+pub(super) fn load(
+    db: &Connection,
+    dir: &Path,
+    is_read: &dyn Fn(&str) -> bool,
+    later: AccountsLater,
+) -> Result<(), Failed> {
+    let state = ReadOnly::open(dir)?;
+    let snapshot = state.load()?;
+    if is_read("incidents") || is_read("findings") {
         incidents(db, &snapshot)?;
     }
-    if is_named("coverage") {
+    if is_read("coverage") {
         coverage(db, &snapshot)?;
     }
-    if accounts::TABLES.iter().any(|table| is_named(table)) {
+    if accounts::TABLES.iter().any(|table| is_read(table)) {
         let learning = snapshot.policy()?.unwrap_or_default().learning;
-        accounts::register(db, snapshot, learning)?;
+        later.fill(snapshot, learning);
     }
     Ok(())
 }
@@ -56,7 +47,7 @@ fn insert<'d>(db: &'d Connection, table: &str, columns: usize) -> rusqlite::Resu
     db.prepare(&format!("INSERT INTO {table} VALUES ({places})"))
 }
 
-fn incidents(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), LoadError> {
+fn incidents(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), Failed> {
     let mut incident = insert(db, "incidents", INCIDENTS.len())?;
     let mut finding = insert(db, "findings", FINDINGS.len())?;
     for row in snapshot.incidents()? {
@@ -78,11 +69,21 @@ fn incidents(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), LoadError>
     Ok(())
 }
 
-fn coverage(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), LoadError> {
+fn coverage(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), Failed> {
     let mut hole = insert(db, "coverage", COVERAGE.len())?;
     for gap in snapshot.gaps()? {
         let (time, file) = (time_of(gap.time), gap.file.to_string());
         hole.execute((number(gap.seq), gap.kind, gap.detail, time, file, number(gap.from), number(gap.to)))?;
+    }
+    for row in snapshot.incidents()? {
+        if let Ok(json) = serde_json::from_slice::<Value>(row?.value()) {
+            for told in unseen(&json) {
+                let (kind, time, null) = (to_sql(&told["detector"]), to_sql(&told["first_seen"]), Sql::Null);
+                let observed = told["observed"].as_str().unwrap_or_default();
+                let detail = format!("{observed}; until {}", json["last_seen"].as_str().unwrap_or_default());
+                hole.execute((&null, kind, detail, time, &null, &null, &null))?;
+            }
+        }
     }
     for aside in snapshot.asides()? {
         let (time, file) = (time_of(aside.time), aside.file.to_string());
@@ -90,6 +91,12 @@ fn coverage(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), LoadError> 
         hole.execute((number(aside.seq), "malformed", aside.reason, time, file, from, to))?;
     }
     Ok(())
+}
+
+/// What an incident of visibility found, but for gaps, which have rows of their own.
+fn unseen(incident: &Value) -> impl Iterator<Item = &Value> {
+    let findings = incident["findings"].as_array().filter(|_| incident["kind"] == "visibility");
+    findings.into_iter().flatten().filter(|told| told["detector"] != "log-gap")
 }
 
 /// Nothing before the first event, whose clock it would be.
