@@ -68,17 +68,22 @@ impl Judged {
     }
 
     pub fn event(&self, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Result<(), String> {
-        event(&self.0, row, each).ok_or_else(|| format!("row {row} cannot be read"))
+        let read = if self.has_place(row) { event(&self.0, row, each) } else { None };
+        read.ok_or_else(|| format!("row {row} cannot be read"))
+    }
+}
+
+impl Judged {
+    /// What a file does not have, or is NULL against its promise, is not a time or a place at zero.
+    fn has_place(&self, row: usize) -> bool {
+        let c = &self.0;
+        let is_null = [&c.seq, &c.source, &c.position].iter().any(|column| column.is_null(row))
+            || [&c.time, &c.received].iter().any(|column| column.is_null(row));
+        !is_null
     }
 }
 
 fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Option<()> {
-    // What a file does not have, or is NULL against its promise, is not a time or a place at zero.
-    if [&c.seq, &c.source, &c.position].iter().any(|column| column.is_null(row))
-        || [&c.time, &c.received].iter().any(|column| column.is_null(row))
-    {
-        return None;
-    }
     let get = |column: &'_ StringArray| if column.is_null(row) { String::new() } else { column.value(row).to_owned() };
     let text = |column| -> Cow<'_, str> { Cow::Owned(get(column)) };
     let (username, uri, decision) = (text(&c.principal), text(&c.uri), text(&c.decision));
