@@ -63,15 +63,32 @@ pub(super) struct Observed {
     /// The origin is the evidence of theft.
     stolen: bool,
     home: Home,
-    /// This credential was not used from this address before.
-    first_here: bool,
-    /// Since when this credential is used from this address.
+    /// Since when this credential is used from this address; `None` if it was not before.
     pub here_since: Option<Time>,
     strange: bool,
     probe: Option<Probe>,
     acts: Acts,
     /// Findings that were taken out again.
     exempted: u64,
+}
+
+impl Observed {
+    fn of(view: &View<'_>, findings: &[Finding], exempted: u64) -> Observed {
+        let ip = view.origin.ip;
+        let here = |h: &Holder| h.places.iter().find(|p| Some(p.ip) == ip).map(|p| p.first);
+        Observed {
+            origin: view.origin,
+            maturity: view.maturity,
+            misplaced: view.is_misplaced(),
+            stolen: findings.iter().any(is_theft),
+            home: home_of(view.holder, ip),
+            here_since: view.holder.and_then(here),
+            strange: view.strange,
+            probe: view.probe,
+            acts: view.acts,
+            exempted,
+        }
+    }
 }
 
 /// Each request is judged once, by the event's shape: long-running ones when they start (or at their
@@ -172,22 +189,9 @@ impl Engine {
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
-        let here_since = holder.and_then(|h| h.places.iter().find(|p| Some(p.ip) == origin.ip)).map(|p| p.first);
         let exempted = judge_all(&view, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
-        Observed {
-            origin,
-            maturity: view.maturity,
-            misplaced: view.is_misplaced(),
-            stolen: findings.iter().any(is_theft),
-            home: home_of(holder, origin.ip),
-            first_here: here_since.is_none(),
-            here_since,
-            strange: view.strange,
-            probe: view.probe,
-            acts: view.acts,
-            exempted,
-        }
+        Observed::of(&view, findings, exempted)
     }
 
     /// Whether the pod or node at an address is known for what a request without a user asked for: a
@@ -209,7 +213,7 @@ impl Engine {
             if !seen.stolen {
                 self.addresses.learn(event, ip, seen.home, seen.strange);
             }
-            if seen.home == Home::Elsewhere && seen.first_here {
+            if seen.home == Home::Elsewhere && seen.here_since.is_none() {
                 self.addresses.learn_visitor(ip, event.time);
             }
         }
@@ -276,7 +280,7 @@ fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Tr
 /// The origin of the event is the evidence.
 fn is_theft(finding: &Finding) -> bool {
     match finding.detector.id() {
-        "credential-in-two-places" => true,
+        "credential-in-two-places" | "deleted-pod-token" => true,
         "unknown-origin" => finding.severity >= Severity::High,
         _ => false,
     }
