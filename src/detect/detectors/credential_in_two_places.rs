@@ -8,12 +8,12 @@
 //!
 //! # How it decides
 //! The pod that a token is bound to is known by its uid, its address by its first use, nodes by their
-//! kubelets. A token bound to a node alone is judged by nodes alone. A pod and its own node are one place (host network, SNAT), an address that many pods
-//! share is none. `high` at another living pod, another node or outside the cluster; `medium` at a
-//! second unknown private address of the same family within an hour of the first. Addresses of pods
-//! are handed on within minutes: a token that was never used elsewhere is `high` at another pod's
-//! address only when that pod is heard again, where the pods around have addresses of their own. In the first
-//! ten minutes of a log nothing is said.
+//! kubelets. A token bound to a node alone is judged by nodes alone. A pod and its own node are one place
+//! (host network, SNAT), an address that many pods share is none. `high` at another living pod, another
+//! node or outside the cluster; `medium` at a second unknown private address of the same family within an
+//! hour of the first. Addresses of pods are handed on within minutes: a token that was never used elsewhere
+//! is `high` at another pod's address only when that pod is heard again, where the pods around have
+//! addresses of their own. In the first ten minutes of a log nothing is said.
 //!
 //! # When it is wrong
 //! Unusual networks that translate addresses of single pods; a log that shows a load balancer instead
