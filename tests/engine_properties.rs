@@ -5,7 +5,7 @@ mod common;
 
 use common::{DAY, MINUTE, Request, SECOND, feed, json, last, recording};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokentrail::base::Time;
 use tokentrail::detect::{Policy, Severity};
 use tokentrail::engine::{Engine, Input, Output, Record};
@@ -158,10 +158,17 @@ fn in_order_and_disordered() -> Option<(Told, Told)> {
     Some((loud(&plain), loud(&out)))
 }
 
-/// Threats of `medium` and up: principal, severity and detectors.
-fn loud(out: &Output) -> Told {
+/// Threats of `medium` and up: principal, severity, and the detectors that made them so. What is only kept (`low`,
+/// and no novelty) stays with the account that did it, if the lineage that joins two accounts was read too late.
+fn loud(out: &Output) -> Vec<(String, String, Vec<String>)> {
     let alarms = last(out).into_values().filter(|i| i.kind == Kind::Threat && i.severity >= Severity::Medium);
-    let mut all: Told = alarms.map(essence).collect();
+    let mut all: Vec<_> = alarms
+        .map(|incident| {
+            let made = incident.findings.iter().filter(|f| f.severity >= Severity::Medium || f.novelty.is_some());
+            let detectors: BTreeSet<String> = made.map(|f| f.detector.to_string()).collect();
+            (incident.principal.to_string(), incident.severity.to_string(), detectors.into_iter().collect())
+        })
+        .collect();
     // Ids depend on which event opened an incident.
     all.sort();
     all

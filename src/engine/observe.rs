@@ -69,15 +69,34 @@ pub(super) struct Observed {
     /// Who obtained a credential that is used for the first time, where that is known.
     issued_by: SmolStr,
     home: Home,
-    /// This credential was not used from this address before.
-    first_here: bool,
-    /// Since when this credential is used from this address.
+    /// Since when this credential is used from this address; `None` if it was not before.
     pub here_since: Option<Time>,
     strange: bool,
     probe: Option<Probe>,
     acts: Acts,
     /// Findings that were taken out again.
     exempted: u64,
+}
+
+impl Observed {
+    fn of(view: &View<'_>, findings: &[Finding], exempted: u64) -> Observed {
+        let ip = view.origin.ip;
+        let here = |h: &Holder| h.places.iter().find(|p| Some(p.ip) == ip).map(|p| p.first);
+        Observed {
+            origin: view.origin,
+            maturity: view.maturity,
+            misplaced: view.is_misplaced(),
+            stolen: findings.iter().any(is_theft),
+            unsettled: false,
+            issued_by: view.issued.map_or_else(SmolStr::default, |i| i.by.clone()),
+            home: home_of(view.holder, ip),
+            here_since: view.holder.and_then(here),
+            strange: view.strange,
+            probe: view.probe,
+            acts: view.acts,
+            exempted,
+        }
+    }
 }
 
 /// Each request is judged once: long-running ones when they start (or at their end, where the policy omits the start),
@@ -182,24 +201,10 @@ impl Engine {
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
-        let here_since = holder.and_then(|h| h.places.iter().find(|p| Some(p.ip) == origin.ip)).map(|p| p.first);
         let exempted = judge_all(&view, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
-        Observed {
-            origin,
-            maturity: view.maturity,
-            misplaced: view.is_misplaced(),
-            stolen: findings.iter().any(is_theft),
-            unsettled: is_machine && origin.ip.is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip)),
-            issued_by: view.issued.map_or_else(SmolStr::default, |i| i.by.clone()),
-            home: home_of(holder, origin.ip),
-            first_here: here_since.is_none(),
-            here_since,
-            strange: view.strange,
-            probe: view.probe,
-            acts: view.acts,
-            exempted,
-        }
+        let unsettled = is_machine && origin.ip.is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip));
+        Observed { unsettled, ..Observed::of(&view, findings, exempted) }
     }
 
     /// Another address of a machine that is in use meanwhile, unless many share one of the two.
@@ -234,7 +239,7 @@ impl Engine {
             if !(seen.stolen || seen.unsettled) {
                 self.addresses.learn(event, ip, seen.home, seen.strange);
             }
-            if seen.home == Home::Elsewhere && seen.first_here {
+            if seen.home == Home::Elsewhere && seen.here_since.is_none() {
                 self.addresses.learn_visitor(ip, event.time);
             }
         }
@@ -311,7 +316,7 @@ fn issued<'a>(account: &'a Account, event: &AuditEvent<'_>, horizon: Time) -> Op
 /// The origin of the event is the evidence.
 fn is_theft(finding: &Finding) -> bool {
     match finding.detector.id() {
-        "credential-in-two-places" => true,
+        "credential-in-two-places" | "deleted-pod-token" => true,
         "unknown-origin" => finding.severity >= Severity::High,
         _ => false,
     }

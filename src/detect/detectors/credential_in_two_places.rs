@@ -9,15 +9,15 @@
 //!
 //! # How it decides
 //! The pod that a token is bound to is known by its uid, its address by its first use, nodes by their
-//! kubelets. A pod and its own node are one place (host network, SNAT), an address that many pods
-//! share is none. `high` at another living pod, another node or outside the cluster; `medium` at a
-//! second unknown private address of the same family within an hour of the first. Addresses of pods
-//! are handed on within minutes: a token that was never used elsewhere is `high` at another pod's
-//! address only when that pod is heard again, where the pods around have addresses of their own. In the first
-//! ten minutes of a log nothing is said. A kubelet, or a certificate of a component, has one address of a family: two
-//! that are in use within the same hour are `medium`, `high` if one is a pod's, another node's or a public one; an
-//! address that is left for good is a move. A node's new address is believed when the old one has been silent for
-//! ten minutes. A token bound to a node is `high` at another.
+//! kubelets. A token bound to a node alone is judged by nodes alone. A pod and its own node are one place
+//! (host network, SNAT), an address that many pods share is none. `high` at another living pod, another
+//! node or outside the cluster; `medium` at a second unknown private address of the same family within an
+//! hour of the first. Addresses of pods are handed on within minutes: a token that was never used elsewhere
+//! is `high` at another pod's address only when that pod is heard again, where the pods around have
+//! addresses of their own. In the first ten minutes of a log nothing is said. A kubelet, or a certificate of a
+//! component, has one address of a family: two that are in use within the same hour are `medium`, `high` if one
+//! is a pod's, another node's or a public one; an address that is left for good is a move. A node's new address
+//! is believed when the old one has been silent for ten minutes.
 //!
 //! # When it is wrong
 //! Unusual networks that translate addresses of single pods, or spread few nodes over several addresses; a log that shows a load balancer instead
@@ -56,13 +56,14 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     if let Some(rival) = view.rival {
         return tell_machine(view, &rival, findings);
     }
-    let node_bound = kind == CredentialKind::NodeBound && view.origin.class == Class::OtherNode;
-    if !(pod_bound || node_bound) {
+    // A token bound to a node is at home wherever pods of it may be, but not on another node.
+    let strays = kind == CredentialKind::NodeBound && view.origin.class == Class::OtherNode;
+    if !(pod_bound || strays) {
         return;
     }
     let Some(severity) = severity(view) else { return };
     let credential = &view.event.credential;
-    let owner = if pod_bound { format!("pod {}", credential.pod) } else { format!("node {}", credential.node) };
+    let (bound_to, owner) = if pod_bound { ("pod", credential.pod) } else { ("node", credential.node) };
     let home = view.holder.and_then(|h| h.places.first());
     let now_at = match view.address.and_then(|a| a.pod.as_ref()).filter(|_| view.origin.class == Class::OtherPod) {
         Some(other) => format!("{}, the address of pod {} ({})", view.origin, other.name, other.username),
@@ -82,9 +83,12 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         techniques: META.techniques,
         expected: match home {
             Some(place) => {
-                format!("the token of {owner} is used from {}, {} times since {}", place.ip, place.count, place.first)
+                format!(
+                    "the token of {bound_to} {owner} is used from {}, {} times since {}",
+                    place.ip, place.count, place.first
+                )
             }
-            None => format!("the token of {owner} is used from there"),
+            None => format!("the token of {bound_to} {owner} is used from that {bound_to}"),
         },
         observed: format!("it was used from {now_at}"),
         also: None,
