@@ -38,7 +38,7 @@ fn table() -> String {
     out.push_str(
         "In the order in which they judge. What could not be seen (`log-gap`, `log-silent`, `log-part-vanished`)\n",
     );
-    out.push_str("is told without a detector, in incidents of kind `visibility`. What this covers of the detections that others\npublish: [coverage](coverage.md).\n\n");
+    out.push_str("is told without a detector, in incidents of kind `visibility`. What this covers of the detections that others\npublish: [coverage](coverage.md); of whole attacks: [scenarios](scenarios.md).\n\n");
     out.push_str("| detector | severity | tactic | techniques | audit level |\n|---|---|---|---|---|\n");
     for Detector { meta, .. } in detectors::ALL {
         let techniques = techniques(meta.techniques);

@@ -27,7 +27,7 @@ pub const SCENARIOS: &[Scenario] = &[
         id: "S50",
         title: "Certificate requests cleaned up",
         play: |t| {
-            t.ask(&press().with(KUBECTL), "DELETE /apis/certificates.k8s.io/v1/certificatesigningrequests/helper 200")
+            t.ask(&press().with(KUBECTL), "DELETE /apis/certificates.k8s.io/v1/certificatesigningrequests/helper 200");
         },
         known: Told(&["sensitive-operation", "unexpected-agent"], Medium),
         cold: Told(&["sensitive-operation"], Low),
