@@ -25,10 +25,15 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
     marks.set(Marks::SENSITIVE, view.sensitive.is_some());
     marks.set(
         Marks::ODD_CREDENTIAL,
-        credential.stale || is_forged(view) || matches!(credential.kind, CredentialKind::Unbound | CredentialKind::Legacy),
+        credential.stale
+            || is_forged(view)
+            || matches!(credential.kind, CredentialKind::Unbound | CredentialKind::Legacy),
     );
     let moved = view.holder.and_then(|h| h.places.first()).is_some_and(|home| view.origin.ip != Some(home.ip));
-    marks.set(Marks::MISPLACED, moved || view.rival.is_some() || matches!(view.origin.class, Class::OtherPod | Class::OtherNode));
+    marks.set(
+        Marks::MISPLACED,
+        moved || view.rival.is_some() || matches!(view.origin.class, Class::OtherPod | Class::OtherNode),
+    );
     marks.set(Marks::ANONYMOUS, event.principal.kind() == PrincipalKind::Anonymous);
     marks.set(Marks::ODD_CREDENTIAL, view.used_before.is_some());
     marks.set(Marks::ACT, !view.acts.is_empty());

@@ -62,8 +62,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     }
     let Some(severity) = severity(view) else { return };
     let credential = &view.event.credential;
-    let owner =
-        if pod_bound { format!("pod {}", credential.pod) } else { format!("node {}", credential.node) };
+    let owner = if pod_bound { format!("pod {}", credential.pod) } else { format!("node {}", credential.node) };
     let home = view.holder.and_then(|h| h.places.first());
     let now_at = match view.address.and_then(|a| a.pod.as_ref()).filter(|_| view.origin.class == Class::OtherPod) {
         Some(other) => format!("{}, the address of pod {} ({})", view.origin, other.name, other.username),
@@ -104,7 +103,10 @@ fn tell_machine(view: &View<'_>, rival: &Rival, findings: &mut Vec<Finding>) {
         tactic: META.tactic,
         techniques: META.techniques,
         expected: "a machine has one address, and leaves it for good when it moves".to_owned(),
-        observed: format!("{} is used from {} and from {ip} ({count} times, {first} to {last})", view.event.username, view.origin),
+        observed: format!(
+            "{} is used from {} and from {ip} ({count} times, {first} to {last})",
+            view.event.username, view.origin
+        ),
         also: None,
         culprit: None,
         novelty: None,
