@@ -278,3 +278,104 @@ fn a_token_bound_to_a_node_is_told_on_another_node() {
     };
     assert_eq!((told("10.1.0.1"), told("10.1.0.2")), (0, 1));
 }
+
+/// Pods with addresses of their own, so that addresses tell: before anything else happens.
+fn neighbours() -> Vec<String> {
+    (2..7)
+        .map(|n| Request::of_pod("shelf:bell", &format!("pod-{n}"), &format!("10.251.0.{n}")).line(n * SECOND))
+        .collect()
+}
+
+fn of_detector(lines: &[String], detector: &str) -> Vec<Severity> {
+    found(lines).into_iter().filter(|(_, text)| text.starts_with(detector)).map(|(severity, _)| severity).collect()
+}
+
+#[test]
+fn a_kubelet_in_two_places_is_told_and_one_that_moves_is_not() {
+    let at = |ip: &str, minute: i64| Request::of_node("node-a", ip).line(minute * MINUTE);
+    let home = || neighbours().into_iter().chain((0..30).map(|n| at("10.251.7.1", n)));
+    let twice = |other: &str| {
+        let turns = (30..36).map(|n| at(if n % 2 == 0 { other } else { "10.251.7.1" }, n));
+        of_detector(&home().chain(turns).collect::<Vec<_>>(), "credential-in-two-places")
+    };
+    assert_eq!(twice("10.251.7.2"), [Severity::Medium]);
+    assert_eq!(twice("192.0.2.9"), [Severity::High]);
+    assert_eq!(twice("10.251.0.3"), [Severity::High], "a pod's address");
+    assert_eq!(twice("fd00::1"), [], "of both families");
+    let moved = home().chain((30..60).map(|n| at("10.251.7.2", n))).collect::<Vec<_>>();
+    assert_eq!(of_detector(&moved, "credential-in-two-places"), []);
+}
+
+#[test]
+fn a_stolen_kubelet_credential_teaches_no_address() {
+    let thief = "10.251.7.66";
+    let kubelet = |ip: &str, minute: i64| Request::of_node("node-a", ip).line(minute * MINUTE);
+    let pod = |ip: &str, minute: i64| stock_at(ip).line(minute * MINUTE);
+    let mut lines = neighbours();
+    lines.extend((0..30).flat_map(|n| [kubelet("10.251.7.1", n), pod("10.251.0.9", n)]));
+    lines.extend([kubelet(thief, 30), pod(thief, 30)]);
+    assert_eq!(of_detector(&lines, "credential-in-two-places").len(), 1, "the pod's token is not at its own node");
+}
+
+fn stock_at(ip: &str) -> Request {
+    Request { ip: ip.into(), ..stock() }
+}
+
+#[test]
+fn a_token_bound_to_a_node_is_odd_at_another() {
+    let mut lines = neighbours();
+    for (n, node) in ["node-a", "node-b"].iter().enumerate() {
+        lines.extend((0..30).map(|m| Request::of_node(node, &format!("10.251.7.{}", n + 1)).line(m * MINUTE)));
+    }
+    let bound = |ip: &str, at| {
+        edited(&Request { pod: String::new(), ..stock_at(ip) }, at, |event| {
+            event["user"]["extra"]["authentication.kubernetes.io/node-name"] = json!(["node-a"]);
+        })
+    };
+    lines.extend([bound("10.251.7.1", 31 * MINUTE), bound("10.251.7.2", 32 * MINUTE)]);
+    assert_eq!(of_detector(&lines, "credential-in-two-places"), [Severity::High]);
+}
+
+#[test]
+fn a_client_certificate_for_a_service_account_is_an_alarm() {
+    let forged = Request { pod: String::new(), uid: "", credential: "X509SHA256=8482".into(), ..stock() };
+    assert_eq!(of_detector(&[forged.line(0)], "minted-credential"), [Severity::Medium]);
+    let loud = alarms(&with_habits(vec![(8 * DAY, forged)]));
+    assert!(loud.len() == 1 && loud[0].starts_with("high"), "{loud:?}");
+}
+
+#[test]
+fn mints_upon_mints_do_not_hide_who_minted() {
+    let bot = Request { agent: "bot/v1".into(), ..Request::of_pod("ci:bot", "pod-b", "10.251.0.20") };
+    let mint = |n: i64| {
+        edited(&bot.clone().does("create", "serviceaccounts/token", "shelf", "stock"), 8 * DAY + n, |event| {
+            event["annotations"]["authentication.kubernetes.io/issued-credential-id"] =
+                json!(format!("JTI=minted-{n}"));
+        })
+    };
+    for mints in [1, 17, 100] {
+        let mut lines: Vec<String> =
+            (0..8).flat_map(|d| (0..6).map(move |n| stock().line(d * DAY + n * SECOND))).collect();
+        lines.extend((0..mints).map(mint));
+        let used = Request { pod: String::new(), credential: "JTI=minted-0".into(), ..stock() };
+        lines.extend([used.line(8 * DAY + MINUTE), used.line(8 * DAY + 2 * MINUTE)]);
+        let told = found(&lines);
+        let minted: Vec<_> = told.iter().filter(|(_, text)| text.starts_with("minted-credential")).collect();
+        assert!(minted.iter().all(|(s, text)| *s == Severity::High && text.contains("minted by")), "{mints}: {told:?}");
+        assert_eq!(minted.len(), 1, "{mints}: {told:?}");
+    }
+}
+
+#[test]
+fn a_network_of_addresses_is_one_caller_without_a_user() {
+    let burst = |ip: &dyn Fn(i64) -> String| {
+        let lines: Vec<String> = (0..40)
+            .map(|n| Request::of_nobody(&ip(n)).does("get", "secrets", "shelf", &format!("s{n}")).line(n * SECOND))
+            .collect();
+        of_detector(&lines, "unauthenticated-burst").len()
+    };
+    assert_ne!(burst(&|n| format!("2001:db8::{:x}", n + 1)), 0);
+    assert_ne!(burst(&|n| format!("192.0.2.{}", n + 1)), 0);
+    assert_eq!(burst(&|n| format!("2001:db8:0:{n:x}::1")), 0, "so many networks are as many callers");
+    assert_eq!(burst(&|n| format!("10.251.0.{}", n + 1)), 0, "as are addresses inside");
+}

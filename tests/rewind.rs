@@ -210,3 +210,35 @@ fn a_policy_that_changed_between_two_runs_is_part_of_history() {
     assert_eq!(verified(&state).difference, None);
     assert_ne!(verified(&state).digest, Digest::default());
 }
+
+#[test]
+fn what_could_not_be_read_and_what_is_not_kept_are_judged_the_same_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, state) = (sample(dir.path()), dir.path().join("state"));
+    let text = fs::read(&log).unwrap();
+    let half = text[..text.len() / 2].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    let line = text[half..].split(|b| *b == b'\n').next().unwrap();
+    let mut exec: serde_json::Value = serde_json::from_slice(line).unwrap();
+    let uri = "/api/v1/namespaces/n/pods/p/exec?%63ommand=cat&command=--token&command=%2Fetc%2Fshadow";
+    exec["requestURI"] = uri.into();
+    exec["stage"] = "ResponseStarted".into();
+    exec["verb"] = "create".into();
+    exec["user"] = serde_json::json!({"username": "erika"});
+    exec["objectRef"] = serde_json::json!({"resource": "pods", "subresource": "exec", "namespace": "n", "name": "p"});
+    exec["responseStatus"] = serde_json::json!({"code": 101});
+    let mut broken = text[..half].to_vec();
+    broken.extend_from_slice(format!("{exec}\n{{\"kind\":\"Ev\n").as_bytes());
+    broken.extend_from_slice(b"{\"kind\":\"\xff\"}\n");
+    broken.extend_from_slice(&text[half..]);
+    fs::write(&log, broken).unwrap();
+    let mut found = Incidents(Vec::new());
+    replay(&[log], Some(&state), &Config::default(), &mut found).unwrap();
+    let unread: Vec<_> = found.0.iter().filter(|i| i.detectors.iter().any(|d| d == "log-unreadable")).collect();
+    assert!(unread.iter().all(|i| i.kind == Kind::Visibility));
+    let mut severities: Vec<Severity> = unread.iter().map(|i| i.severity).collect();
+    severities.sort_unstable();
+    assert_eq!(severities, [Severity::Low, Severity::Medium], "a torn line, and one that hides a request");
+    let reads = |i: &&Incident| i.findings.iter().any(|f| f.observed.contains("reads a token or key file"));
+    assert_eq!(found.0.iter().filter(|i| i.principal == "erika").filter(reads).count(), 1);
+    assert_eq!(verified(&state).difference, None);
+}

@@ -13,7 +13,8 @@ const LINE_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=256 << 20;
 const POLL_SECONDS: std::ops::RangeInclusive<f64> = 0.05..=3600.0;
 
 /// Ids that are told without a detector: what could not be seen.
-pub(super) const VISIBILITY: [&str; 4] = [camera::GAP, camera::SILENT, camera::HIDDEN, camera::VANISHED];
+pub(super) const VISIBILITY: [&str; 5] =
+    [camera::GAP, camera::UNREAD, camera::SILENT, camera::HIDDEN, camera::VANISHED];
 
 /// Everything that is wrong, in the order of the file.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {

@@ -36,9 +36,9 @@ pub fn sections(detector: &Detector) -> Vec<String> {
 fn table() -> String {
     let mut out = format!("# Detectors\n\n{NOTE}");
     out.push_str(
-        "In the order in which they judge. What could not be seen (`log-gap`, `log-silent`, `log-part-vanished`)\n",
+        "In the order in which they judge. What could not be seen (`log-gap`, `log-unreadable`, `log-silent`,\n",
     );
-    out.push_str("is told without a detector, in incidents of kind `visibility`. What this covers of the detections that others\npublish: [coverage](coverage.md); of whole attacks: [scenarios](scenarios.md).\n\n");
+    out.push_str("`addresses-hidden`, `log-part-vanished`) is told without a detector, in incidents of kind `visibility`. What this\ncovers of the detections that others publish: [coverage](coverage.md); of whole attacks: [scenarios](scenarios.md).\n\n");
     out.push_str("| detector | severity | tactic | techniques | audit level |\n|---|---|---|---|---|\n");
     for Detector { meta, .. } in detectors::ALL {
         let techniques = techniques(meta.techniques);

@@ -319,3 +319,24 @@ fn finding(detector: &'static str, title: &str, expected: String, observed: Stri
         novelty: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(camera: &mut Camera, reason: &str, minute: i64) -> Option<Severity> {
+        let now = Time::from_seconds(1_000_000 + minute * 60);
+        camera.wants_unread(0, reason, now).then(|| camera.unread(0, reason, Digest::default(), now).finding.severity)
+    }
+
+    #[test]
+    fn one_torn_line_is_no_alarm_and_many_or_a_hiding_one_are() {
+        let mut camera = Camera::default();
+        let seen: Vec<_> = (0..12).map(|minute| told(&mut camera, "not_json", minute)).collect();
+        let mut expected = vec![Some(Severity::Low); 9];
+        expected.extend([Some(Severity::Medium), None, None]);
+        assert_eq!(seen, expected);
+        assert_eq!(told(&mut camera, "not_json", 100), Some(Severity::Low), "it is counted by the hour");
+        assert_eq!(told(&mut camera, "too_long", 100), Some(Severity::Medium));
+    }
+}

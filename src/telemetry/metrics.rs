@@ -23,7 +23,7 @@ const GAP: Label =
 const DETECTOR: Label = Label {
     name: "detector",
     values: || {
-        let told = [camera::GAP, camera::SILENT, camera::VANISHED, camera::HIDDEN, "other"];
+        let told = [camera::GAP, camera::UNREAD, camera::SILENT, camera::VANISHED, camera::HIDDEN, "other"];
         detectors::ALL.iter().map(|d| d.meta.id).chain(told).collect()
     },
 };
