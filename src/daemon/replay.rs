@@ -106,7 +106,7 @@ pub fn replay(
             Some(_)
                 if !done.all
                     && done.bytes - committed < COMMIT_BYTES
-                    && pump.batch.rows.as_ref().is_none_or(|rows| rows.len() < ROW_GROUP_ROWS)
+                    && pump.batch.rows.as_ref().is_none_or(|rows| rows.since_roll() < ROW_GROUP_ROWS)
                     && pump.engine.now().day() == day => {}
             Some(keeper) => {
                 let batch = keeper.commit(&mut pump)?;

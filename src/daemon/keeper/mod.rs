@@ -63,7 +63,7 @@ impl Keeper {
         let change = rows.map_or(Ok(Change::default()), |rows| self.history.append(rows))?;
         self.write(&batch, is_due.then_some(&mut pump.engine), seq, &change)?;
         self.history.committed(change)?;
-        // Empty by now; the next batch fills the same room.
+        // None of them waits by now; those of the next batch follow them.
         pump.batch.rows = batch.rows.take();
         commands::done(&batch.commands);
         self.roll(pump, false)?;

@@ -154,7 +154,7 @@ impl History {
     /// # Errors
     /// `DiskFull`, `Io`: the history has to be opened again, as after a crash.
     pub fn append(&mut self, rows: &mut Rows) -> Result<Change, StoreError> {
-        if rows.is_empty() {
+        if rows.none_waits() {
             return Ok(Change::default());
         }
         let is_file = self.can_roll_unwritten(rows);

@@ -61,7 +61,7 @@ impl History {
             }
             self.write_days(&table.sheet(), change)?;
         }
-        if rows.is_empty() {
+        if rows.none_waits() {
             rows.clear();
         }
         Ok(())
@@ -82,7 +82,7 @@ impl History {
     pub(super) fn can_roll_unwritten(&self, rows: &Rows) -> bool {
         let mut heads = self.of_kind(SegmentKind::Head).peekable();
         let has_all = heads.peek().map_or(rows.are_new(), |_| true) && heads.all(|s| rows.are_of(s.id, s.rows));
-        rows.len() >= ROW_GROUP_ROWS && has_all
+        rows.since_roll() >= ROW_GROUP_ROWS && has_all
     }
 
     fn write_days(&mut self, sheet: &Sheet<'_>, change: &mut Change) -> io::Result<()> {

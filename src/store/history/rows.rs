@@ -90,7 +90,7 @@ impl Rows {
 
     /// Whether no row waits for a commit.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub fn none_waits(&self) -> bool {
         self.first_waiting() == self.count
     }
 
@@ -101,7 +101,7 @@ impl Rows {
 
     /// Rows since the last roll.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn since_roll(&self) -> usize {
         self.count
     }
 
