@@ -66,21 +66,3 @@ fn a_copied_token_past_its_time_is_told_though_its_pod_is_known() {
     let told = out.findings.iter().filter(|(d, _)| *d == "legacy-token").count();
     assert_eq!(told, 1, "and it is told once");
 }
-
-#[test]
-fn a_token_bound_to_a_node_is_told_on_another_node() {
-    let used_at = |ip: &str, at| {
-        let agent = Request { pod: String::new(), ip: ip.into(), ..stock() };
-        let node = r#""extra":{"authentication.kubernetes.io/node-name":["node-a"],"#;
-        agent.line(at).replace(r#""extra":{"#, node)
-    };
-    let told = |ip: &str| {
-        let nodes = [("node-a", "10.1.0.1"), ("node-b", "10.1.0.2")];
-        let mut lines: Vec<String> = nodes.iter().map(|(name, ip)| Request::of_node(name, ip).line(0)).collect();
-        lines.push(used_at("10.1.0.1", SECOND));
-        lines.push(used_at(ip, 1200 * SECOND));
-        let out = run(&Policy::default(), lines.iter().map(String::as_str));
-        out.findings.iter().filter(|(d, _)| *d == "credential-in-two-places").count()
-    };
-    assert_eq!((told("10.1.0.1"), told("10.1.0.2")), (0, 1));
-}

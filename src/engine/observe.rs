@@ -280,7 +280,7 @@ fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Tr
 /// The origin of the event is the evidence.
 fn is_theft(finding: &Finding) -> bool {
     match finding.detector.id() {
-        "credential-in-two-places" | "deleted-pod-token" => true,
+        "credential-in-two-places" => true,
         "unknown-origin" => finding.severity >= Severity::High,
         _ => false,
     }

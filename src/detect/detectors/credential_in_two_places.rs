@@ -8,12 +8,12 @@
 //!
 //! # How it decides
 //! The pod that a token is bound to is known by its uid, its address by its first use, nodes by their
-//! kubelets. A token bound to a node alone is judged by nodes alone. A pod and its own node are one place
-//! (host network, SNAT), an address that many pods share is none. `high` at another living pod, another
-//! node or outside the cluster; `medium` at a second unknown private address of the same family within an
-//! hour of the first. Addresses of pods are handed on within minutes: a token that was never used elsewhere
-//! is `high` at another pod's address only when that pod is heard again, where the pods around have
-//! addresses of their own. In the first ten minutes of a log nothing is said.
+//! kubelets. A pod and its own node are one place (host network, SNAT), an address that many pods
+//! share is none. `high` at another living pod, another node or outside the cluster; `medium` at a
+//! second unknown private address of the same family within an hour of the first. Addresses of pods
+//! are handed on within minutes: a token that was never used elsewhere is `high` at another pod's
+//! address only when that pod is heard again, where the pods around have addresses of their own. In the first
+//! ten minutes of a log nothing is said.
 //!
 //! # When it is wrong
 //! Unusual networks that translate addresses of single pods; a log that shows a load balancer instead
@@ -45,14 +45,11 @@ pub const META: Meta = Meta {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let pod_bound = matches!(view.event.credential.kind, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId);
-    // A token bound to a node is at home wherever pods of it may be, but not on another node.
-    let strays = view.event.credential.kind == CredentialKind::NodeBound && view.origin.class == Class::OtherNode;
-    if view.addresses_blind || !(pod_bound || strays) {
+    if view.addresses_blind || !pod_bound {
         return;
     }
     let Some(severity) = severity(view) else { return };
-    let credential = &view.event.credential;
-    let (bound_to, owner) = if pod_bound { ("pod", credential.pod) } else { ("node", credential.node) };
+    let pod = view.event.credential.pod;
     let home = view.holder.and_then(|h| h.places.first());
     let now_at = match view.address.and_then(|a| a.pod.as_ref()).filter(|_| view.origin.class == Class::OtherPod) {
         Some(other) => format!("{}, the address of pod {} ({})", view.origin, other.name, other.username),
@@ -72,12 +69,9 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         techniques: META.techniques,
         expected: match home {
             Some(place) => {
-                format!(
-                    "the token of {bound_to} {owner} is used from {}, {} times since {}",
-                    place.ip, place.count, place.first
-                )
+                format!("the token of pod {pod} is used from {}, {} times since {}", place.ip, place.count, place.first)
             }
-            None => format!("the token of {bound_to} {owner} is used from that {bound_to}"),
+            None => format!("the token of pod {pod} is used from that pod"),
         },
         observed: format!("it was used from {now_at}"),
         also: None,
