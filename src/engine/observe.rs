@@ -316,7 +316,7 @@ fn issued<'a>(account: &'a Account, event: &AuditEvent<'_>, horizon: Time) -> Op
 /// The origin of the event is the evidence.
 fn is_theft(finding: &Finding) -> bool {
     match finding.detector.id() {
-        "credential-in-two-places" | "deleted-pod-token" => true,
+        "credential-in-two-places" => true,
         "unknown-origin" => finding.severity >= Severity::High,
         _ => false,
     }
