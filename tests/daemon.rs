@@ -44,8 +44,9 @@ fn exit_codes_say_what_was_asked_for() {
     assert_eq!(replay(&[home.path("missing.log")], &[]).code, 1);
     let broken = "not json\n{\"kind\":\"Event\"}\n";
     home.write_log(broken.as_bytes());
-    let run = replay(&[home.log()], &["--fail-on", "info"]);
+    let run = replay(&[home.log()], &["--fail-on", "medium"]);
     assert_eq!(run.code, 0, "malformed lines are data: {}", run.stderr);
+    assert_eq!(replay(&[home.log()], &["--fail-on", "low"]).code, 2, "and what they hid is told");
     assert!(run.stderr.contains("malformed lines: 2"), "{}", run.stderr);
 }
 

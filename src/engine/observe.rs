@@ -147,15 +147,13 @@ impl Engine {
         let same_uid = |a: &&Account| a.uid == *event.user_uid || a.uid.is_empty() || event.user_uid.is_empty();
         let account = self.population.get(event.username).filter(same_uid).unwrap_or(&nobody);
         let horizon = self.policy.learning.horizon(event.time);
-        let origin =
-            Origin::of(event, origin::caller(&event.source_ips, &self.policy.network.trusted_proxies), &self.addresses);
+        let origin = self.origin_of(event);
         let sensitive = Sensitive::of(event);
         let agent = agents::product(event.user_agent);
         operations::key(&event.operation, operation);
         origin.key(origin_words);
         sensitive::target(sensitive, event, target);
         let holder = account.credentials.find(event);
-        let is_machine = matches!(event.principal, Principal::Node { .. }) || event.principal.component().is_some();
         let mut view = View {
             event,
             policy: &self.policy,
@@ -187,14 +185,11 @@ impl Engine {
             addresses_hidden: self.addresses.are_crowded(),
             pods_have_own: origin.ip.is_some_and(|ip| self.addresses.are_own_around(ip)),
             pods_are_shown: self.addresses.show_pods(),
-            rival: origin.ip.filter(|_| is_machine).and_then(|ip| self.rival(account, event, ip)),
+            rival: origin.ip.and_then(|ip| self.rival(account, event, ip)),
             failures: Failures::default(),
             strange: false,
         };
-        if event.principal.kind() == PrincipalKind::Nobody {
-            view.strange = !self.is_habit_of_tenant(event, view.address, horizon);
-            view.failures = origin.ip.map(|ip| self.addresses.failures(event, ip, view.strange)).unwrap_or_default();
-        }
+        self.look_at_failure(&mut view, horizon);
         view.secret_maker = self.secret_maker(event, view.maturity.mature);
         view.acts = Acts::of(&view);
         (view.operation_peers, view.agent_peers) = self.ask_peers(&view);
@@ -203,12 +198,31 @@ impl Engine {
         remembered_issuer(&view, issuer);
         let exempted = judge_all(&view, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
-        let unsettled = is_machine && origin.ip.is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip));
+        let moves = is_machine(event);
+        let unsettled = moves && origin.ip.is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip));
         Observed { unsettled, ..Observed::of(&view, findings, exempted) }
+    }
+
+    /// Of a request without a user: whether it is odd at its address, and which of how many it is.
+    fn look_at_failure(&self, view: &mut View<'_>, horizon: Time) {
+        let event = view.event;
+        if event.principal.kind() == PrincipalKind::Nobody {
+            view.strange = !self.is_habit_of_tenant(event, view.address, horizon);
+            let counted = view.origin.ip.map(|ip| self.addresses.failures(event, ip, view.strange));
+            view.failures = counted.unwrap_or_default();
+        }
+    }
+
+    fn origin_of(&self, event: &AuditEvent<'_>) -> Origin {
+        let caller = origin::caller(&event.source_ips, &self.policy.network.trusted_proxies);
+        Origin::of(event, caller, &self.addresses)
     }
 
     /// Another address of a machine that is in use meanwhile, unless many share one of the two.
     fn rival(&self, account: &Account, event: &AuditEvent<'_>, ip: IpAddr) -> Option<Rival> {
+        if !is_machine(event) {
+            return None;
+        }
         let is_shared = |ip| self.addresses.get(ip).is_some_and(Address::is_shared);
         let place = *account.credentials.rivals(event, ip).find(|place| !is_shared(ip) && !is_shared(place.ip))?;
         let name = if let Principal::Node { name } = event.principal { name } else { "" };
@@ -301,6 +315,11 @@ fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Tr
     }
     rule::judge(view, findings, troubles);
     rule::exempt(rules, view, findings, troubles)
+}
+
+/// A kubelet or a component: what has one address of a family.
+fn is_machine(event: &AuditEvent<'_>) -> bool {
+    matches!(event.principal, Principal::Node { .. }) || event.principal.component().is_some()
 }
 
 /// The TokenRequest that a credential came from. Where it is not remembered, one of those is meant who had more tokens
