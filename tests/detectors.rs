@@ -81,7 +81,7 @@ fn steps(id: &str) -> Vec<String> {
 fn the_first_steps_fit_the_incident_and_destroy_evidence_last() {
     for (id, wanted, unwanted) in [
         ("token-secret-made", "kubectl delete secrets stay-key -n shelf", "field-selector"),
-        ("legacy-token", "service-account-token", "kubectl delete pod"),
+        ("legacy-token", "kubectl delete secret stock-key -n shelf", "kubectl delete pod"),
         ("minted-credential", "kubectl delete serviceaccount stock -n shelf", "field-selector"),
         ("anonymous-access", "tokentrail who --from 192.0.2.7", "kubectl delete pod"),
         ("unauthenticated-burst", "tokentrail who --from 192.0.2.77", "kubectl"),

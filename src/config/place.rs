@@ -61,7 +61,8 @@ fn in_flow(text: &str, line: usize, before: usize, section: String, found: &mut 
             (None, ':') if text[at + 1..].starts_with([' ', '\t']) => {
                 let key = &text[begin.min(at)..at];
                 let column = before + text[..at].chars().count() - key.trim_start().chars().count() + 1;
-                last = format!("{}.{}", above.join("."), key.trim().trim_matches(['"', '\'']));
+                let section = above.last().map_or("", String::as_str);
+                last = format!("{section}.{}", key.trim().trim_matches(['"', '\'']));
                 found.push(Key { line, column, path: last.clone() });
             }
             _ => {}

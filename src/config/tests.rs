@@ -168,7 +168,7 @@ fn what_is_wrong_with_a_sink_is_told_with_its_place() {
     let lines: Vec<&str> = error.lines().collect();
     assert!(lines[0].contains("sinks.a b: the name cannot be used"), "{error}");
     assert!(lines[1].contains("sinks.a b: the sink has no receiver"), "{error}");
-    assert!(lines[2].starts_with("t.yaml:4:5: sinks.c.webhook.url: "), "{error}");
+    assert!(lines[2].starts_with("t.yaml:4:16: sinks.c.webhook.url: "), "{error}");
     assert!(lines[3].starts_with("t.yaml:5:5: sinks.c.keep_seconds: "), "{error}");
     assert!(refused("sinks:\n  c: { slack: { url: { env: S } }, detectors: [nmap] }\n").contains("no such detector"));
 }

@@ -96,8 +96,9 @@ type Lie<'a> = &'a dyn Fn(&mut Evidence);
 /// A checker that cannot fail proves nothing: each of these lies must be found.
 #[test]
 fn every_lie_is_found() {
-    // A run in which nothing may be lost, so that no lie has an excuse.
-    let truth = SEEDS.filter_map(|seed| run(seed).1.ok()).find(|evidence| !evidence.rough).unwrap();
+    // A run in which nothing may be lost, so that no lie has an excuse, and with a gap that one can be told about.
+    let may_be_lied_about = |evidence: &Evidence| !evidence.rough && !evidence.gaps.is_empty();
+    let truth = SEEDS.filter_map(|seed| run(seed).1.ok()).find(may_be_lied_about).unwrap();
     let middle = truth.events.len() / 2;
     let lies: [(&str, Lie<'_>); 17] = [
         ("an event is lost", &|e| drop((e.events.remove(middle), e.rows -= 1))),
