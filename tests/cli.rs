@@ -106,7 +106,7 @@ fn a_file_gets_the_whole_command_of_an_exec_and_a_path_is_named() {
     let account = String::from_utf8(denied.stdout).unwrap().lines().nth(1).unwrap().to_owned();
     let timeline = asked(&["timeline", &account, "-o", "json"]);
     let text = String::from_utf8(timeline.stdout).unwrap();
-    assert!(text.contains("\"path\":\"/"), "{text}");
+    assert!(text.contains("\"uri\":\"/"), "{text}");
 }
 
 #[test]

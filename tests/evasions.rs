@@ -261,24 +261,6 @@ fn what_answers_for_an_api_and_where_kubelets_are_is_told_cold() {
     assert_eq!(found(&[kubelet.line(0)]), []);
 }
 
-#[test]
-fn a_token_bound_to_a_node_is_told_on_another_node() {
-    let used_at = |ip: &str, at| {
-        let agent = Request { pod: String::new(), ip: ip.into(), ..stock() };
-        let node = r#""extra":{"authentication.kubernetes.io/node-name":["node-a"],"#;
-        agent.line(at).replace(r#""extra":{"#, node)
-    };
-    let told = |ip: &str| {
-        let nodes = [("node-a", "10.1.0.1"), ("node-b", "10.1.0.2")];
-        let mut lines: Vec<String> = nodes.iter().map(|(name, ip)| Request::of_node(name, ip).line(0)).collect();
-        lines.push(used_at("10.1.0.1", SECOND));
-        lines.push(used_at(ip, 1200 * SECOND));
-        let out = run(&Policy::default(), lines.iter().map(String::as_str));
-        out.findings.iter().filter(|(d, _)| *d == "credential-in-two-places").count()
-    };
-    assert_eq!((told("10.1.0.1"), told("10.1.0.2")), (0, 1));
-}
-
 /// Pods with addresses of their own, so that addresses tell: before anything else happens.
 fn neighbours() -> Vec<String> {
     (2..7)

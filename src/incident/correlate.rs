@@ -4,13 +4,12 @@
 //! incidents, however they were cut. A tick may end an incident in the eyes of people; it stays
 //! joinable until the events' own clock has passed its end.
 
+use super::arrival::Arrival;
 use super::links::{GRAVE, How, Link, Links};
-use super::sequence::{Linked, Neighbour};
+use super::sequence::Linked;
 use super::{Acknowledgement, Evidence, Incident, Kind, LIST_LIMIT, Notice, Reason, Status, push_bounded};
 use crate::base::{Digest, Span, Time};
-use crate::baseline::Maturity;
 use crate::detect::{Finding, Policy, Severity, Tactic};
-use crate::event::AuditEvent;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
@@ -21,28 +20,6 @@ const REMEMBERED_IDS: usize = 4096;
 const REMEMBERED_ENDS: usize = 1024;
 /// A subject of a grave incident that is told of again within this goes on with it.
 const GRAVE_KEPT: Span = Span::seconds(14 * 86_400);
-
-/// The event that findings are about, as incidents see it.
-pub struct Arrival<'a> {
-    /// Whose story it is: the username, or the origin of a request without one.
-    pub subject: &'a str,
-    pub principal: &'a str,
-    pub at: Time,
-    pub audit_id: &'a str,
-    pub credential_id: &'a str,
-    pub origin: &'a str,
-    pub user_agent: &'a str,
-    /// What others may have gained, and this event uses: its token, its pod, its Secret, its address.
-    pub clues: &'a [String],
-    pub neighbour: Option<Neighbour<'a>>,
-    /// Since when this credential is used from this address, if it was before.
-    pub here_since: Option<Time>,
-    pub baseline: Maturity,
-    /// The digest of the event: part of the id of the incident that it opens.
-    pub digest: &'a dyn Fn() -> Digest,
-    /// `None` where it is what could not be seen.
-    pub event: Option<&'a AuditEvent<'a>>,
-}
 
 /// One revision of one incident, as it was when it was made.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //!
 //! Refuses to page anybody: `notice` says whether one should, and why; sinks do it.
 
+mod arrival;
 mod correlate;
 mod evidence;
 mod json;
@@ -11,7 +12,8 @@ mod remedy;
 pub mod respond;
 mod sequence;
 
-pub use correlate::{Arrival, Correlator, Memory, Revision};
+pub use arrival::Arrival;
+pub use correlate::{Correlator, Memory, Revision};
 pub use evidence::Evidence;
 pub use json::{acknowledged, to_json};
 pub use notice::{Notice, Reason};

@@ -122,6 +122,7 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class 
             }
         }
         (_, CredentialKind::NodeBound) if node == credential.node => Class::OwnNode,
+        (_, CredentialKind::NodeBound) if !node.is_empty() => Class::OtherNode,
         _ => outside_or(Class::Cluster, ip, addresses),
     }
 }
