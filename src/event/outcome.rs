@@ -1,7 +1,7 @@
 //! How a request ended.
 //!
 //! Refuses to lump refusals together: RBAC, admission and impersonation refuse for different reasons
-//! (`../research` of the field, API-server filters `authorization.go`, `impersonation.go`).
+//! (the API server's filters `authorization.go`, `impersonation.go`).
 
 use super::Stage;
 

@@ -1,4 +1,6 @@
-//! Hours of the UTC day in which an account is active: a weak feature, for people to read.
+//! Hours of the UTC day in which an account is active, for people to read.
+//!
+//! Refuses to be judged by: a job that moves by an hour is no attack.
 
 use crate::base::Time;
 use serde::{Deserialize, Serialize};
@@ -11,15 +13,8 @@ impl Hours {
         self.0 |= 1 << at.hour();
     }
 
-    /// Whether the account was ever active in the hour of `at`.
-    #[must_use]
-    pub fn has(&self, at: Time) -> bool {
-        self.0 & (1 << at.hour()) != 0
-    }
-
-    /// How many of the 24 hours have been active.
-    #[must_use]
-    pub fn active(&self) -> u32 {
-        self.0.count_ones()
+    /// Those of the 24 hours, from 0, that have ever been active.
+    pub fn active(self) -> impl Iterator<Item = u32> {
+        (0..24).filter(move |hour| self.0 & (1 << hour) != 0)
     }
 }

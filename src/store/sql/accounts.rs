@@ -193,6 +193,7 @@ fn number(n: impl TryInto<i64>) -> Value {
 
 fn baseline_rows(principal: &str, account: &Account, learning: &Learning) -> Vec<Row> {
     let maturity = account.maturity(account.last_seen, learning);
+    let hours = serde_json::json!(account.hours.active().collect::<Vec<_>>()).to_string();
     let features = [
         ("operations", &account.operations),
         ("reach", &account.reach),
@@ -212,6 +213,8 @@ fn baseline_rows(principal: &str, account: &Account, learning: &Learning) -> Vec
             text(account.last_seen),
             number(account.days),
             number(account.events),
+            number(account.rate.peak),
+            text(&hours),
             text(feature),
             text(value),
             text(seen.first()),
