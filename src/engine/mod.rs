@@ -197,7 +197,8 @@ impl Engine {
         out.silent = crate::base::Span(out.silent.0 + silent.0);
         self.tell(blind, out);
         if silent > Span::ZERO {
-            self.correlator.prolong(&camera::subject(source), self.clock.now());
+            let subject = camera::subject(source);
+            self.correlator.conclude(&subject, self.clock.now(), &self.policy, &mut out.revisions);
         }
         self.correlator.advance(self.clock.now(), &self.policy, &mut out.revisions);
         if observe::is_judged(event, self.camera.saw_start(event)) {

@@ -299,6 +299,16 @@ impl Correlator {
         }
     }
 
+    /// As [`Correlator::prolong`], up to the end of it: how long it lasted is worth a revision.
+    pub fn conclude(&mut self, subject: &str, at: Time, policy: &Policy, out: &mut Vec<Revision>) {
+        self.prolong(subject, at);
+        let id = self.by_subject.get(subject);
+        if let Some(incident) = id.and_then(|id| self.live.get_mut(id)).filter(|i| i.status != Status::Resolved) {
+            incident.status = Status::Updated;
+            out.push(revise(incident, Some(incident.severity), at, policy));
+        }
+    }
+
     fn due(&self, clock: Time, policy: &Policy) -> Vec<(Time, Digest)> {
         let mut due: Vec<(Time, Digest)> =
             self.live.values().map(|i| (end_of(i, policy), i.id)).filter(|(end, _)| *end < clock).collect();

@@ -80,7 +80,11 @@ fn coverage(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), Failed> {
             for told in unseen(&json) {
                 let (kind, time, null) = (to_sql(&told["detector"]), to_sql(&told["first_seen"]), Sql::Null);
                 let observed = told["observed"].as_str().unwrap_or_default();
-                let detail = format!("{observed}; until {}", json["last_seen"].as_str().unwrap_or_default());
+                let times = match told["count"].as_u64() {
+                    Some(count) if count > 1 => format!("{count} times "),
+                    _ => String::new(),
+                };
+                let detail = format!("{observed}; {times}until {}", json["last_seen"].as_str().unwrap_or_default());
                 hole.execute((&null, kind, detail, time, &null, &null, &null))?;
             }
         }
