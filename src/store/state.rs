@@ -125,7 +125,7 @@ impl ReadOnly {
     ///
     /// # Errors
     /// `EventsOnly`: it is an export.
-    pub(super) fn expected(dir: &Path) -> Result<(), StoreError> {
+    fn expected(dir: &Path) -> Result<(), StoreError> {
         let is_there = |name: &str| dir.join(name).try_exists().unwrap_or(true);
         if is_there(MANIFEST) && !is_there("state.redb") {
             return Err(StoreError::EventsOnly { dir: dir.to_owned() });

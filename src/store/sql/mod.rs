@@ -15,7 +15,6 @@ mod words;
 pub use questions::{Question, Window};
 pub use words::{TABLES, Table};
 
-use super::ReadOnly;
 use super::error::StoreError;
 use super::history::MANIFEST;
 use super::history::scan::{Bounds, Pruned};
@@ -229,8 +228,9 @@ fn load(
     guard(db, deadline, seen)?;
     drop(db.prepare(statement)?);
     let tables = seen.lock().map(|seen| seen.tables.clone()).unwrap_or_default();
-    if tables.contains("operations_daily") {
-        ReadOnly::expected(dir)?;
+    // Without a rollup, as in an export, the answer would be that nothing was ever done.
+    if tables.contains("operations_daily") && !dir.join("rollup").try_exists().unwrap_or(true) {
+        return Err(StoreError::EventsOnly { dir: dir.to_owned() }.into());
     }
     if !state::TABLES.iter().chain(&accounts::TABLES).any(|table| tables.contains(*table)) {
         return Ok(());
