@@ -28,7 +28,11 @@ pub const TABLES: &[Table] = &[
         meaning: "the credentials that each account is known to use, and tokens issued for it and not used yet",
         columns: CREDENTIALS,
     },
-    Table { name: "coverage", meaning: "what was not seen: holes in the log and lines set aside", columns: COVERAGE },
+    Table {
+        name: "coverage",
+        meaning: "what was not seen: holes in the log, lines set aside, silences",
+        columns: COVERAGE,
+    },
 ];
 
 pub(super) const INCIDENTS: &[Column] = &[
