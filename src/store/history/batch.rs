@@ -58,9 +58,17 @@ impl Places {
         Places { distinct, rows }
     }
 
-    fn each<T: Copy>(&self, of_place: &[T]) -> Vec<T> {
+    fn each<T: Copy + PartialEq>(&self, of_place: &[T]) -> Vec<T> {
+        // Many columns have one value in all of a batch: nothing has to be looked up.
+        if let Some(only) = one_value(of_place) {
+            return vec![only; self.rows.len()];
+        }
         self.rows.iter().map(|row| of_place[usize::from(*row)]).collect()
     }
+}
+
+fn one_value<T: Copy + PartialEq>(values: &[T]) -> Option<T> {
+    values.first().copied().filter(|first| values.iter().all(|value| value == first))
 }
 
 fn words_of(values: &[u32], words: &Dictionary, places: &Places) -> Result<ArrayRef, ArrowError> {

@@ -16,13 +16,9 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 use std::io;
 
-/// Texts that do not repeat gain nothing from a longer search.
-const UNIQUE_LEVEL: i32 = 1;
-
 /// Encodes column after column, with the room of the one before.
 pub(super) struct Pages {
     zstd: zstd::bulk::Compressor<'static>,
-    unique_zstd: zstd::bulk::Compressor<'static>,
     /// Of each row, its number in the chunk's dictionary.
     numbers: Vec<u32>,
     local: Vec<u32>,
@@ -34,10 +30,8 @@ pub(super) struct Pages {
 
 impl Pages {
     pub fn new() -> io::Result<Pages> {
-        let compressor = |level| -> io::Result<_> { zstd::bulk::Compressor::new(level) };
         Ok(Pages {
-            zstd: compressor(LEVEL)?,
-            unique_zstd: compressor(UNIQUE_LEVEL)?,
+            zstd: zstd::bulk::Compressor::new(LEVEL)?,
             numbers: Vec::new(),
             local: Vec::new(),
             used: Vec::new(),
@@ -93,14 +87,14 @@ impl Pages {
                 bloom.insert(text);
             }
         };
-        chunk.texts(rows.len(), row, &mut each, &mut self.room, &mut self.unique_zstd)?;
+        chunk.texts(rows.len(), row, &mut each, &mut self.room, &mut self.zstd)?;
         chunk.bloom = (is_looked_up && chunk.nulls < rows.len()).then_some(bloom);
         chunk.close()
     }
 
     /// The given rows of a column of numbers, times or flags.
     pub fn numbers(&mut self, column: ColumnDescPtr, kind: Kind, numbers: &[i64], rows: &[u32]) -> io::Result<Chunk> {
-        let Pages { unique_zstd: zstd, room: Room { page, levels, .. }, gathered, .. } = self;
+        let Pages { zstd, room: Room { page, levels, .. }, gathered, .. } = self;
         let mut chunk = Open::new(column, rows.len());
         let mut whole: Option<(i64, i64)> = None;
         for rows in rows.chunks(PAGE_ROWS) {
