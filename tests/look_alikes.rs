@@ -28,12 +28,15 @@ fn pod_of(pod: i64) -> Request {
 }
 
 fn expect_calm(what: &str, day: Vec<(i64, Request)>) {
+    assert_eq!(alarms_of(day), Vec::<String>::new(), "{what}");
+}
+
+fn alarms_of(day: Vec<(i64, Request)>) -> Vec<String> {
     let mut all = habits();
     all.extend(day);
     all.sort_by_key(|(at, _)| *at);
     let lines: Vec<String> = all.iter().map(|(at, r)| r.line(*at)).collect();
-    let out = run(&Policy::default(), lines.iter().map(String::as_str));
-    assert_eq!(alarms(&out), Vec::<String>::new(), "{what}");
+    alarms(&run(&Policy::default(), lines.iter().map(String::as_str)))
 }
 
 #[test]
@@ -111,6 +114,19 @@ fn a_pod_repeats_with_an_expired_token() {
 fn a_new_version_lacks_a_right_and_asks_for_hours() {
     let ask = |n| Request { code: 403, ..pod_of(n % 3) }.does("list", "services", "shelf", "");
     expect_calm("missing RBAC", (0..300).map(|n| (TODAY + n * MINUTE, ask(n))).collect());
+}
+
+#[test]
+fn what_a_told_sweep_asked_is_not_told_again_the_day_after() {
+    let kinds = |from: i64, count: i64, at: i64| {
+        let ask = |n: i64| pod_of(0).does("list", &format!("kind{n}s"), "shelf", "");
+        (from..from + count).map(move |n| (at + n * SECOND, Request { code: 403, ..ask(n) }))
+    };
+    let sweep = || kinds(0, 30, TODAY);
+    assert_eq!(alarms_of(sweep().collect()).len(), 1);
+    let later = TODAY + 20 * HOUR;
+    assert_eq!(alarms_of(sweep().chain(kinds(30, 2, later)).collect()).len(), 1, "a new version lacks two rights");
+    assert_eq!(alarms_of(sweep().chain(kinds(30, 30, later)).collect()).len(), 2, "another sweep");
 }
 
 #[test]

@@ -33,7 +33,7 @@ use smol_str::SmolStr;
 
 /// Of what the same inputs make of the same records. It goes up whenever a judgement or the bytes of a record change:
 /// records are compared within one version only. `tests/rewind.rs` notices.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands out.
 #[derive(Default)]

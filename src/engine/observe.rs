@@ -64,6 +64,8 @@ pub(super) struct Observed {
     misplaced: bool,
     /// The origin is the evidence of theft.
     stolen: bool,
+    /// People are told that the account feels its way.
+    enumerates: bool,
     /// A machine was heard elsewhere just now: its address is not believed yet.
     unsettled: bool,
     /// Who obtained a credential that is used for the first time, where that is known.
@@ -87,6 +89,7 @@ impl Observed {
             maturity: view.maturity,
             misplaced: view.is_misplaced(),
             stolen: findings.iter().any(is_theft),
+            enumerates: findings.iter().any(is_enumeration),
             unsettled: false,
             issued_by: view.issued.map_or_else(SmolStr::default, |i| i.by.clone()),
             home: home_of(view.holder, ip),
@@ -121,6 +124,7 @@ impl Engine {
             let horizon = self.policy.learning.horizon(event.time);
             seen.exempted += scratch.drop_accepted(event, account, horizon);
             seen.stolen = scratch.findings.iter().any(is_theft);
+            seen.enumerates = scratch.findings.iter().any(is_enumeration);
         }
         out.exempted += seen.exempted;
         for trouble in scratch.troubles.drain(..) {
@@ -297,6 +301,9 @@ impl Engine {
             if let Some(probe) = seen.probe {
                 account.probes.note(probe, probe.kind == Kind::SelfReview);
             }
+            if seen.enumerates {
+                account.probes.tell(event.time);
+            }
         });
         self.departed.learn(event);
         self.learn_issue(event);
@@ -330,6 +337,10 @@ fn issued<'a>(account: &'a Account, event: &AuditEvent<'_>, horizon: Time) -> Op
         let unbound = event.credential.kind == CredentialKind::Unbound;
         account.credentials.flooders().find(|f| unbound && !is_habit(&f.by))
     })
+}
+
+fn is_enumeration(finding: &Finding) -> bool {
+    finding.detector.id() == "enumeration"
 }
 
 /// The origin of the event is the evidence.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// The first byte of every record: the version of its bytes.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Which part of the engine a record belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -33,32 +33,43 @@ pub struct Probe {
 }
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Probes(Vec<Probe>);
+pub struct Probes {
+    all: Vec<Probe>,
+    /// Seconds since 1970: the last at which people were told of them.
+    told: u32,
+}
 
 impl Probes {
-    /// Probes of the `window` that ends at `now`, the oldest first.
-    pub fn within(&self, now: Time, window: Span) -> impl Iterator<Item = &Probe> {
-        let from = (now - window).stored_seconds();
-        self.0.iter().filter(move |p| p.at >= from)
+    /// Probes of the `window` that ends at `now`, the oldest first. Those that were told of do not count again once
+    /// nothing was for longer than `quiet`: their story has ended.
+    pub fn within(&self, now: Time, window: Span, quiet: Span) -> impl Iterator<Item = &Probe> {
+        let has_ended = self.told < (now - quiet).stored_seconds();
+        let from = (now - window).stored_seconds().max(if has_ended { self.told.saturating_add(1) } else { 0 });
+        self.all.iter().filter(move |p| p.at >= from)
+    }
+
+    /// People are told of the probes until `at`.
+    pub fn tell(&mut self, at: Time) {
+        self.told = self.told.max(at.stored_seconds());
     }
 
     /// Remembers a probe; the same one again only moves its time, unless `repeats` count.
     pub fn note(&mut self, probe: Probe, repeats: bool) {
-        if !repeats && let Some(same) = self.0.iter_mut().find(|p| p.what == probe.what && p.kind == probe.kind) {
+        if !repeats && let Some(same) = self.all.iter_mut().find(|p| p.what == probe.what && p.kind == probe.kind) {
             same.at = same.at.max(probe.at);
             return;
         }
-        if self.0.len() >= LIMIT {
-            self.0.remove(0);
+        if self.all.len() >= LIMIT {
+            self.all.remove(0);
         }
-        self.0.push(probe);
+        self.all.push(probe);
     }
 
     /// Gives the memory back once every probe is older than `window`.
     pub fn forget(&mut self, now: Time, window: Span) {
         let from = (now - window).stored_seconds();
-        if self.0.last().is_some_and(|p| p.at < from) && self.0.iter().all(|p| p.at < from) {
-            self.0 = Vec::new();
+        if self.all.last().is_some_and(|p| p.at < from) && self.all.iter().all(|p| p.at < from) {
+            self.all = Vec::new();
         }
     }
 }

@@ -10,7 +10,8 @@
 //! `enumeration`). At the threshold it is `medium`, in the fast window (minutes) and in the slow one (a
 //! day, twice the threshold), for mature and new accounts alike; `high` at three times the threshold. People and
 //! kubelets (which lose races with deleted pods) get twice the threshold. Of the questions of an account that is
-//! still being learned half count, and in the fast window only: what asks by habit has none yet.
+//! still being learned half count, and in the fast window only: what asks by habit has none yet. What an incident told
+//! does not count for another one after it has ended.
 //!
 //! # When it is wrong
 //! A program started without the rights it needs (it retries one kind: a few points only); a dashboard
@@ -126,7 +127,8 @@ fn tally(view: &View<'_>, this: Probe, now: Time, window: Span) -> Tally {
     let mut tally = Tally::default();
     let repeats = matches!(this.kind, Kind::SelfReview);
     let mut counted = false;
-    for probe in view.account.probes.within(now, window) {
+    let quiet = Span::seconds(i64::from(view.policy.incidents.quiet_seconds));
+    for probe in view.account.probes.within(now, window, quiet) {
         tally.add(probe.kind);
         counted |= !repeats && probe.kind == this.kind && probe.what == this.what;
     }
