@@ -217,7 +217,7 @@ pub fn observed(view: &View<'_>) -> String {
         out.push_str(&format!(" in namespace {}", operation.namespace));
     }
     let is_said = |word: &str| word == "of" || out.split([' ', '/']).any(|said| said == word);
-    if !view.target.split([' ', '/']).all(is_said) {
+    if !view.target.is_empty() && !view.target.split([' ', '/']).all(is_said) {
         out.push_str(&format!(", {}", view.target));
     }
     out.push_str(&format!(": {} ({})", event.outcome.words(), event.code));
