@@ -1,5 +1,8 @@
 //! Given files, read once: in rotated order, merged by time, and past what is broken.
 
+#[path = "common/skipped.rs"]
+mod skipped;
+
 use flate2::{Compression, write::GzEncoder};
 use std::fs;
 use std::io::{Read, Write};
@@ -118,7 +121,7 @@ fn what_is_missing_is_named_before_anything_is_read() {
 fn recorded() -> Option<tempfile::TempDir> {
     let set = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/cluster/rotated");
     let Ok(entries) = fs::read_dir(&set) else {
-        println!("skipped: no recorded rotation at {}", set.display());
+        skipped::because(&format!("no recorded rotation at {}", set.display()));
         return None;
     };
     let dir = tempfile::tempdir().unwrap();

@@ -5,6 +5,8 @@
 
 #[path = "daemon/harness.rs"]
 mod harness;
+#[path = "common/skipped.rs"]
+mod skipped;
 
 use harness::{Daemon, Home, incidents_of, last_revisions, replay, sample};
 use std::collections::BTreeMap;
@@ -180,7 +182,7 @@ fn ready_on_an_idle_log_and_on_none() {
 #[test]
 fn a_full_disk_stops_the_reading_and_nothing_is_lost() {
     let Some(disk) = harness::SmallDisk::mount(6 << 20) else {
-        println!("skipped: no small file system can be mounted here (it takes root and tmpfs)");
+        skipped::because("no small file system can be mounted here (it takes root and tmpfs)");
         return;
     };
     let home = Home::with_state(disk.path().join("state"));

@@ -16,3 +16,5 @@ mod prometheus;
 mod served;
 #[path = "dashboards/shape.rs"]
 mod shape;
+#[path = "common/skipped.rs"]
+mod skipped;

@@ -1,5 +1,8 @@
 //! Both decoders over real logs: the bundled sample, and the corpora beside the repository if present.
 
+#[path = "common/skipped.rs"]
+mod skipped;
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -54,7 +57,7 @@ fn corpus() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: no corpus at {}", folder.display());
+    skipped::because(&format!("no corpus at {}", folder.display()));
     None
 }
 

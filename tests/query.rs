@@ -1,6 +1,9 @@
 //! SQL over history: what is pushed into the scan changes nothing, what could harm is refused, and other engines read
 //! the same rows in the same files.
 
+#[path = "common/skipped.rs"]
+mod skipped;
+
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -422,7 +425,7 @@ fn python() -> Option<PathBuf> {
 #[test]
 fn duckdb_and_pyarrow_read_the_same_rows_in_place() {
     let Some(python) = python() else {
-        println!("skipped: DuckDB and PyArrow cannot be installed from PyPI here (python3 with venv and pip)");
+        skipped::because("DuckDB and PyArrow cannot be installed from PyPI here (python3 with venv and pip)");
         return;
     };
     let script = r#"
@@ -456,7 +459,7 @@ print(json.dumps([n, ids, days, top, table.num_rows, str(table.schema.field("tim
 #[test]
 fn questions_have_the_same_answer_in_duckdb() {
     let Some(python) = python() else {
-        println!("skipped: DuckDB and PyArrow cannot be installed from PyPI here (python3 with venv and pip)");
+        skipped::because("DuckDB and PyArrow cannot be installed from PyPI here (python3 with venv and pip)");
         return;
     };
     let account = rows("SELECT principal FROM incidents WHERE severity = 'critical' AND principal <> '' LIMIT 1");

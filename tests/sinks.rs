@@ -15,6 +15,8 @@ mod local;
 mod opensearch;
 #[path = "sinks/reload.rs"]
 mod reload;
+#[path = "common/skipped.rs"]
+mod skipped;
 #[path = "sinks/syslog.rs"]
 mod syslog;
 #[path = "sinks/tls.rs"]

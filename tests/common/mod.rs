@@ -1,5 +1,7 @@
 //! Driving the engine in tests: lines in, incidents out.
 
+mod skipped;
+
 use std::collections::BTreeMap;
 use tokentrail::detect::{Policy, Severity};
 use tokentrail::engine::{Engine, Input, Output};
@@ -138,7 +140,7 @@ pub fn recording() -> Option<Vec<String>> {
     use std::io::Read;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus/cluster/audit-dev.jsonl.gz");
     let Ok(file) = std::fs::File::open(path) else {
-        println!("skipped: the recording is not at hand ({path})");
+        skipped::because(&format!("the recording is not at hand ({path})"));
         return None;
     };
     let mut text = String::new();

@@ -14,7 +14,9 @@ use std::process::{Child, Command, Stdio};
 pub fn can_run(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
-        println!("skipped: {program} is not installed (apt-get install prometheus prometheus-alertmanager)");
+        crate::skipped::because(&format!(
+            "{program} is not installed (apt-get install prometheus prometheus-alertmanager)"
+        ));
     }
     found
 }

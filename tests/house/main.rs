@@ -8,3 +8,5 @@ mod names;
 mod purity;
 mod rust;
 mod shape;
+#[path = "../common/skipped.rs"]
+mod skipped;

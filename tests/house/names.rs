@@ -55,7 +55,7 @@ fn says(text: &str, word: &str) -> bool {
 fn the_program_knows_no_name_of_the_recording() {
     let path = rust::root().join("../shared/corpus/cluster/labels.jsonl");
     let Ok(labels) = std::fs::read_to_string(&path) else {
-        println!("skipped: {} is not there", path.display());
+        crate::skipped::because(&format!("{} is not there", path.display()));
         return;
     };
     let words = telling_words(&labels);

@@ -96,7 +96,7 @@ fn two_replicas_receive_tell_once_escalate_and_resolve() {
     let dir = tempfile::tempdir().unwrap();
     let told = super::local::Local::start(&[]);
     let Some((_replicas, ports)) = replicas(dir.path(), &told.url) else {
-        println!("skipped: prometheus-alertmanager is not installed");
+        crate::skipped::because("prometheus-alertmanager is not installed");
         return;
     };
     let urls = ports.map(|port| format!("'http://127.0.0.1:{port}'")).join(", ");

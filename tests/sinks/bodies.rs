@@ -53,8 +53,8 @@ fn python() -> Option<PathBuf> {
     });
     let found = made.as_ref().map(|(_, python)| python.clone());
     if found.is_none() {
-        println!(
-            "skipped: cloudevents and py-ocsf-models cannot be installed from PyPI here (python3 with venv and pip)"
+        crate::skipped::because(
+            "cloudevents and py-ocsf-models cannot be installed from PyPI here (python3 with venv and pip)",
         );
     }
     found
@@ -246,7 +246,7 @@ fn teams_gets_a_card_that_its_reader_takes() {
         .current_dir(dir.path())
         .output();
     if !npm.is_ok_and(|out| out.status.success()) {
-        println!("skipped: the reader of cards cannot be installed from npm here");
+        crate::skipped::because("the reader of cards cannot be installed from npm here");
         return;
     }
     std::fs::write(dir.path().join("card.json"), card.to_string()).unwrap();

@@ -118,7 +118,7 @@ fn ids(found: Vec<(String, Value)>) -> Vec<String> {
 #[test]
 fn opensearch_keeps_each_revision_once_and_finds_it() {
     let Some(server) = OpenSearch::start() else {
-        println!("skipped: OpenSearch cannot be had here (a JDK, mvn, and Maven Central)");
+        crate::skipped::because("OpenSearch cannot be had here (a JDK, mvn, and Maven Central)");
         return;
     };
     let to = |index: &str| format!("elasticsearch: {{ url: 'http://127.0.0.1:{}', index: {index} }}", server.port);

@@ -112,7 +112,7 @@ fn rsyslog_understands_every_message_over_udp_tcp_and_tls() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new(dir.path(), "ca");
     let Some(server) = rsyslog(dir.path(), &authority) else {
-        println!("skipped: rsyslog with its gtls driver is not installed");
+        crate::skipped::because("rsyslog with its gtls driver is not installed");
         return;
     };
     let client = authority.issue(dir.path(), "client", "tokentrail");
