@@ -6,44 +6,19 @@
 
 use super::arrival::Arrival;
 use super::links::{GRAVE, How, Link, Links};
+use super::memory::{End, Memory};
 use super::sequence::Linked;
 use super::{Acknowledgement, Evidence, Incident, Kind, LIST_LIMIT, Notice, Reason, Status, push_bounded};
 use crate::base::{Digest, Span, Time};
 use crate::detect::{Finding, Policy, Severity, Tactic};
-use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, VecDeque};
-
-/// Most ended incidents whose ids are remembered, so that identical lines get different ids.
-const REMEMBERED_IDS: usize = 4096;
-/// Most ended incidents remembered that another one may go on with.
-const REMEMBERED_ENDS: usize = 1024;
-/// A subject of a grave incident that is told of again within this goes on with it.
-const GRAVE_KEPT: Span = Span::seconds(14 * 86_400);
+use std::collections::BTreeMap;
 
 /// One revision of one incident, as it was when it was made.
 #[derive(Clone, Debug)]
 pub struct Revision {
     pub incident: Incident,
     pub notice: Notice,
-}
-
-/// What survives a restart besides the incidents themselves.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
-    /// Ids given, the oldest first.
-    ids: VecDeque<Digest>,
-    /// Incidents that were ended for their length, or were grave.
-    ends: VecDeque<End>,
-}
-
-/// An incident that another one may go on with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct End {
-    subject: SmolStr,
-    id: Digest,
-    at: Time,
-    grave: bool,
 }
 
 #[derive(Default)]
@@ -135,9 +110,7 @@ impl Correlator {
         let subject = culprit.unwrap_or(arrival.subject);
         let principal = culprit.unwrap_or(arrival.principal);
         let id = self.new_id(policy, subject, finding.detector.id(), &(arrival.digest)());
-        let reach = |end: &End| if end.grave { GRAVE_KEPT } else { quiet(policy) };
-        let before = |end: &&End| end.subject == subject && arrival.at.since(end.at) <= reach(end);
-        let continues = self.memory.ends.iter().rev().find(before).map(|end| end.id);
+        let continues = self.memory.continued(subject, arrival.at, quiet(policy));
         let incident = Incident {
             id,
             revision: 0,
@@ -193,13 +166,7 @@ impl Correlator {
             ];
             Digest::of_parts(&parts)
         };
-        let taken = |id: &Digest| self.memory.ids.contains(id) || self.live.contains_key(id);
-        let id = (0..u32::MAX).map(id_of).find(|id| !taken(id)).unwrap_or_default();
-        if self.memory.ids.len() >= REMEMBERED_IDS {
-            self.memory.ids.pop_front();
-        }
-        self.memory.ids.push_back(id);
-        id
+        self.memory.give(id_of, |id| self.live.contains_key(id))
     }
 
     fn join(
@@ -292,21 +259,25 @@ impl Correlator {
 
     /// What the incident of a subject is about goes on, though nothing new is to be said of it.
     pub fn prolong(&mut self, subject: &str, at: Time) {
-        let id = self.by_subject.get(subject);
-        if let Some(incident) = id.and_then(|id| self.live.get_mut(id)).filter(|i| i.status != Status::Resolved) {
+        if let Some(incident) = self.open_of(subject) {
             incident.last_seen = incident.last_seen.max(at);
-            self.changed.push(incident.id);
+            let id = incident.id;
+            self.changed.push(id);
         }
     }
 
     /// As [`Correlator::prolong`], up to the end of it: how long it lasted is worth a revision.
     pub fn conclude(&mut self, subject: &str, at: Time, policy: &Policy, out: &mut Vec<Revision>) {
         self.prolong(subject, at);
-        let id = self.by_subject.get(subject);
-        if let Some(incident) = id.and_then(|id| self.live.get_mut(id)).filter(|i| i.status != Status::Resolved) {
+        if let Some(incident) = self.open_of(subject) {
             incident.status = Status::Updated;
             out.push(revise(incident, Some(incident.severity), at, policy));
         }
+    }
+
+    fn open_of(&mut self, subject: &str) -> Option<&mut Incident> {
+        let id = self.by_subject.get(subject)?;
+        self.live.get_mut(id).filter(|i| i.status != Status::Resolved)
     }
 
     fn due(&self, clock: Time, policy: &Policy) -> Vec<(Time, Digest)> {
@@ -361,10 +332,7 @@ impl Correlator {
         if (for_its_length || grave)
             && let Some(subject) = incident.subjects.first()
         {
-            if self.memory.ends.len() >= REMEMBERED_ENDS {
-                self.memory.ends.pop_front();
-            }
-            self.memory.ends.push_back(End { subject: subject.clone(), id, at: end, grave });
+            self.memory.note(End { subject: subject.clone(), id, at: end, grave });
         }
     }
 

@@ -7,15 +7,17 @@ mod correlate;
 mod evidence;
 mod json;
 pub mod links;
+mod memory;
 mod notice;
 mod remedy;
 pub mod respond;
 mod sequence;
 
 pub use arrival::Arrival;
-pub use correlate::{Correlator, Memory, Revision};
+pub use correlate::{Correlator, Revision};
 pub use evidence::Evidence;
 pub use json::{acknowledged, to_json};
+pub use memory::Memory;
 pub use notice::{Notice, Reason};
 pub use sequence::{Neighbour, Step};
 
