@@ -242,3 +242,26 @@ fn a_log_that_gives_nothing_is_named_and_one_that_may_not_be_read_is_not_ready()
     home.write_log(b"{}\n");
     daemon.wait("the log is there", |d| d.get("/readyz?verbose").1.contains("[+]logs-readable ok\n"));
 }
+
+/// Silence, gaps and history go by a log's number: it belongs to its path, wherever the settings name that.
+#[test]
+fn a_log_keeps_its_number_when_another_is_named_before_it() {
+    let home = Home::new();
+    let sample = sample();
+    let lines: Vec<&[u8]> = sample.split_inclusive(|b| *b == b'\n').take(3).collect();
+    let [old, new] = ["old.log", "new.log"].map(|name| home.path(name));
+    let run = |logs: &[&std::path::Path], bytes: usize| {
+        let named: Vec<&str> = logs.iter().flat_map(|path| ["--audit-log", path.to_str().unwrap()]).collect();
+        let mut daemon = Daemon::start_with(&home, &named);
+        daemon.wait_for_bytes(bytes as u64);
+        assert!(daemon.terminate());
+    };
+    fs::write(&old, lines[0]).unwrap();
+    run(&[&old], lines[0].len());
+    fs::write(&new, lines[1]).unwrap();
+    fs::write(&old, [lines[0], lines[2]].concat()).unwrap();
+    run(&[&new, &old], lines[1].len() + lines[2].len());
+    let told = home.query("SELECT source, count(*) AS events FROM events GROUP BY source ORDER BY source");
+    let told: Vec<&str> = told.lines().collect();
+    assert_eq!(told, [r#"{"source":1,"events":2}"#, r#"{"source":2,"events":1}"#]);
+}

@@ -269,3 +269,20 @@ fn one_silent_log_of_several_is_told_until_it_speaks() {
     assert_eq!(over.len(), 1, "{over:?}");
     assert!(over[0].ended.is_some() && over[0].last_seen.since(over[0].first_seen).as_seconds() > 8 * 3600);
 }
+
+/// The settings may name fewer logs than they did: nobody waits for the others.
+#[test]
+fn a_log_that_is_followed_no_more_is_not_missed() {
+    let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
+    let request = Request::of_pod("shelf:old", "a", "10.244.0.9");
+    feed(&mut engine, 1, &request.line(0), &mut out);
+    feed(&mut engine, 0, &request.line(MINUTE), &mut out);
+    assert!(!engine.misses_others_than(&[0, 1]) && engine.misses_others_than(&[0]));
+    engine.step(Input::Logs(&[0]), &mut out);
+    for minute in 2..9 * 60 {
+        feed(&mut engine, 0, &request.line(minute * MINUTE), &mut out);
+    }
+    assert!(!engine.misses_a_log());
+    engine.step(Input::Tick(engine.now()), &mut out);
+    assert!(last(&out).values().all(|i| i.kind != Kind::Visibility), "{:?}", last(&out));
+}

@@ -86,7 +86,7 @@ pub fn replay(
         Some(dir) => {
             let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump, config.daemon.retention())?;
             pump.keeps_history = true;
-            (Some(keeper), positions.pop().unwrap_or_default())
+            (Some(keeper), positions.pop().unwrap_or_default().1)
         }
         None => (None, Positions::default()),
     };

@@ -8,7 +8,7 @@ use super::{Ground, Keeper, Machine, Pump, commands};
 use crate::base::{Span, Time};
 use crate::config::{Begin, Config, Reloader};
 use crate::detect::Policy;
-use crate::engine::{Engine, StoredInput};
+use crate::engine::{Engine, SourceIndex, StoredInput};
 use crate::event::decode;
 use crate::incident::{Reason, Revision};
 use crate::sink::SinkError;
@@ -107,7 +107,8 @@ pub struct Session {
     config: Config,
     pump: Pump,
     keeper: Keeper,
-    followers: Vec<Follower>,
+    /// By number of the log.
+    followers: Vec<(SourceIndex, Follower)>,
     poll: Duration,
     committed: Instant,
     reload_at: Instant,
@@ -127,7 +128,7 @@ impl Session {
         let daemon = &config.daemon;
         let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
         pump.keeps_history = true;
-        let (mut keeper, positions) = Keeper::on(
+        let (mut keeper, logs) = Keeper::on(
             ground.store(&daemon.state)?,
             &daemon.state,
             daemon.incidents.as_deref(),
@@ -142,8 +143,9 @@ impl Session {
             Begin::Oldest => Start::Oldest,
             Begin::End => Start::End,
         };
-        let open = |(path, positions): (&PathBuf, _)| Follower::open(path, start, positions, limits);
-        let followers = daemon.audit_logs.iter().zip(positions).map(open).collect();
+        let open =
+            |(path, (source, positions)): (&PathBuf, _)| (source, Follower::open(path, start, positions, limits));
+        let followers = daemon.audit_logs.iter().zip(logs).map(open).collect();
         let now = ground.now();
         let poll = Duration::from_secs_f64(daemon.poll_seconds);
         Ok(Session {
@@ -213,8 +215,8 @@ impl Session {
     fn read(&mut self, now: Instant, watch: &Watch) {
         let (mut caught_up, mut behind) = (true, 0);
         let events = self.pump.batch.events;
-        for (source, follower) in (0..).zip(&mut self.followers) {
-            let progress = follower.poll(now, BUDGET, &mut |item| self.pump.take(source, &item));
+        for (source, follower) in &mut self.followers {
+            let progress = follower.poll(now, BUDGET, &mut |item| self.pump.take(*source, &item));
             caught_up &= progress.caught_up;
             behind += progress.bytes_behind;
             watch.log(follower.path(), progress.absence);

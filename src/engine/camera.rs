@@ -141,6 +141,17 @@ impl Camera {
         span
     }
 
+    /// Whether the silence of a log would be told that is none of these.
+    #[must_use]
+    pub fn knows_others_than(&self, followed: &[SourceIndex]) -> bool {
+        self.logs.keys().any(|source| !followed.contains(source))
+    }
+
+    /// Forgets the logs that are none of these.
+    pub fn follow(&mut self, followed: &[SourceIndex]) {
+        self.logs.retain(|source, _| followed.contains(source));
+    }
+
     /// Whether one more line of this log that cannot be read for this reason says anything.
     #[must_use]
     pub fn wants_unread(&self, source: SourceIndex, reason: &str, now: Time) -> bool {

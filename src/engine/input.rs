@@ -6,7 +6,7 @@ use crate::detect::Policy;
 use crate::event::AuditEvent;
 use serde::{Deserialize, Serialize};
 
-/// Which of several logs an input came from: the position of the log in the configuration.
+/// Which of several logs an input came from: the number that its path got when it was first followed.
 pub type SourceIndex = u16;
 
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub enum Input<'a> {
     Gap { source: SourceIndex, gap: Gap<'a> },
     /// A line, or an item of one, could not be read, for a reason of [`Malformed`](crate::event::decode::Malformed).
     Unread { source: SourceIndex, reason: &'a str, digest: Digest },
+    /// These logs are followed from now on, and no others: silence of those is none.
+    Logs(&'a [SourceIndex]),
     /// The operator changed the settings.
     Policy(Box<Policy>),
     /// The operator says something about an incident.
@@ -42,6 +44,7 @@ pub struct Gap<'a> {
 pub enum StoredInput {
     Tick(Time),
     Gap { source: SourceIndex, kind: String, detail: String, digest: Digest },
+    Logs(Vec<SourceIndex>),
     Policy(Box<Policy>),
     Command(Box<Command>),
     Unread { source: SourceIndex, reason: String, digest: Digest },
@@ -58,6 +61,7 @@ impl StoredInput {
             StoredInput::Unread { source, reason, digest } => {
                 Input::Unread { source: *source, reason, digest: *digest }
             }
+            StoredInput::Logs(followed) => Input::Logs(followed),
             StoredInput::Policy(policy) => Input::Policy(policy.clone()),
             StoredInput::Command(command) => Input::Command(command.clone()),
         }

@@ -154,6 +154,12 @@ impl Engine {
         self.scratch.trace.take()
     }
 
+    /// Whether [`Input::Logs`] would change anything.
+    #[must_use]
+    pub fn misses_others_than(&self, followed: &[SourceIndex]) -> bool {
+        self.camera.knows_others_than(followed)
+    }
+
     /// Whether [`Input::Unread`] of such a line would say anything: of many like it, the first few an hour do.
     #[must_use]
     pub fn wants_unread(&self, source: SourceIndex, reason: &str) -> bool {
@@ -180,6 +186,7 @@ impl Engine {
                 let blind = self.camera.unread(source, reason, digest, self.clock.now());
                 self.tell(vec![blind], out);
             }
+            Input::Logs(followed) => self.camera.follow(followed),
             Input::Policy(policy) => {
                 self.addresses.declare(&policy.network.cluster);
                 self.population.set_limits(policy.limits);

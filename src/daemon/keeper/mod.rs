@@ -9,8 +9,8 @@ use super::Ground;
 use super::commands;
 use super::deliveries::Deliveries;
 use super::pump::{Batch, Pump};
-use crate::base::{Span, Time};
-use crate::engine::{Room, VERSION};
+use crate::base::{Digest, Span, Time};
+use crate::engine::{Room, SourceIndex, VERSION};
 use crate::sink::{Cursor, Delivery, IncidentsFile, Row, Settings, Tally};
 use crate::store::history::{Change, Moment};
 use crate::store::{self, Commit, History, POLICY_ROOM, Store};
@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The room of records that the engine does not own: by path of a log, the digest of its file read last.
+/// The room of records that the engine does not own: by path of a log, the digest of its file read last, then the
+/// number of the log, little-endian.
 const LOGS: u8 = 128;
 /// A checkpoint writes every account that changed; between two of them history has what the next start needs. So many
 /// inputs are judged again in a tenth of a second.
@@ -40,7 +41,8 @@ pub struct Keeper {
     file: Option<IncidentsFile>,
     delivered: Option<Cursor>,
     sinks: Option<Deliveries>,
-    logs: Vec<PathBuf>,
+    /// The logs that are followed, by number.
+    logs: BTreeMap<SourceIndex, PathBuf>,
     /// Outbox rows that wait for the file: they are told when they are durable.
     waiting: Vec<Row>,
     /// The last input that the stored records know of, and the engine's now then.
@@ -187,6 +189,16 @@ impl Keeper {
         self.delivered = Some(cursor);
         Ok(())
     }
+}
+
+fn log_record(file: Digest, source: SourceIndex) -> Vec<u8> {
+    [&file.0[..], &source.to_le_bytes()].concat()
+}
+
+/// What [`log_record`] made; `None` if it did not.
+fn log_of(record: &[u8]) -> Option<(Digest, SourceIndex)> {
+    let (file, source) = record.split_first_chunk()?;
+    Some((Digest(*file), SourceIndex::from_le_bytes(source.try_into().ok()?)))
 }
 
 fn log_key(path: &Path) -> Vec<u8> {

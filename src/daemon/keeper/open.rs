@@ -2,19 +2,20 @@
 //!
 //! Refuses to tell again what was told before the stop.
 
-use super::{Keeper, LOGS, log_key};
-use crate::base::{Digest, Time};
+use super::{Keeper, LOGS, log_key, log_of};
+use crate::base::Time;
 use crate::daemon::{Pump, rewind};
-use crate::engine::{Input, Output, StoredInput};
+use crate::engine::{Input, Output, SourceIndex, StoredInput};
 use crate::sink::{Cursor, IncidentsFile};
 use crate::source::Positions;
 use crate::store::{History, Retention, Store};
 use anyhow::{Context, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 impl Keeper {
-    /// Opens the state, gives the engine its memory back, and finds the place in the incidents file.
+    /// Opens the state, gives the engine its memory back, and finds the place in the incidents file. Of each log its
+    /// number and where it stands; of none, one that stands wherever files are known.
     ///
     /// # Errors
     /// The state is in use, of a newer version, damaged, or not writable; the file cannot be opened.
@@ -24,7 +25,7 @@ impl Keeper {
         logs: &[PathBuf],
         pump: &mut Pump,
         retention: Retention,
-    ) -> Result<(Keeper, Vec<Positions>)> {
+    ) -> Result<(Keeper, Vec<(SourceIndex, Positions)>)> {
         Keeper::on(Store::open(dir)?, dir, incidents, logs, pump, retention)
     }
 
@@ -39,7 +40,7 @@ impl Keeper {
         logs: &[PathBuf],
         pump: &mut Pump,
         retention: Retention,
-    ) -> Result<(Keeper, Vec<Positions>)> {
+    ) -> Result<(Keeper, Vec<(SourceIndex, Positions)>)> {
         let history = History::open(dir, store.load()?.segments, retention)?;
         let mut keeper = Keeper {
             store,
@@ -47,18 +48,18 @@ impl Keeper {
             file: None,
             delivered: None,
             sinks: None,
-            logs: logs.to_vec(),
+            logs: BTreeMap::new(),
             waiting: Vec::new(),
             checkpoint: (0, Time::ZERO),
         };
-        let positions = keeper.recover(dir, pump)?;
+        let positions = keeper.recover(dir, logs, pump)?;
         if let Some(path) = incidents {
             keeper.open_file(path)?;
         }
         Ok((keeper, positions))
     }
 
-    fn recover(&mut self, dir: &Path, pump: &mut Pump) -> Result<Vec<Positions>> {
+    fn recover(&mut self, dir: &Path, logs: &[PathBuf], pump: &mut Pump) -> Result<Vec<(SourceIndex, Positions)>> {
         let wanted = pump.engine.policy().clone();
         pump.engine = rewind::checkpointed(&self.store.load()?)?;
         self.checkpoint = (pump.engine.seq(), pump.engine.now());
@@ -77,16 +78,31 @@ impl Keeper {
             pump.tell(StoredInput::Policy(Box::new(wanted)));
         }
         let offsets: HashMap<_, _> = recovered.positions.iter().map(|p| (p.file, p.offset)).collect();
-        let mut last = HashMap::new();
+        let mut known = HashMap::new();
         for row in recovered.records(LOGS)? {
             let row = row?;
-            if let Ok(bytes) = row.value().try_into() {
-                last.insert(row.key().to_vec(), Digest(bytes));
-            }
+            known.extend(log_of(row.value()).map(|log| (row.key().to_vec(), log)));
         }
         self.delivered = recovered.delivered.map(|d| Cursor { next_row: d.next_row, file_bytes: d.file_bytes });
-        let of = |path: &PathBuf| Positions { offsets: offsets.clone(), last: last.get(&log_key(path)).copied() };
-        Ok(if self.logs.is_empty() { vec![Positions::from(offsets)] } else { self.logs.iter().map(of).collect() })
+        if logs.is_empty() {
+            return Ok(vec![(0, Positions::from(offsets))]);
+        }
+        let taken: BTreeSet<SourceIndex> = known.values().map(|(_, source)| *source).collect();
+        let mut free = (0..=SourceIndex::MAX).filter(|source| !taken.contains(source));
+        let mut numbered = Vec::with_capacity(logs.len());
+        for path in logs {
+            let (last, source) = match known.get(&log_key(path)) {
+                Some((last, source)) => (Some(*last), *source),
+                None => (None, free.next().context("more logs were followed than there are numbers")?),
+            };
+            self.logs.insert(source, path.clone());
+            numbered.push((source, Positions { offsets: offsets.clone(), last }));
+        }
+        let followed: Vec<SourceIndex> = self.logs.keys().copied().collect();
+        if pump.engine.misses_others_than(&followed) {
+            pump.tell(StoredInput::Logs(followed));
+        }
+        Ok(numbered)
     }
 
     fn open_file(&mut self, path: &Path) -> Result<()> {

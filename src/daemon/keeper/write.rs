@@ -2,11 +2,11 @@
 //!
 //! Refuses to write the engine's records but at a checkpoint: between two of them history has what the next start needs.
 
-use super::{Keeper, LOGS, log_key};
+use super::{Keeper, LOGS, log_key, log_record};
 use crate::base::Digest;
 use crate::daemon::deliveries::Deliveries;
 use crate::daemon::pump::{Aside, Batch, Hole};
-use crate::engine::{Answer, Command, Engine, StoredInput};
+use crate::engine::{Answer, Command, Engine, SourceIndex, StoredInput};
 use crate::incident::{Acknowledgement, Notice, Reason, acknowledged, to_json};
 use crate::sink::Row;
 use crate::store::history::Change;
@@ -33,11 +33,10 @@ impl Keeper {
         let sinks: Vec<_> = moved.iter().zip(&memories).map(|(sink, told)| sink.as_commit(told)).collect();
         let asides: Vec<_> = batch.asides.iter().map(Aside::as_row).collect();
         let gaps: Vec<_> = batch.holes.iter().map(Hole::as_row).collect();
-        let keys: Vec<(Vec<u8>, &[u8])> = batch
-            .last_file
-            .iter()
-            .filter_map(|(source, file)| Some((log_key(self.logs.get(usize::from(*source))?), &file.0[..])))
-            .collect();
+        let log = |(source, file): &(SourceIndex, Digest)| {
+            Some((log_key(self.logs.get(source)?), log_record(*file, *source)))
+        };
+        let logs: Vec<(Vec<u8>, Vec<u8>)> = batch.last_file.iter().filter_map(log).collect();
         let (mut records, mut policy, mut checkpoint) = (Vec::new(), None, self.checkpoint);
         if let Some(engine) = engine {
             engine.drain_records(&mut records);
@@ -45,7 +44,7 @@ impl Keeper {
             checkpoint = (engine.seq(), engine.now());
         }
         let rows = records.iter().map(|r| store::Record { room: r.room as u8, key: &r.key, value: r.value.as_deref() });
-        let logs = keys.iter().map(|(key, file)| store::Record { room: LOGS, key, value: Some(file) });
+        let logs = logs.iter().map(|(key, value)| store::Record { room: LOGS, key, value: Some(value) });
         let policy = policy.iter().map(|json| store::Record { room: POLICY_ROOM, key: b"", value: Some(json) });
         let rows: Vec<store::Record<'_>> = rows.chain(logs).chain(policy).collect();
         let json = |input: &StoredInput| serde_json::to_vec(input);

@@ -170,7 +170,7 @@ columns! {
     facts_version: Int of Source, "which facts this row could hold";
     file: Text of Source, "digest of the first line of the log file";
     position: Int of Row, "uncompressed offset of the line in that file";
-    source: Int of Source, "which of several logs it came from: its number in the configuration, from 0";
+    source: Int of Source, "which of several logs it came from: the number that its path got when it was first followed, from 0";
 }
 
 /// The schema of a head: texts are numbers into the dictionary of their batch.
