@@ -264,6 +264,7 @@ fn what_answers_for_an_api_and_where_kubelets_are_is_told_cold() {
 /// Pods with addresses of their own, so that addresses tell: before anything else happens.
 fn neighbours() -> Vec<String> {
     (2..7)
+        .chain(20..24)
         .map(|n| Request::of_pod("shelf:bell", &format!("pod-{n}"), &format!("10.251.0.{n}")).line(n * SECOND))
         .collect()
 }

@@ -88,6 +88,27 @@ fn a_load_balancer_hides_everybody() {
     assert_eq!(told, 1, "and it is said once");
 }
 
+/// Each address belongs to one node, as far as kubelets show, and any pod may come from it.
+#[test]
+fn a_load_balancer_hides_the_pods_of_two_quiet_nodes() {
+    let mut all = Vec::new();
+    for turn in 0..3 * 144i64 {
+        for (node, ip) in [("node-a", "10.9.0.1"), ("node-b", "10.9.0.2")] {
+            all.push((turn * 10 * MINUTE, Request::of_node(node, ip)));
+        }
+    }
+    for (turn, n) in (0..36i64).flat_map(|turn| (0..12).map(move |n| (turn, n))) {
+        // Four new pods a day.
+        let name = format!("pod-{n}-{}", if n < 4 { turn / 12 } else { 0 });
+        let pod = Request::of_pod(&format!("shelf:acct-{}", n % 5), &name, &format!("10.9.0.{}", 1 + n % 3));
+        let node = if n % 2 == 0 { "node-a" } else { "node-b" };
+        all.push((turn * 2 * HOUR + n * 7 * MINUTE + 30 * SECOND, Request { node: node.into(), ..pod }));
+    }
+    all.sort_by_key(|(at, _)| *at);
+    let lines: Vec<String> = all.iter().map(|(at, r)| r.line(*at)).collect();
+    assert_eq!(alarms(&run(&Policy::default(), lines.iter().map(String::as_str))), Vec::<String>::new());
+}
+
 #[test]
 fn pods_come_from_their_node_or_their_second_family() {
     let node = (0..6).map(|p| (TODAY + p, Request { ip: "10.250.0.11".into(), ..pod_of(p) }));

@@ -34,6 +34,8 @@ pub struct NodeAt {
     pub name: SmolStr,
     pub first: Time,
     pub last: Time,
+    /// The node that called from here before it.
+    former: SmolStr,
 }
 
 /// Requests without a user (401) from one address in one window.
@@ -105,9 +107,11 @@ impl Address {
         if self.is_shared() {
             return Change::None;
         }
-        // A replaced node hands its address on; two that are alive are behind one address.
-        let crowded = !self.node.name.is_empty() && now.since(self.node.last) <= NODE_ALIVE;
-        self.node = NodeAt { name: name.into(), first: now, last: now };
+        // A replaced node hands its address on, and does not come back; two that are alive are behind one address.
+        let is_back = self.node.former == *name;
+        let crowded = !self.node.name.is_empty() && (is_back || now.since(self.node.last) <= NODE_ALIVE);
+        let former = std::mem::take(&mut self.node.name);
+        self.node = NodeAt { name: name.into(), first: now, last: now, former };
         if crowded {
             self.crowd = self.crowd.saturating_add(1);
         }
@@ -181,5 +185,21 @@ impl Address {
         }
         self.crowd = self.crowd.saturating_add(1);
         Change::Crowded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_nodes_by_turns_share_an_address_and_a_successor_inherits_it() {
+        let hour = |n: i64| Time::from_seconds(n * 3600);
+        let heard = |names: &[&str]| {
+            let mut address = Address::default();
+            names.iter().zip(1..).map(|(name, n)| address.hear_node(name, hour(n))).collect::<Vec<_>>()
+        };
+        assert_eq!(heard(&["a", "b", "a"]), [Change::Owned, Change::Owned, Change::Crowded]);
+        assert_eq!(heard(&["a", "b", "c"]), [Change::Owned; 3]);
     }
 }

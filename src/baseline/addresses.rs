@@ -5,7 +5,7 @@
 
 use super::address::{Address, Change, Failures, PodAt};
 use crate::base::{Span, Time};
-use crate::event::{AuditEvent, Component, CredentialKind, Principal, origin};
+use crate::event::{AuditEvent, Component, Credential, CredentialKind, Principal, origin};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ const PODS_OF_RANGE: u32 = 3;
 pub const FAILURE_WINDOW: Span = Span::seconds(300);
 /// Before so much of the log was seen nobody can say whether addresses tell clients apart.
 const SETTLED_AFTER: Span = Span::seconds(600);
+/// Nodes' addresses tell whose pod calls when so many pods were where they belong, and for each that was not so many.
+const TELLING_PODS: u32 = 8;
+const TELLING_SHARE: u32 = 4;
 /// So many clients that share addresses, and more than have their own, make all addresses worthless.
 const HIDDEN_BY: u32 = 4;
 
@@ -33,6 +36,13 @@ pub struct Range {
     pub crowded: u32,
 }
 
+impl Range {
+    /// Pods of it that have an address for their own are many more than those that share one.
+    fn is_telling(&self) -> bool {
+        self.own > self.crowded.saturating_mul(2)
+    }
+}
+
 /// What is known of all addresses together.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Census {
@@ -42,6 +52,9 @@ pub struct Census {
     /// Pods and nodes with an address of their own, and those heard beside another.
     own: u32,
     crowded: u32,
+    /// Pods that were new at their own node's address, and at another node's.
+    at_node: u32,
+    astray: u32,
     /// That clients are hidden has been told.
     told: bool,
 }
@@ -113,8 +126,17 @@ impl Addresses {
     /// Whether pods around this address have addresses of their own, so that two at one address are odd.
     #[must_use]
     pub fn are_own_around(&self, ip: IpAddr) -> bool {
-        let own = |r: &Range| r.own >= PODS_OF_RANGE && r.own > 2 * r.crowded && r.net.contains(&ip);
+        let own = |r: &Range| r.own >= PODS_OF_RANGE && r.is_telling() && r.net.contains(&ip);
         self.declared.iter().any(|net| net.contains(&ip)) || self.census.ranges.iter().any(own)
+    }
+
+    /// Whether a pod at another node's address is odd: behind a load balancer any pod may come from any of its addresses.
+    #[must_use]
+    pub fn tell_nodes_apart(&self) -> bool {
+        let telling = self.census.ranges.iter().filter(|r| r.is_telling());
+        let in_own = telling.fold(0u32, |sum, r| sum.saturating_add(r.own));
+        let at_home = self.census.at_node.saturating_add(in_own);
+        at_home >= TELLING_PODS && at_home / TELLING_SHARE >= self.census.astray
     }
 
     /// Whether the log shows pods' own addresses, so that a pod's token from a public one is odd.
@@ -177,6 +199,17 @@ impl Addresses {
             let change = self.change(ip, now, |a| a.hear_visitor(now));
             self.count(change, now, Some(ip));
         }
+    }
+
+    /// A pod's credential is used here for the first time, whatever came of it: at its own node's address, or astray.
+    pub fn learn_node_of(&mut self, credential: &Credential<'_>, ip: IpAddr) {
+        let Some(node) = self.known.get(&ip).map(|a| &a.node.name) else { return };
+        if node.is_empty() || credential.node.is_empty() {
+            return;
+        }
+        let Census { at_node, astray, .. } = &mut self.census;
+        let count = if *node == *credential.node { at_node } else { astray };
+        *count = count.saturating_add(1);
     }
 
     fn change(&mut self, ip: IpAddr, now: Time, change: impl FnOnce(&mut Address) -> Change) -> Change {

@@ -108,6 +108,8 @@ pub struct View<'a> {
     pub pods_have_own: bool,
     /// Whether the log shows pods' own addresses at all.
     pub pods_are_shown: bool,
+    /// Whether a pod at another node's address is odd.
+    pub nodes_tell_apart: bool,
     /// Another address at which the credential of a node or component is in use meanwhile.
     pub rival: Option<Rival>,
     /// Of a request without a user: the failures of its caller, with this one.

@@ -189,6 +189,7 @@ impl Engine {
             addresses_hidden: self.addresses.are_crowded(),
             pods_have_own: origin.ip.is_some_and(|ip| self.addresses.are_own_around(ip)),
             pods_are_shown: self.addresses.show_pods(),
+            nodes_tell_apart: self.addresses.tell_nodes_apart(),
             rival: origin.ip.and_then(|ip| self.rival(account, event, ip)),
             failures: Failures::default(),
             strange: false,
@@ -259,6 +260,9 @@ impl Engine {
             }
             if seen.home == Home::Elsewhere && seen.here_since.is_none() {
                 self.addresses.learn_visitor(ip, event.time);
+            }
+            if seen.home != Home::Here && seen.here_since.is_none() {
+                self.addresses.learn_node_of(&event.credential, ip);
             }
         }
         if matches!(event.principal.kind(), PrincipalKind::Nobody) {

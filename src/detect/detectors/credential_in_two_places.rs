@@ -10,7 +10,9 @@
 //! # How it decides
 //! The pod that a token is bound to is known by its uid, its address by its first use, nodes by their
 //! kubelets. A token bound to a node alone is judged by nodes alone. A pod and its own node are one place
-//! (host network, SNAT), an address that many pods share is none. `high` at another living pod, another
+//! (host network, SNAT), an address that many pods share is none. Another node's address counts where addresses have
+//! shown that they tell nodes apart: of the pods that are new at a node's address, or have one of their own, eight at
+//! least and four in five are where they belong. `high` at another living pod, another
 //! node or outside the cluster; `medium` at a second unknown private address of the same family within an
 //! hour of the first. Addresses of pods are handed on within minutes: a token that was never used elsewhere
 //! is `high` at another pod's address only when that pod is heard again, where the pods around have
@@ -20,8 +22,8 @@
 //! is believed when the old one has been silent for ten minutes.
 //!
 //! # When it is wrong
-//! Unusual networks that translate addresses of single pods, or spread few nodes over several addresses; a log that shows a load balancer instead
-//! of clients (then it is blind and says nothing).
+//! Unusual networks that translate addresses of single pods, or spread few nodes over several addresses; a log that
+//! shows a load balancer instead of clients (then it is blind and says nothing).
 //!
 //! # Tuning
 //! `network.trusted_proxies`, `network.cluster`.
@@ -124,7 +126,7 @@ fn severity(view: &View<'_>) -> Option<Severity> {
             Some(place) if Some(place.ip) != view.origin.ip => Some(Severity::High),
             _ => is_intruder(view).then_some(Severity::High),
         },
-        Class::OtherNode => is_settled_node(view).then_some(Severity::High),
+        Class::OtherNode => (view.nodes_tell_apart && is_settled_node(view)).then_some(Severity::High),
         Class::Network => home.map(|_| Severity::High),
         Class::OwnPod => {
             let places = view.holder.map_or(&[][..], |h| &h.places);
