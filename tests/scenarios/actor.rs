@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Debug)]
 pub struct Actor {
     pub username: String,
     groups: Vec<String>,
@@ -100,6 +100,18 @@ impl Actor {
         Actor { groups: Vec::new(), ..Actor::named("", ip, agent) }
     }
 
+    /// With the token that its kubelet got for it on another day.
+    pub fn renewed(mut self, day: i64) -> Actor {
+        for (_, value) in self.extra.iter_mut().filter(|(key, _)| *key == "credential-id") {
+            *value = format!("JTI={}", uid(&format!("{value}/{day}")));
+        }
+        self
+    }
+
+    pub fn credential(&self) -> &str {
+        self.extra.iter().find(|(key, _)| *key == "credential-id").map_or("", |(_, value)| value)
+    }
+
     pub fn with(mut self, agent: &str) -> Actor {
         self.agent = agent.to_owned();
         self
@@ -127,6 +139,29 @@ impl Actor {
     pub fn acting_as(mut self, username: &str, groups: &[&str]) -> Actor {
         self.assumed = Some(json!({"username": username, "groups": groups}));
         self
+    }
+
+    /// Puts the actor into an event of another actor: what that one did with its own credential, from its own address
+    /// or with its own program, this one does with its own.
+    pub fn stand_in_for(&self, other: &Actor, event: &mut Value) {
+        let (mut own, mut others) = (json!({}), json!({}));
+        self.sign(&mut own);
+        other.sign(&mut others);
+        if event["user"]["username"] != others["user"]["username"] {
+            return;
+        }
+        if event["user"]["extra"] == others["user"]["extra"] {
+            event["user"] = own["user"].clone();
+        } else {
+            for key in ["username", "uid", "groups"] {
+                event["user"][key] = own["user"][key].clone();
+            }
+        }
+        for key in ["sourceIPs", "userAgent"] {
+            if event[key] == others[key] {
+                event[key] = own[key].clone();
+            }
+        }
     }
 
     /// Puts the actor into an event.

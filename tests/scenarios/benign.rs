@@ -396,8 +396,9 @@ fn election(trace: &mut Trace, day: i64) {
     for replica in ["press-7c9d-a1", "press-7c9d-b2"] {
         // The first replica is gone on the last day.
         if day < TODAY || replica != "press-7c9d-a1" {
-            let ip = if replica == "press-7c9d-a1" { "10.61.1.10" } else { "10.61.2.10" };
-            let own = Actor::pod("orchard:press", replica, "node-b", ip);
+            let (node, ip) =
+                if replica == "press-7c9d-a1" { ("node-a", "10.61.1.10") } else { ("node-b", "10.61.2.10") };
+            let own = Actor::pod("orchard:press", replica, node, ip);
             for _ in 0..20 {
                 get(trace, &own, lease);
                 trace.other(&own, &format!("PUT {lease} 200"), None);
@@ -467,7 +468,7 @@ fn autoscaler(trace: &mut Trace, day: i64) {
 }
 
 fn host_network(trace: &mut Trace, day: i64) {
-    for (node, ip) in [("node-a", "10.60.0.11"), ("node-b", "10.60.0.12"), ("node-new", "10.60.0.13")] {
+    for (node, ip) in [("node-a", "10.60.0.11"), ("node-b", "10.60.0.12"), ("node-new", "10.60.0.19")] {
         if node == "node-new" && day < TODAY {
             continue;
         }

@@ -6,6 +6,9 @@
 mod actor;
 mod benign;
 mod chains;
+#[path = "../simulator/chance.rs"]
+mod chance;
+mod clusters;
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
@@ -59,9 +62,12 @@ fn in_order(mut lines: Vec<(i64, String)>) -> Vec<String> {
 fn played(scenario: &Scenario, is_known: bool) -> (BTreeSet<String>, Vec<String>) {
     let mut trace = Trace::beginning(ATTACK);
     (scenario.play)(&mut trace);
-    let mut lines = if is_known { world::work(trace.now + HOUR) } else { Vec::new() };
-    lines.extend(trace.lines);
-    (trace.attack, in_order(lines))
+    let mut around = Trace::default();
+    if is_known {
+        world::work(&mut around, trace.now + HOUR);
+    }
+    around.lines.extend(trace.lines);
+    (trace.attack, in_order(around.lines))
 }
 
 fn is_threat(incident: &Incident) -> bool {
@@ -121,7 +127,9 @@ fn no_attack_is_told_by_an_engine_without_one_of_its_detectors() {
 
 #[test]
 fn the_work_around_the_attacks_is_quiet() {
-    let lines = in_order(world::work(16 * DAY));
+    let mut trace = Trace::default();
+    world::work(&mut trace, 16 * DAY);
+    let lines = in_order(trace.lines);
     let out = common::run(&Policy::default(), lines.iter().map(String::as_str));
     assert_eq!(common::alarms(&out), Vec::<String>::new());
 }
@@ -133,10 +141,11 @@ fn heard(look_alike: &benign::LookAlike) -> Vec<String> {
         trace.now = benign::begin(*day);
         (look_alike.play)(&mut trace, *day);
     }
-    let mut lines = world::work(trace.now + HOUR);
-    lines.extend(trace.lines);
+    let mut around = Trace::default();
+    world::work(&mut around, trace.now + HOUR);
+    around.lines.extend(trace.lines);
     let policy = Policy { rules: rules(look_alike.declared), ..Policy::default() };
-    common::alarms(&common::run(&policy, in_order(lines).iter().map(String::as_str)))
+    common::alarms(&common::run(&policy, in_order(around.lines).iter().map(String::as_str)))
 }
 
 /// What an operator has written.

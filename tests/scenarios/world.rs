@@ -5,7 +5,8 @@
 use super::actor::Actor;
 use super::templates;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use tokentrail::base::Time;
 
 pub const SECOND: i64 = 1000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -56,12 +57,23 @@ pub fn controller(name: &str) -> Actor {
     Actor::unbound(&format!("kube-system:{name}"), &format!("JTI={name}"), MANAGER, &agent)
 }
 
+/// What becomes of a line, whatever its time and id.
+type Dress = Box<dyn Fn(&str) -> String>;
+
+/// Stands in the text of a request for its audit id, and for the times when it began and when a stage ended.
+const OPEN: [&str; 3] = ["<id>", "<began>", "<ended>"];
+
 /// Lines with their times, in milliseconds of 2026-01-01T00:00:00Z.
 #[derive(Default)]
 pub struct Trace {
     pub lines: Vec<(i64, String)>,
+    dress: Option<Dress>,
+    /// The stages of requests that were made before, but for what is [`OPEN`]: most are made again and again.
+    known: HashMap<String, Vec<String>>,
     /// Audit ids of the attacker's requests.
     pub attack: BTreeSet<String>,
+    /// When they were made.
+    pub asked: Vec<i64>,
     pub now: i64,
     count: u64,
 }
@@ -69,6 +81,10 @@ pub struct Trace {
 impl Trace {
     pub fn beginning(at: i64) -> Trace {
         Trace { now: at, ..Trace::default() }
+    }
+
+    pub fn dressed(dress: impl Fn(&str) -> String + 'static) -> Trace {
+        Trace { dress: Some(Box::new(dress)), ..Trace::default() }
     }
 
     /// A request of the attacker, `METHOD URI CODE`; two seconds pass.
@@ -99,44 +115,76 @@ impl Trace {
         self.now += time;
     }
 
+    /// Takes in what was played apart.
+    pub fn append(&mut self, other: Trace) {
+        let dressed = |line: String| self.dress.as_ref().map_or_else(|| line.clone(), |dress| dress(&line));
+        self.lines.extend(other.lines.into_iter().map(|(at, line)| (at, dressed(line))));
+    }
+
+    /// Audit ids of all of it.
+    pub fn ids(&self) -> BTreeSet<String> {
+        let id = |(_, line): &(i64, String)| {
+            let event: Value = serde_json::from_str(line).expect("a line of ours");
+            event["auditID"].as_str().expect("an audit id").to_owned()
+        };
+        self.lines.iter().map(id).collect()
+    }
+
     fn put(&mut self, actor: &Actor, request: &str, body: Option<&Value>, attack: bool, notes: &[(&str, &str)]) {
-        let words: Vec<&str> = request.split(' ').collect();
-        let [method, uri, code] = words.as_slice() else { panic!("not METHOD URI CODE: {request}") };
         self.count += 1;
         let kind = if attack { "a77ac4ed" } else { "da117111" };
         let own = format!("{kind}-{:04x}-4000-8000-{:012x}", self.count & 0xffff, self.now);
         let id = actor.audit_id.clone().unwrap_or(own);
-        for (n, mut event) in
-            templates::events(method, uri, code.parse().expect("a code"), body).into_iter().enumerate()
-        {
-            actor.sign(&mut event);
-            let (began, at) = (self.now, self.now + 700 * n as i64 + 5);
-            event["auditID"] = json!(id);
-            event["requestReceivedTimestamp"] = json!(time(began));
-            event["stageTimestamp"] = json!(time(at));
-            for (key, value) in notes {
-                event["annotations"][*key] = json!(value);
-            }
-            self.lines.push((at, event.to_string()));
+        let key = format!("{actor:?} {request} {body:?} {notes:?}");
+        let stages = self.known.entry(key).or_insert_with(|| stages(actor, request, body, notes, self.dress.as_ref()));
+        let began = moment(self.now).to_string();
+        for (at, stage) in (0..).map(|n| self.now + 700 * n + 5).zip(stages) {
+            let ended = moment(at).to_string();
+            let values = [id.as_str(), &began, &ended];
+            let line = OPEN.iter().zip(values).fold(stage.clone(), |line, (open, value)| line.replace(open, value));
+            self.lines.push((at, line));
         }
         if attack {
             self.attack.insert(id);
+            self.asked.push(self.now);
         }
         self.now += 2 * SECOND;
     }
 }
 
-fn time(at: i64) -> String {
-    tokentrail::base::Time((1_767_225_600_000 + at) * 1000).to_string()
+fn stages(
+    actor: &Actor,
+    request: &str,
+    body: Option<&Value>,
+    notes: &[(&str, &str)],
+    dress: Option<&Dress>,
+) -> Vec<String> {
+    let words: Vec<&str> = request.split(' ').collect();
+    let [method, uri, code] = words.as_slice() else { panic!("not METHOD URI CODE: {request}") };
+    let text = |mut event: Value| {
+        actor.sign(&mut event);
+        for (key, open) in ["auditID", "requestReceivedTimestamp", "stageTimestamp"].iter().zip(OPEN) {
+            event[*key] = json!(open);
+        }
+        for (key, value) in notes {
+            event["annotations"][*key] = json!(value);
+        }
+        dress.map_or_else(|| event.to_string(), |dress| dress(&event.to_string()))
+    };
+    templates::events(method, uri, code.parse().expect("a code"), body).into_iter().map(text).collect()
+}
+
+/// The moment of so many milliseconds.
+pub fn moment(at: i64) -> Time {
+    Time((1_767_225_600_000 + at) * 1000)
 }
 
 /// Daily work until `end`.
-pub fn work(end: i64) -> Vec<(i64, String)> {
-    let mut trace = Trace::default();
+pub fn work(trace: &mut Trace, end: i64) {
     for at in (0..).map(|n| n * 2 * HOUR).take_while(|at| *at < end) {
         trace.now = at;
         if at % DAY == 0 {
-            rounds(&mut trace);
+            rounds(trace);
         }
         for (pod, kind) in [(press(), "configmaps"), (second_press(), "configmaps"), (cider(), "endpoints")] {
             trace.other(&pod, &format!("GET /api/v1/namespaces/orchard/{kind}?limit=500 200"), None);
@@ -146,7 +194,6 @@ pub fn work(end: i64) -> Vec<(i64, String)> {
             {"name": "press", "image": format!("registry.example/press:1.{at}")}]}}}});
         trace.other(&runner(), "PATCH /apis/apps/v1/namespaces/orchard/deployments/press 200", Some(&image));
     }
-    trace.lines
 }
 
 fn second_press() -> Actor {
