@@ -82,6 +82,7 @@ pub fn replay(
 ) -> Result<Summary> {
     let mut pump =
         Pump::new(Engine::new(config.policy.clone()), decode::Limits { max_line_bytes: config.daemon.max_line_bytes });
+    pump.geoip = config.databases.clone();
     let (mut keeper, positions) = match state {
         Some(dir) => {
             let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump, config.daemon.retention())?;
