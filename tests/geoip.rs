@@ -209,7 +209,8 @@ fn history_is_judged_without_the_files() {
     desk.replay("a.log", &week(&|| person(OFFICE)), &config);
     assert_eq!(desk.replay("b.log", &ninth(&person(FOREIGN)), &config), [READ_ELSEWHERE]);
     // The incident is open in the state that this goes on from.
-    fs::write(desk.path("c.log"), person(OFFICE).line(8 * DAY + 12 * HOUR) + "\n").unwrap();
+    let later = [12 * HOUR, 12 * HOUR + MINUTE].map(|time| person(OFFICE).line(8 * DAY + time) + "\n");
+    fs::write(desk.path("c.log"), later.concat()).unwrap();
     let mut told = Told(Vec::new());
     replay(&[desk.path("c.log")], Some(&desk.path("state")), &config, &mut told).unwrap();
     let over = told.0.iter().find(|i| i.status == Status::Resolved && i.severity == Severity::Medium).unwrap();
