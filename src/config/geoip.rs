@@ -122,10 +122,16 @@ impl Databases {
         if problems.is_empty() { Ok(all) } else { Err(problems) }
     }
 
+    /// Whether no file is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.country.is_none() && self.asn.is_none()
+    }
+
     /// What is known of a public address; `None` of others, and where nothing is.
     #[must_use]
     pub fn look_up(&self, ip: IpAddr) -> Option<Found> {
-        if (self.country.is_none() && self.asn.is_none()) || origin::is_private(ip) {
+        if self.is_empty() || origin::is_private(ip) {
             return None;
         }
         let (countries, networks) = (record(self.country.as_ref(), ip), record(self.asn.as_ref(), ip));

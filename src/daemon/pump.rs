@@ -2,8 +2,9 @@
 //!
 //! Refuses to keep a line: what could not be read is remembered by place, length, reason and digest.
 
+use super::Lookups;
 use crate::base::{Digest, Time};
-use crate::config::{Databases, Found};
+use crate::config::Found;
 use crate::engine::{self, Engine, Input, SourceIndex, StoredInput};
 use crate::event::decode::{self, Malformed};
 use crate::event::{AuditEvent, origin};
@@ -11,7 +12,6 @@ use crate::source::{GapKind, Item};
 use crate::store::history::{Place, Rows};
 use crate::store::{self, Advance};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Ticks that wait for something to be committed with.
 const TICKS_AT_ONCE: usize = 64;
@@ -106,13 +106,13 @@ pub struct Pump {
     /// Is there a history that wants the events?
     pub keeps_history: bool,
     /// Whose networks public origins are in.
-    pub geoip: Arc<Databases>,
+    pub geoip: Lookups,
 }
 
 impl Pump {
     #[must_use]
     pub fn new(engine: Engine, limits: decode::Limits) -> Pump {
-        Pump { engine, batch: Batch::default(), limits, keeps_history: false, geoip: Arc::default() }
+        Pump { engine, batch: Batch::default(), limits, keeps_history: false, geoip: Lookups::default() }
     }
 
     /// Takes one item of the log with this index.
@@ -155,8 +155,7 @@ impl Pump {
             Ok(event) => {
                 *events += 1;
                 let caller = origin::caller(&event.source_ips, &engine.policy().network.trusted_proxies);
-                let found = caller.and_then(|ip| geoip.look_up(ip));
-                let geo = found.as_ref().map(Found::as_geo);
+                let geo = caller.and_then(|ip| geoip.find(ip)).map(Found::as_geo);
                 let located = geo.as_ref().map(|geo| AuditEvent { geo: Some(geo), ..event.clone() });
                 let event = located.as_ref().unwrap_or(event);
                 engine.step(Input::Event { source, event }, out);

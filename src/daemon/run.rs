@@ -4,7 +4,7 @@
 //! other failed write ends the process.
 
 use super::watch::Watch;
-use super::{Ground, Keeper, Machine, Pump, commands};
+use super::{Ground, Keeper, Lookups, Machine, Pump, commands};
 use crate::base::{Span, Time};
 use crate::config::{Begin, Config, Reloader};
 use crate::detect::Policy;
@@ -129,7 +129,7 @@ impl Session {
         let daemon = &config.daemon;
         let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
         pump.keeps_history = true;
-        pump.geoip = config.databases.clone();
+        pump.geoip = Lookups::in_files(&config.databases);
         let (mut keeper, logs) = Keeper::on(
             ground.store(&daemon.state)?,
             &daemon.state,
@@ -262,7 +262,7 @@ impl Session {
                     self.keeper.change_sinks(&config.sinks, &config.policy.cluster)?;
                     watch.sinks_named(&names(&config));
                 }
-                self.pump.geoip = config.databases;
+                self.pump.geoip = Lookups::in_files(&config.databases);
                 self.pump.tell(StoredInput::Policy(Box::new(config.policy)));
                 watch.reloaded(None);
             }
