@@ -224,6 +224,41 @@ fn a_changed_configuration_is_taken_and_a_wrong_one_is_told() {
     assert!(!told.is_empty() && told.iter().all(|i| i["cluster"] == "after"));
 }
 
+/// Each event is what the file of its time says; one that cannot be used changes nothing.
+#[test]
+fn a_geoip_file_is_replaced_while_the_daemon_runs() {
+    let home = Home::new();
+    let (config, file, new) = (home.path("tokentrail.yaml"), home.path("asn.mmdb"), home.path("new"));
+    fs::write(&config, "geoip: { asn: asn.mmdb }\n").unwrap();
+    let replace = |name: &str| {
+        fs::copy(format!("tests/fixtures/geoip/{name}.mmdb"), &new).unwrap();
+        fs::rename(&new, &file).unwrap();
+    };
+    let sample = sample();
+    let outside = |line: &&[u8]| String::from_utf8_lossy(line).contains("\"sourceIPs\":[\"203.0.113.66\"]");
+    let line = sample.split_inclusive(|b| *b == b'\n').find(outside).unwrap();
+    replace("asn");
+    let mut daemon = Daemon::start_with(&home, &["--config", config.to_str().unwrap()]);
+    home.append(line);
+    daemon.wait_for_bytes(line.len() as u64);
+    replace("neither");
+    daemon.wait_for_metric("tokentrail_config_last_reload_successful", 0.0);
+    home.append(line);
+    daemon.wait_for_bytes(2 * line.len() as u64);
+    replace("later");
+    daemon.hang_up();
+    daemon.wait_for_metric("tokentrail_config_last_reload_successful", 1.0);
+    home.append(line);
+    daemon.wait_for_bytes(3 * line.len() as u64);
+    assert!(daemon.terminate());
+    let told = home.query("SELECT origin_asn, origin_network FROM events ORDER BY seq");
+    let first = r#"{"origin_asn":64501,"origin_network":"Other Net Inc."}"#;
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [first, first, r#"{"origin_asn":64511,"origin_network":"Later Net"}"#]
+    );
+}
+
 #[test]
 fn a_log_that_gives_nothing_is_named_and_one_that_may_not_be_read_is_not_ready() {
     let home = Home::new();

@@ -5,11 +5,11 @@ use super::features::hours::Hours;
 use super::features::origins::{self, Origin};
 use super::features::probes::Probes;
 use super::features::rate::Rate;
-use super::features::{agents, operations};
+use super::features::{agents, networks, operations};
 use super::{Learning, Maturity};
 use crate::base::remembered::Remembered;
 use crate::base::{Id, Time};
-use crate::event::{AuditEvent, Outcome};
+use crate::event::{AuditEvent, Geo, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// Most issuers of unbound tokens, and most targets of sensitive operations, remembered of one account.
@@ -53,6 +53,9 @@ pub struct Account {
     pub probes: Probes,
     pub rate: Rate,
     pub hours: Hours,
+    /// Networks and countries of public origins, where the operator has files that say so. Stored behind the rest.
+    #[serde(skip)]
+    pub networks: Remembered,
     /// Changed since it was last stored.
     #[serde(skip)]
     pub changed: bool,
@@ -66,6 +69,7 @@ pub struct Words<'a> {
     /// The target of a sensitive operation; empty if it has none.
     pub target: &'a str,
     pub issuer: &'a str,
+    pub geo: Option<&'a Geo<'a>>,
 }
 
 impl Account {
@@ -113,6 +117,9 @@ impl Account {
         }
         if learn_origin && origin.ip.is_some() {
             self.origins.note(words.origin, now, horizon, origins::LIMIT);
+            if let Some(geo) = words.geo {
+                networks::note(&mut self.networks, geo, now, horizon);
+            }
         }
         self.agents.note(words.agent, now, horizon, agents::LIMIT);
         if !words.issuer.is_empty() {

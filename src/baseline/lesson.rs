@@ -3,7 +3,7 @@
 //! Refuses to teach by itself: only the operator's word is worth more than days of watching.
 
 use super::account::Account;
-use super::features::{agents, operations, origins};
+use super::features::{agents, networks, operations, origins};
 use super::{Learning, account};
 use crate::base::Time;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ pub enum Dimension {
     Issuer,
     /// A finding that no other dimension explains, by its signature.
     Finding,
+    Network,
 }
 
 /// One word of one account.
@@ -46,6 +47,7 @@ impl Account {
             Dimension::Target => (&mut self.targets, account::TARGETS_LIMIT),
             Dimension::Issuer => (&mut self.issuers, account::ISSUERS_LIMIT),
             Dimension::Finding => (&mut self.accepted, ACCEPTED_LIMIT),
+            Dimension::Network => (&mut self.networks, networks::LIMIT),
         };
         let days = u16::try_from(policy.sensitive_days.max(2)).unwrap_or(u16::MAX);
         memory.teach(&lesson.word, now, policy.horizon(now), limit, days);

@@ -3,6 +3,7 @@
 //! Refuses unknown settings, and values that would silence the auditor without saying so.
 
 mod error;
+mod geoip;
 mod place;
 pub mod reference;
 mod reload;
@@ -10,6 +11,7 @@ pub mod rules;
 mod validate;
 
 pub use error::{ConfigError, Problem};
+pub use geoip::{Databases, Found, Geoip};
 pub use reload::Reloader;
 
 use crate::base::Span;
@@ -39,6 +41,10 @@ pub struct Config {
     pub sinks: BTreeMap<String, sink::Settings>,
     /// Files and directories of rules, exemptions and silences; relative paths begin at the settings file.
     pub rules: Vec<PathBuf>,
+    /// Files that say whose network a public address is in; relative paths begin at the settings file.
+    pub geoip: Geoip,
+    /// What these files hold.
+    pub databases: Arc<Databases>,
     /// What takes effect while it runs.
     pub policy: Policy,
     /// Rules that match less than they say, a sentence each.
@@ -125,6 +131,7 @@ struct File {
     learning: Learning,
     limits: Limits,
     network: Network,
+    geoip: Geoip,
     enumeration: Enumeration,
     unauthenticated: Unauthenticated,
     incidents: Incidents,
@@ -146,6 +153,7 @@ impl From<File> for Config {
             learning,
             limits,
             network,
+            geoip,
             enumeration,
             unauthenticated,
             incidents,
@@ -167,7 +175,7 @@ impl From<File> for Config {
             rules: Arc::default(),
         };
         profile.apply(&mut policy);
-        Config { daemon, sinks, rules, policy, warnings: Vec::new() }
+        Config { daemon, sinks, rules, geoip, databases: Arc::default(), policy, warnings: Vec::new() }
     }
 }
 
@@ -180,7 +188,8 @@ impl Config {
         Reloader::open(path).map(|(config, _)| config)
     }
 
-    /// Reads settings out of `text`; `file` is named in errors, and relative paths of rules begin beside it.
+    /// Reads settings out of `text`; `file` is named in errors, and relative paths of rules begin beside it. The files of
+    /// `geoip` are left closed.
     ///
     /// # Errors
     /// As [`Config::load`], but for reading.

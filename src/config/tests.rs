@@ -172,3 +172,31 @@ fn what_is_wrong_with_a_sink_is_told_with_its_place() {
     assert!(lines[3].starts_with("t.yaml:5:5: sinks.c.keep_seconds: "), "{error}");
     assert!(refused("sinks:\n  c: { slack: { url: { env: S } }, detectors: [nmap] }\n").contains("no such detector"));
 }
+
+#[test]
+fn a_geoip_file_that_was_replaced_is_read_again_and_a_bad_one_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixture = |name: &str| std::path::Path::new("tests/fixtures/geoip").join(name);
+    let (path, file, new) = (dir.path().join("t.yaml"), dir.path().join("geo.mmdb"), dir.path().join("new"));
+    std::fs::write(&path, "geoip:\n  country: geo.mmdb\n").unwrap();
+    let replace = |name: &str| {
+        std::fs::copy(fixture(name), &new).unwrap();
+        std::fs::rename(&new, &file).unwrap();
+    };
+    let error = Reloader::open(Some(&path)).unwrap_err().to_string();
+    assert!(error.contains("t.yaml:2:3: geoip.country: ") && error.contains("geo.mmdb cannot be read"), "{error}");
+    replace("country.mmdb");
+    let (config, mut reloader) = Reloader::open(Some(&path)).unwrap();
+    let country = |config: &Config| {
+        let found = config.databases.look_up("198.51.100.7".parse().unwrap());
+        found.map(|found| found.as_geo().to_string())
+    };
+    assert_eq!(country(&config).as_deref(), Some("DE"));
+    assert!(reloader.check().is_none());
+    replace("asn.mmdb");
+    assert!(reloader.check().unwrap().unwrap_err().to_string().contains("has no countries"));
+    assert!(reloader.check().is_none());
+    replace("flat.mmdb");
+    assert_eq!(country(&reloader.check().unwrap().unwrap()).as_deref(), Some("DE"));
+    assert!(reloader.check().is_none());
+}

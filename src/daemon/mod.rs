@@ -4,6 +4,7 @@
 
 pub mod commands;
 mod deliveries;
+mod geoip;
 mod ground;
 mod keeper;
 mod pump;
@@ -12,6 +13,7 @@ pub mod rewind;
 pub mod run;
 mod watch;
 
+pub use geoip::Lookups;
 pub use ground::{Ground, Machine};
 pub use keeper::Keeper;
 pub use pump::{Batch, Pump};

@@ -2,10 +2,12 @@
 //!
 //! Refuses to keep a line: what could not be read is remembered by place, length, reason and digest.
 
+use super::Lookups;
 use crate::base::{Digest, Time};
+use crate::config::Found;
 use crate::engine::{self, Engine, Input, SourceIndex, StoredInput};
 use crate::event::decode::{self, Malformed};
-use crate::event::origin;
+use crate::event::{AuditEvent, origin};
 use crate::source::{GapKind, Item};
 use crate::store::history::{Place, Rows};
 use crate::store::{self, Advance};
@@ -103,12 +105,14 @@ pub struct Pump {
     limits: decode::Limits,
     /// Is there a history that wants the events?
     pub keeps_history: bool,
+    /// Whose networks public origins are in.
+    pub geoip: Lookups,
 }
 
 impl Pump {
     #[must_use]
     pub fn new(engine: Engine, limits: decode::Limits) -> Pump {
-        Pump { engine, batch: Batch::default(), limits, keeps_history: false }
+        Pump { engine, batch: Batch::default(), limits, keeps_history: false, geoip: Lookups::default() }
     }
 
     /// Takes one item of the log with this index.
@@ -142,7 +146,7 @@ impl Pump {
     }
 
     fn line(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64, bytes: &[u8]) {
-        let Pump { engine, batch, limits, keeps_history } = self;
+        let Pump { engine, batch, limits, keeps_history, geoip } = self;
         batch.lines += 1;
         batch.bytes += to - from;
         let Batch { out, asides, events, malformed, rows, inputs, .. } = batch;
@@ -150,9 +154,12 @@ impl Pump {
         decode::line(bytes, limits, &mut |_, event| match event {
             Ok(event) => {
                 *events += 1;
+                let caller = origin::caller(&event.source_ips, &engine.policy().network.trusted_proxies);
+                let geo = caller.and_then(|ip| geoip.find(ip)).map(Found::as_geo);
+                let located = geo.as_ref().map(|geo| AuditEvent { geo: Some(geo), ..event.clone() });
+                let event = located.as_ref().unwrap_or(event);
                 engine.step(Input::Event { source, event }, out);
                 if let Some(rows) = &mut rows {
-                    let caller = origin::caller(&event.source_ips, &engine.policy().network.trusted_proxies);
                     rows.push(event, caller, Place { seq: engine.seq(), source, file, offset: from });
                 }
             }

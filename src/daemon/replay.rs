@@ -2,7 +2,7 @@
 //!
 //! Refuses ticks and clocks: only what stands in the lines decides.
 
-use super::{Batch, Keeper, Pump, commands};
+use super::{Batch, Keeper, Lookups, Pump, commands};
 use crate::base::{Digest, Time};
 use crate::config::Config;
 use crate::detect::Severity;
@@ -82,6 +82,7 @@ pub fn replay(
 ) -> Result<Summary> {
     let mut pump =
         Pump::new(Engine::new(config.policy.clone()), decode::Limits { max_line_bytes: config.daemon.max_line_bytes });
+    pump.geoip = Lookups::in_files(&config.databases);
     let (mut keeper, positions) = match state {
         Some(dir) => {
             let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump, config.daemon.retention())?;

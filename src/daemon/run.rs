@@ -4,7 +4,7 @@
 //! other failed write ends the process.
 
 use super::watch::Watch;
-use super::{Ground, Keeper, Machine, Pump, commands};
+use super::{Ground, Keeper, Lookups, Machine, Pump, commands};
 use crate::base::{Span, Time};
 use crate::config::{Begin, Config, Reloader};
 use crate::detect::Policy;
@@ -47,9 +47,10 @@ pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch:
     loop {
         let Err(error) = session.follow(&mut waker, &mut reloader, watch, tell) else { return Ok(()) };
         let (policy, sinks) = (session.policy().clone(), session.config.sinks.clone());
+        let databases = session.config.databases.clone();
         // The state is unlocked before it is opened again.
         drop(session);
-        match reopen(error, &Config { sinks, ..config.clone() }, &policy, &mut waker, watch)? {
+        match reopen(error, &Config { sinks, databases, ..config.clone() }, &policy, &mut waker, watch)? {
             Some(opened) => session = opened,
             None => return Ok(()),
         }
@@ -128,6 +129,7 @@ impl Session {
         let daemon = &config.daemon;
         let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
         pump.keeps_history = true;
+        pump.geoip = Lookups::in_files(&config.databases);
         let (mut keeper, logs) = Keeper::on(
             ground.store(&daemon.state)?,
             &daemon.state,
@@ -260,6 +262,7 @@ impl Session {
                     self.keeper.change_sinks(&config.sinks, &config.policy.cluster)?;
                     watch.sinks_named(&names(&config));
                 }
+                self.pump.geoip = Lookups::in_files(&config.databases);
                 self.pump.tell(StoredInput::Policy(Box::new(config.policy)));
                 watch.reloaded(None);
             }

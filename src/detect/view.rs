@@ -14,7 +14,7 @@ use crate::baseline::features::origins::{Class, Origin};
 use crate::baseline::features::probes::Probe;
 use crate::baseline::makers::Maker;
 use crate::baseline::{Account, Address, Maturity, Peers};
-use crate::event::{AuditEvent, Principal};
+use crate::event::{AuditEvent, Geo, Principal, PrincipalKind};
 
 /// What is remarkable about an event, worked out once: detectors sleep unless one of theirs is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -82,6 +82,9 @@ pub struct View<'a> {
     pub agent_seen: Option<&'a Seen>,
     pub origin_words: &'a str,
     pub origin_seen: Option<&'a Seen>,
+    /// Of an origin outside the cluster: its network and country, where the operator has files that say so.
+    pub geo: Option<&'a Geo<'a>>,
+    pub network_seen: Option<&'a Seen>,
     pub target: &'a str,
     pub target_seen: Option<&'a Seen>,
     /// The trail of this credential (its pod, node or Secret) before this event.
@@ -135,6 +138,35 @@ impl View<'_> {
         let principal = self.event.principal;
         matches!(principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
             || principal.component().is_some()
+    }
+
+    /// A user with a name that is none of Kubernetes' own components.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        let principal = self.event.principal;
+        principal.kind() == PrincipalKind::User && principal.component().is_none()
+    }
+
+    /// The account never came from there, nor from any address of that network in that country.
+    #[must_use]
+    pub fn is_new_origin(&self) -> bool {
+        self.origin_seen.is_none() && self.network_seen.is_none()
+    }
+
+    /// On how many days the account came from there: from this address or, where that is more, from its network.
+    #[must_use]
+    pub fn origin_days(&self) -> u32 {
+        self.origins_seen().map(|seen| seen.days.into()).max().unwrap_or(0)
+    }
+
+    /// Since when it comes from there.
+    #[must_use]
+    pub fn origin_since(&self) -> Option<Time> {
+        self.origins_seen().map(Seen::first).min()
+    }
+
+    fn origins_seen(&self) -> impl Iterator<Item = &Seen> {
+        self.origin_seen.into_iter().chain(self.network_seen)
     }
 
     /// A controller of kube-controller-manager, as it presents itself: an unbound token of its account, used from

@@ -4,7 +4,7 @@
 //! Refuses kubelets and the control plane: they mint, read and make for everybody.
 
 use super::Engine;
-use super::observe::Observed;
+use super::observe::{Observed, geo_of};
 use crate::base::Digest;
 use crate::baseline::features::origins::Class;
 use crate::detect::Finding;
@@ -19,6 +19,8 @@ const GENERATED_PARTS: usize = 3;
 pub(super) struct Facts {
     subject: String,
     origin: String,
+    /// Of a public origin: network and country, where they are known.
+    pub network: String,
     clues: Vec<String>,
     /// The username and the pod, as `namespace/name`.
     neighbour: Option<(String, String)>,
@@ -27,13 +29,14 @@ pub(super) struct Facts {
 impl Engine {
     pub(super) fn facts_of(&self, event: &AuditEvent<'_>, seen: &Observed) -> Facts {
         let origin = seen.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let network = geo_of(event, seen.origin).map(ToString::to_string).unwrap_or_default();
         let nameless = matches!(event.principal, Principal::Nobody | Principal::Anonymous);
         let subject = if nameless { format!("origin {origin}") } else { event.username.to_owned() };
         let neighbour = self.neighbour(event, seen);
         let mut clues = clues_of(event);
         clues.extend(neighbour.iter().map(|(_, pod)| format!("pod {pod}")));
         clues.extend(self.public_address(event, seen));
-        Facts { subject, origin, clues, neighbour }
+        Facts { subject, origin, network, clues, neighbour }
     }
 
     /// The pod that lives at the address of the event and is not the caller's.
@@ -98,6 +101,7 @@ impl Facts {
             audit_id: event.audit_id,
             credential_id: event.credential.id,
             origin: &self.origin,
+            network: &self.network,
             user_agent: event.user_agent,
             clues: &self.clues,
             neighbour: self.neighbour.as_ref().map(|(username, pod)| Neighbour { username, pod }),

@@ -253,6 +253,7 @@ impl Engine {
                 audit_id: "",
                 credential_id: "",
                 origin: "",
+                network: "",
                 user_agent: "",
                 clues: &[],
                 neighbour: None,
@@ -283,7 +284,7 @@ impl Engine {
         let joined = self.correlator.arrive(findings, &arrival, &self.policy, &mut out.revisions);
         let own = findings.iter().zip(&joined).find(|(f, _)| f.culprit.is_none()).map(|(_, id)| *id);
         for (finding, incident) in findings.iter().zip(joined) {
-            self.word.note(incident, word::lessons_of(finding, event, words), self.clock.now());
+            self.word.note(incident, word::lessons_of(finding, event, words, &facts.network), self.clock.now());
         }
         own
     }

@@ -12,7 +12,7 @@ use crate::baseline::addresses::{Home, is_cluster};
 use crate::baseline::features::credentials::{Holder, Issued};
 use crate::baseline::features::origins::Origin;
 use crate::baseline::features::probes::{Kind, Probe};
-use crate::baseline::features::{agents, operations};
+use crate::baseline::features::{agents, networks, operations};
 use crate::baseline::lesson::ACCEPTED_LIMIT;
 use crate::baseline::{Account, Address, Maturity, Peers};
 use crate::detect::acts::Acts;
@@ -20,7 +20,7 @@ use crate::detect::detectors::{act_words, issuer_words};
 use crate::detect::rule::{self, Trouble};
 use crate::detect::sensitive::{self, Sensitive};
 use crate::detect::{self, Finding, Marks, Rival, Severity, View};
-use crate::event::{AuditEvent, CredentialKind, Operation, Principal, PrincipalKind, Stage, origin};
+use crate::event::{AuditEvent, CredentialKind, Geo, Operation, Principal, PrincipalKind, Stage, origin};
 use smol_str::SmolStr;
 use std::net::IpAddr;
 
@@ -152,6 +152,7 @@ impl Engine {
         let account = self.population.get(event.username).filter(same_uid).unwrap_or(&nobody);
         let horizon = self.policy.learning.horizon(event.time);
         let origin = self.origin_of(event);
+        let geo = geo_of(event, origin);
         let sensitive = Sensitive::of(event);
         let agent = agents::product(event.user_agent);
         operations::key(&event.operation, operation);
@@ -174,6 +175,8 @@ impl Engine {
             agent_seen: account.agents.get(agent, horizon),
             origin_words,
             origin_seen: account.origins.get(origin_words, horizon),
+            geo,
+            network_seen: geo.and_then(|geo| networks::find(&account.networks, geo, horizon)).map(|(_, seen)| seen),
             target,
             target_seen: if target.is_empty() { None } else { account.targets.get(target, horizon) },
             holder,
@@ -275,6 +278,7 @@ impl Engine {
             agent: agents::product(event.user_agent),
             target: &scratch.target,
             issuer: &scratch.issuer,
+            geo: geo_of(event, seen.origin),
         };
         // Events of an account that was deleted may arrive after the first of its successor.
         let is_straggler =
@@ -326,6 +330,11 @@ fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Tr
     }
     rule::judge(view, findings, troubles);
     rule::exempt(rules, view, findings, troubles)
+}
+
+/// Of the origin that is judged: another policy may see another one than was looked up.
+pub(super) fn geo_of<'a>(event: &AuditEvent<'a>, origin: Origin) -> Option<&'a Geo<'a>> {
+    event.geo.filter(|geo| origin.ip == Some(geo.ip) && origin.is_public())
 }
 
 /// A kubelet or a component: what has one address of a family.

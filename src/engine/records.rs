@@ -6,12 +6,14 @@ use super::Engine;
 use super::camera::Camera;
 use super::clock::Clock;
 use crate::base::Digest;
+use crate::base::remembered::Remembered;
 use crate::baseline::addresses::Census;
 use crate::baseline::makers::Makers;
 use crate::baseline::{Account, Address};
 use crate::incident::Incident;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::net::IpAddr;
 
 /// The first byte of every record: the version of its bytes.
@@ -84,7 +86,7 @@ impl Engine {
         };
         out.push(record(Room::Core, Vec::new(), Some(&core)));
         out.extend(
-            self.population.drain_changes().into_iter().map(|(k, v)| record(Room::Account, k.as_bytes().to_vec(), v)),
+            self.population.drain_changes().into_iter().map(|(k, v)| extended(Room::Account, k.as_bytes().to_vec(), v)),
         );
         out.extend(
             self.addresses
@@ -92,7 +94,7 @@ impl Engine {
                 .into_iter()
                 .map(|(k, v)| record(Room::Address, k.to_string().into_bytes(), v)),
         );
-        out.extend(self.correlator.drain_changes().into_iter().map(|(k, v)| record(Room::Incident, k.0.to_vec(), v)));
+        out.extend(self.correlator.drain_changes().into_iter().map(|(k, v)| extended(Room::Incident, k.0.to_vec(), v)));
         for (id, lessons, ack) in self.word.drain_changes() {
             out.push(record(Room::Lessons, id.0.to_vec(), lessons));
             out.push(record(Room::Ack, id.0.to_vec(), ack));
@@ -131,7 +133,7 @@ impl Engine {
                 self.addresses.restore_census(core.census);
             }
             r if r == Room::Account as u8 => {
-                let account: Account = read(room, key, value)?;
+                let account: Account = read_extended(room, key, value)?;
                 self.population.restore(text(room, key)?.into(), account);
             }
             r if r == Room::Address as u8 => {
@@ -140,7 +142,7 @@ impl Engine {
                 self.addresses.restore(ip, address);
             }
             r if r == Room::Incident as u8 => {
-                let incident: Incident = read(room, key, value)?;
+                let incident: Incident = read_extended(room, key, value)?;
                 self.correlator.restore(incident, &self.policy);
             }
             r if r == Room::Lessons as u8 => self.word.restore_lessons(id(room, key)?, read(room, key, value)?),
@@ -179,7 +181,7 @@ pub fn room_name(room: u8) -> &'static str {
 /// The account that a record holds; `None` if its version is unknown or its bytes are damaged.
 #[must_use]
 pub fn account(value: &[u8]) -> Option<Account> {
-    read(Room::Account as u8, b"", value).ok()
+    read_extended(Room::Account as u8, b"", value).ok()
 }
 
 /// A record for people; `None` if its version is unknown or its bytes are damaged.
@@ -188,11 +190,19 @@ pub fn describe(room: u8, value: &[u8]) -> Option<serde_json::Value> {
     fn json<T: DeserializeOwned + Serialize>(room: u8, value: &[u8]) -> Option<serde_json::Value> {
         serde_json::to_value(read::<T>(room, b"", value).ok()?).ok()
     }
+    fn json_extended<T: DeserializeOwned + Serialize + Extended>(room: u8, value: &[u8]) -> Option<serde_json::Value> {
+        let whole: T = read_extended(room, b"", value).ok()?;
+        let mut json = serde_json::to_value(&whole).ok()?;
+        if let Some(extension) = whole.extension() {
+            json["networks"] = serde_json::to_value(extension).ok()?;
+        }
+        Some(json)
+    }
     match room {
         r if r == Room::Core as u8 => json::<Core>(room, value),
-        r if r == Room::Account as u8 => json::<Account>(room, value),
+        r if r == Room::Account as u8 => json_extended::<Account>(room, value),
         r if r == Room::Address as u8 => json::<Address>(room, value),
-        r if r == Room::Incident as u8 => json::<Incident>(room, value),
+        r if r == Room::Incident as u8 => json_extended::<Incident>(room, value),
         _ => None,
     }
 }
@@ -212,6 +222,54 @@ fn read<T: DeserializeOwned>(room: u8, key: &[u8], value: &[u8]) -> Result<T, St
         Some((&VERSION, bytes)) => postcard::from_bytes(bytes).map_err(|_| unreadable(room, key)),
         _ => Err(unreadable(room, key)),
     }
+}
+
+/// What came later and few have: it stands behind the rest, and where there is none, nothing does.
+trait Extended {
+    type Extension: Serialize + DeserializeOwned;
+    fn extension(&self) -> Option<&Self::Extension>;
+    fn extend(&mut self, extension: Self::Extension);
+}
+
+impl Extended for Account {
+    type Extension = Remembered;
+
+    fn extension(&self) -> Option<&Remembered> {
+        (!self.networks.is_empty()).then_some(&self.networks)
+    }
+
+    fn extend(&mut self, networks: Remembered) {
+        self.networks = networks;
+    }
+}
+
+impl Extended for Incident {
+    type Extension = Vec<SmolStr>;
+
+    fn extension(&self) -> Option<&Vec<SmolStr>> {
+        (!self.networks.is_empty()).then_some(&self.networks)
+    }
+
+    fn extend(&mut self, networks: Vec<SmolStr>) {
+        self.networks = networks;
+    }
+}
+
+fn extended<T: Serialize + Extended>(room: Room, key: Vec<u8>, value: Option<&T>) -> Record {
+    let mut record = record(room, key, value);
+    if let (Some(bytes), Some(extension)) = (&mut record.value, value.and_then(T::extension)) {
+        bytes.extend(postcard::to_allocvec(extension).unwrap_or_default());
+    }
+    record
+}
+
+fn read_extended<T: DeserializeOwned + Extended>(room: u8, key: &[u8], value: &[u8]) -> Result<T, String> {
+    let Some((&VERSION, bytes)) = value.split_first() else { return Err(unreadable(room, key)) };
+    let (mut whole, rest): (T, &[u8]) = postcard::take_from_bytes(bytes).map_err(|_| unreadable(room, key))?;
+    if !rest.is_empty() {
+        whole.extend(postcard::from_bytes(rest).map_err(|_| unreadable(room, key))?);
+    }
+    Ok(whole)
 }
 
 fn text(room: u8, key: &[u8]) -> Result<&str, String> {

@@ -20,7 +20,12 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
     let credential = &event.credential;
     marks.set(Marks::NEW_OPERATION, view.operation_seen.is_none());
     marks.set(Marks::NEW_AGENT, view.agent_seen.is_none());
-    marks.set(Marks::NEW_ORIGIN, view.origin_seen.is_none());
+    // To have come once, for something harmless, is no licence to read Secrets from there.
+    let unproven = view.geo.is_some()
+        && view.is_person()
+        && view.sensitive == Some(Sensitive::SecretRead)
+        && view.origin_days() < view.policy.learning.sensitive_days;
+    marks.set(Marks::NEW_ORIGIN, view.origin_seen.is_none() || unproven);
     marks.set(Marks::PROBE, view.probe.is_some());
     marks.set(Marks::SENSITIVE, view.sensitive.is_some());
     marks.set(

@@ -38,6 +38,9 @@ impl Trace {
             known("origins", view.origin_words, view.origin_seen),
             known("agents", view.agent, view.agent_seen),
         ];
+        if let Some(geo) = view.geo {
+            all.push(known("networks", &geo.to_string(), view.network_seen));
+        }
         if !view.target.is_empty() {
             all.push(known("targets", view.target, view.target_seen));
         }

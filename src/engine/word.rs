@@ -123,7 +123,7 @@ impl Word {
 }
 
 /// The words that a finding is about, in the memory of the account that was judged.
-pub(super) fn lessons_of(finding: &Finding, event: &AuditEvent<'_>, words: &Scratch) -> Vec<Lesson> {
+pub(super) fn lessons_of(finding: &Finding, event: &AuditEvent<'_>, words: &Scratch, network: &str) -> Vec<Lesson> {
     if event.username.is_empty() {
         return Vec::new();
     }
@@ -139,6 +139,7 @@ pub(super) fn lessons_of(finding: &Finding, event: &AuditEvent<'_>, words: &Scra
     }
     if wakes.intersects(Marks::NEW_ORIGIN) {
         teach(Dimension::Origin, &words.origin);
+        teach(Dimension::Network, network);
     }
     if wakes.intersects(Marks::NEW_OPERATION.with(Marks::SENSITIVE)) {
         let refused = event.outcome.is_refusal();

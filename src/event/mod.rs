@@ -6,6 +6,7 @@
 pub mod credential;
 pub mod decode;
 pub mod facts;
+pub mod geo;
 pub mod operation;
 pub mod origin;
 pub mod outcome;
@@ -17,6 +18,7 @@ mod purge;
 
 pub use credential::{Credential, CredentialKind};
 pub use facts::Facts;
+pub use geo::Geo;
 pub use operation::{Operation, Scope};
 pub use outcome::Outcome;
 pub use principal::{Component, Principal, PrincipalKind};
@@ -76,6 +78,8 @@ pub struct AuditEvent<'a> {
     pub uri: &'a str,
     /// What detectors need of the bodies; the bodies themselves go no further.
     pub facts: Option<Box<Facts>>,
+    /// What the operator's GeoIP files said of the origin when the event was read.
+    pub geo: Option<&'a Geo<'a>>,
 }
 
 /// The identity assumed with `Impersonate-User` and its kin; authorization speaks about it.

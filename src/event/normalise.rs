@@ -45,6 +45,7 @@ pub(super) fn event<'a>(wire: &'a WireEvent<'_>, command: Option<CommandFacts>) 
         reason: wire.annotations.reason.unwrap_or_default(),
         uri: &wire.request_uri,
         facts,
+        geo: None,
     })
 }
 

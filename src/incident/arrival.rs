@@ -16,6 +16,8 @@ pub struct Arrival<'a> {
     pub audit_id: &'a str,
     pub credential_id: &'a str,
     pub origin: &'a str,
+    /// Network and country of the origin, where they are known.
+    pub network: &'a str,
     pub user_agent: &'a str,
     /// What others may have gained, and this event uses: its token, its pod, its Secret, its address.
     pub clues: &'a [String],

@@ -129,6 +129,7 @@ impl Correlator {
             evidence: Evidence::default(),
             credentials: Vec::new(),
             origins: Vec::new(),
+            networks: Vec::new(),
             user_agents: Vec::new(),
             findings: Vec::new(),
             baseline: arrival.baseline,
@@ -199,6 +200,7 @@ impl Correlator {
             push_bounded(&mut incident.principals, arrival.principal, LIST_LIMIT);
             push_bounded(&mut incident.credentials, arrival.credential_id, LIST_LIMIT);
             push_bounded(&mut incident.origins, arrival.origin, LIST_LIMIT);
+            push_bounded(&mut incident.networks, arrival.network, LIST_LIMIT);
             push_bounded(&mut incident.user_agents, arrival.user_agent, LIST_LIMIT);
             incident.evidence.add(arrival.audit_id, detector);
             if !by_facts {

@@ -33,6 +33,7 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     put("requests", json!(incident.evidence.count));
     put("credentials", list(&incident.credentials));
     put("origins", list(&incident.origins));
+    put("networks", list(&incident.networks));
     put("user_agents", incident.user_agents.iter().map(|agent| json!(text::clean(agent))).collect());
     put("findings", findings(incident));
     put("baseline", baseline(incident));

@@ -29,7 +29,7 @@ use crate::detect::{Finding, Novelty, Severity, Tactic};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-/// Most values of each list of an incident (principals, credentials, origins, agents).
+/// Most values of each list of an incident (principals, credentials, origins, networks, agents).
 const LIST_LIMIT: usize = 16;
 /// Most distinct findings told of one incident; more only count.
 const FINDINGS_LIMIT: usize = 48;
@@ -103,6 +103,9 @@ pub struct Incident {
     pub evidence: Evidence,
     pub credentials: Vec<SmolStr>,
     pub origins: Vec<SmolStr>,
+    /// Networks and countries of public origins, where they are known. Stored behind the rest.
+    #[serde(skip)]
+    pub networks: Vec<SmolStr>,
     pub user_agents: Vec<SmolStr>,
     pub findings: Vec<Told>,
     /// How well the account was known when the incident began.
@@ -177,6 +180,7 @@ impl Incident {
             detectors: &self.detectors,
             techniques: &self.techniques,
             origins: &self.origins,
+            networks: &self.networks,
             user_agents: &self.user_agents,
         }
     }

@@ -5,6 +5,7 @@
 pub mod agents;
 pub mod credentials;
 pub mod hours;
+pub mod networks;
 pub mod operations;
 pub mod origins;
 pub mod probes;

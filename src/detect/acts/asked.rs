@@ -10,7 +10,7 @@ use crate::event::{Outcome, PrincipalKind};
 /// What holds for every identity, those of the system too.
 pub(super) fn by_whom(view: &View<'_>, acts: &mut Acts) {
     let event = view.event;
-    let outside = view.origin_seen.is_none() && view.origin.is_public() && !view.addresses_hidden;
+    let outside = view.is_new_origin() && view.origin.is_public() && !view.addresses_hidden;
     acts.set(Act::SystemFromOutside, outside && view.is_machine());
     acts.set(Act::ControlPlaneTool, is_borrowed(view));
     // Kubelets lose races with pods that are deleted, and are refused daily.

@@ -115,7 +115,11 @@ pub const ROWS: &[Row] = &[
     ("AB-01", "Operation rare for this account", Known("unexpected-operation", "new to a mature account")),
     ("AB-02", "Secret access unusual for the account", Known("sensitive-operation", "new to a mature account")),
     ("AB-03", "Secret read with a new program or origin", Known("unexpected-agent", "with the read, one incident")),
-    ("AB-04", "Secrets listed by a person from a new network", Not("needs a database of networks and their owners")),
+    (
+        "AB-04",
+        "Secrets listed by a person from a new network",
+        Known("unknown-origin", "with GeoIP files: a user reads Secrets from a network or country that is new"),
+    ),
     ("AB-05", "Unusual questions for rights", Known("enumeration", "questions that are no habit")),
     ("AB-06", "Refused with a new program", A(Act::Refused)),
     ("AB-07", "New program of an account", Known("unexpected-agent", "new to a mature account")),

@@ -76,6 +76,7 @@ pub struct Story<'a> {
     pub detectors: &'a [SmolStr],
     pub techniques: &'a [SmolStr],
     pub origins: &'a [SmolStr],
+    pub networks: &'a [SmolStr],
     pub user_agents: &'a [SmolStr],
 }
 
@@ -202,6 +203,10 @@ fn is_label(text: &str) -> bool {
     text.len() <= 63 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+fn is_country(text: &str) -> bool {
+    text.is_empty() || (text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()))
+}
+
 fn days(seen: Option<&Seen>) -> Value<'_> {
     Value::from(seen.map_or(0, |s| s.days))
 }
@@ -273,6 +278,9 @@ fields! {
     Event "event.origin_ip" "" Text Domain::Any, "Address that the request came from, behind the trusted proxies", |v| v.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
     Event "event.origin" "" Text Domain::OneOf(ORIGINS), "What this address is to the credential", |v| v.origin.class.words();
     Event "event.origin_public" "" Bool Domain::Any, "The address is outside the cluster and reachable over the internet", |v| v.origin.is_public();
+    Event "event.origin_country" "" Text Domain::Shaped(is_country, "two capital letters (ISO 3166-1)"), "Country of a public origin, by `geoip.country`; empty where it is not known", |v| v.geo.map_or("", |g| g.country);
+    Event "event.origin_asn" "" Int Domain::Within(0, u32::MAX as i64), "Number of the autonomous system of a public origin, by `geoip.asn`; 0 where it is not known", |v| v.geo.map_or(0, |g| g.asn);
+    Event "event.origin_network" "" Text Domain::Any, "Name of this autonomous system; files of other publishers spell it differently", |v| v.geo.map_or("", |g| g.network);
     Event "event.code" "responseStatus.code" Int SHAPE_CODE, "HTTP status", |v| v.event.code;
     Event "event.outcome" "" Text Domain::OneOf(OUTCOMES), "How the request ended", |v| v.event.outcome.words();
     Event "event.decision" "annotations.authorization.k8s.io/decision" Text Domain::OneOf(DECISIONS), "Decision of authorization; empty where it was not reached", |v| v.event.decision;
@@ -308,10 +316,12 @@ fields! {
     Event "baseline.denial_days" "" Int Domain::Within(0, i64::MAX), "Distinct days on which it was refused this kind of operation", |v| days(v.denial_seen);
     Event "baseline.agent_days" "" Int Domain::Within(0, i64::MAX), "Distinct days on which it used this program", |v| days(v.agent_seen);
     Event "baseline.origin_days" "" Int Domain::Within(0, i64::MAX), "Distinct days on which it came from this kind of origin", |v| days(v.origin_seen);
+    Event "baseline.network_days" "" Int Domain::Within(0, i64::MAX), "Distinct days on which it came from this network and country", |v| days(v.network_seen);
     Event "baseline.target_days" "" Int Domain::Within(0, i64::MAX), "Distinct days on which it aimed a sensitive operation at this target", |v| days(v.target_seen);
     Event "baseline.operations" "" Texts Domain::Any, "Operations that it is known for, such as `list secrets @cluster`", |v| words(&v.account.operations);
     Event "baseline.agents" "" Texts Domain::Any, "Programs that it is known for", |v| words(&v.account.agents);
     Event "baseline.origins" "" Texts Domain::Any, "Origins that it is known for, in the words of event.origin or as networks", |v| words(&v.account.origins);
+    Event "baseline.networks" "" Texts Domain::Any, "Networks and countries that it is known to come from, such as `AS64500 Example Net, DE`", |v| words(&v.account.networks);
     Event "baseline.namespaces" "" Texts Domain::Any, "Foreign namespaces in which it was allowed something", |v| words(&v.account.reach);
     Story "incident.cluster" "" Text Domain::Any, "Name of the cluster", |i| i.cluster;
     Story "incident.kind" "" Text Domain::OneOf(INCIDENT_KINDS), "Kind: what somebody did, or what could not be seen", |i| i.kind;
@@ -321,5 +331,6 @@ fields! {
     Story "incident.detectors" "" Texts Domain::Any, "Ids of the detectors that found something", |i| i.detectors;
     Story "incident.techniques" "" Texts Domain::Any, "ATT&CK techniques", |i| i.techniques;
     Story "incident.origins" "" Texts Domain::Any, "Addresses", |i| i.origins;
+    Story "incident.networks" "" Texts Domain::Any, "Networks and countries of public addresses, where they are known", |i| i.networks;
     Story "incident.user_agents" "" Texts Domain::Any, "User agents", |i| i.user_agents;
 }

@@ -171,6 +171,9 @@ columns! {
     file: Text of Source, "digest of the first line of the log file";
     position: Int of Row, "uncompressed offset of the line in that file";
     source: Int of Source, "which of several logs it came from: the number that its path got when it was first followed, from 0";
+    origin_country: Text of Caller, "of a public origin, by `geoip.country` when it was read: ISO 3166-1 alpha-2";
+    origin_asn: Int of Caller, "of a public origin, by `geoip.asn` when it was read: number of the autonomous system";
+    origin_network: Text of Caller, "the name of this autonomous system";
 }
 
 /// The schema of a head: texts are numbers into the dictionary of their batch.

@@ -8,7 +8,7 @@ use super::rows::{CREDENTIAL_KINDS, LEVELS, Place, STAGES};
 use crate::base::{Digest, Time};
 use crate::engine::SourceIndex;
 use crate::event::wire::Raw;
-use crate::event::{AuditEvent, Credential, Facts, Impersonated, Operation, Outcome, Principal};
+use crate::event::{AuditEvent, Credential, Facts, Geo, Impersonated, Operation, Outcome, Principal};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
 };
@@ -44,9 +44,9 @@ fn column(batch: &RecordBatch, name: &str) -> Result<ArrayRef, String> {
 }
 
 arrays! {
-    Int64Array: seq code position source;
+    Int64Array: seq code position source origin_asn;
     TimestampMicrosecondArray: time received;
-    StringArray: audit_id stage level principal user_uid groups impersonated impersonated_groups credential_kind credential_id issued_credential_id pod pod_uid node legacy_secret verb api_group resource subresource namespace name decision reason source_ips user_agent uri facts file;
+    StringArray: audit_id stage level principal user_uid groups impersonated impersonated_groups credential_kind credential_id issued_credential_id pod pod_uid node legacy_secret verb api_group resource subresource namespace name decision reason source_ips origin user_agent uri facts file origin_country origin_network;
     BooleanArray: stale;
 }
 
@@ -99,7 +99,8 @@ fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -
     let (id, pod, pod_uid) = (text(&c.credential_id), text(&c.pod), text(&c.pod_uid));
     let (node, legacy_secret) = (text(&c.node), text(&c.legacy_secret));
     let (audit_id, user_uid, user_agent) = (text(&c.audit_id), text(&c.user_uid), text(&c.user_agent));
-    let issued = text(&c.issued_credential_id);
+    let [issued, country, network] = [&c.issued_credential_id, &c.origin_country, &c.origin_network].map(text);
+    let geo = geo(c, row, &country, &network)?;
     let event = AuditEvent {
         time: Time(c.time.value(row)),
         received: Time(c.received.value(row)),
@@ -140,6 +141,7 @@ fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -
         reason: Raw(&reason),
         uri: &uri,
         facts: facts(&get(&c.facts))?,
+        geo: geo.as_ref(),
     };
     let place = Place {
         seq: u64::try_from(c.seq.value(row)).ok()?,
@@ -154,6 +156,15 @@ fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -
 /// `None`: what stands there cannot be read.
 fn facts(json: &str) -> Option<Option<Box<Facts>>> {
     if json.is_empty() { Some(None) } else { serde_json::from_str(json).ok() }
+}
+
+/// `None`: what stands there cannot be read.
+fn geo<'a>(c: &Arrays, row: usize, country: &'a str, network: &'a str) -> Option<Option<Geo<'a>>> {
+    let asn = if c.origin_asn.is_null(row) { 0 } else { u32::try_from(c.origin_asn.value(row)).ok()? };
+    if asn == 0 && country.is_empty() {
+        return Some(None);
+    }
+    Some(Some(Geo { ip: c.origin.value(row).parse().ok()?, country, asn, network }))
 }
 
 fn list(json: &str) -> Option<Vec<Cow<'static, str>>> {

@@ -8,7 +8,7 @@ use super::sheet::{NULL, Sheet};
 use super::words::Words;
 use crate::base::{Digest, Time, text};
 use crate::engine::SourceIndex;
-use crate::event::{AuditEvent, CredentialKind, Facts, Level, Principal, Stage};
+use crate::event::{AuditEvent, CredentialKind, Facts, Geo, Level, Principal, Stage};
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -152,6 +152,8 @@ fn weight(event: &AuditEvent<'_>) -> usize {
 fn put_caller(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>, origin: Option<IpAddr>) {
     let credential = &event.credential;
     alike.begin();
+    // Of another address it would be taken for the origin's when the row is read.
+    let geo = event.geo.filter(|geo| origin == Some(geo.ip));
     let flags = [event.impersonated.is_some(), credential.stale, origin.is_some()].map(u8::from);
     alike.part(&flags);
     alike.part(&[credential.kind as u8]);
@@ -172,9 +174,11 @@ fn put_caller(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>, origi
             IpAddr::V6(ip) => alike.part(&ip.octets()),
         }
     }
+    geo_key(alike, geo);
     if !alike.end() {
         return;
     }
+    put_geo(c, geo);
     c.principal.put_shown(event.username, text::name);
     let (kind, namespace, name) = match event.principal {
         Principal::ServiceAccount { namespace, name } => ("service-account", namespace, name),
@@ -210,6 +214,22 @@ fn put_caller(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>, origi
     let ips: Vec<String> = event.source_ips.iter().map(ToString::to_string).collect();
     put_list(&mut c.source_ips, &ips);
     c.user_agent.put_shown(event.user_agent, text::name);
+}
+
+fn geo_key(alike: &mut Alike, geo: Option<&Geo<'_>>) {
+    alike.part(&[u8::from(geo.is_some())]);
+    if let Some(geo) = geo {
+        alike.part(geo.country.as_bytes());
+        alike.part(&geo.asn.to_le_bytes());
+        alike.part(geo.network.as_bytes());
+    }
+}
+
+fn put_geo(c: &mut Gathered, geo: Option<&Geo<'_>>) {
+    let (country, asn, network) = geo.map_or(("", 0, ""), |geo| (geo.country, geo.asn, geo.network));
+    c.origin_country.put_shown(country, |country| country);
+    c.origin_asn.push(if asn == 0 { NULL } else { asn.into() });
+    c.origin_network.put_shown(network, text::name);
 }
 
 fn put_request(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>) {

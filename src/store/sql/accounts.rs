@@ -199,6 +199,7 @@ fn baseline_rows(principal: &str, account: &Account, learning: &Learning) -> Vec
         ("reach", &account.reach),
         ("denials", &account.denials),
         ("origins", &account.origins),
+        ("networks", &account.networks),
         ("agents", &account.agents),
         ("targets", &account.targets),
         ("issuers", &account.issuers),

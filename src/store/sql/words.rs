@@ -78,7 +78,7 @@ pub(super) const BASELINES: &[Column] = &[
     int("account_events", "its events"),
     int("busiest_minute", "its requests in the busiest minute, but for leases and relists"),
     text("active_hours", "JSON array of the hours of the UTC day in which it was ever active"),
-    text("feature", "operations, reach (foreign namespaces), denials, origins, agents, targets or issuers"),
+    text("feature", "operations, reach (foreign namespaces), denials, origins, networks, agents, targets or issuers"),
     text("value", "what is remembered, in the words that findings use"),
     text("first_seen", "stage time, to the second"),
     text("last_seen", "stage time, to the second"),
