@@ -22,7 +22,7 @@ pub use word::{Ack, Acknowledged, Command};
 use crate::base::{Digest, Span, Time, text};
 use crate::baseline::makers::Makers;
 use crate::baseline::{Addresses, Departed, Population};
-use crate::detect::rule::Trouble;
+use crate::detect::rule::{Dispatch, Trouble};
 use crate::detect::{Finding, Policy};
 use crate::event::AuditEvent;
 use crate::incident::{Acknowledgement, Arrival, Correlator, Revision};
@@ -74,6 +74,8 @@ pub enum Refusal {
 
 pub struct Engine {
     policy: Policy,
+    /// Of the policy's rules.
+    dispatch: Dispatch,
     population: Population,
     addresses: Addresses,
     makers: Makers,
@@ -94,6 +96,7 @@ impl Engine {
         addresses.declare(&policy.network.cluster);
         Engine {
             population: Population::new(policy.limits),
+            dispatch: Dispatch::of(&policy.rules.rules),
             policy,
             addresses,
             makers: Makers::default(),
@@ -190,6 +193,7 @@ impl Engine {
             Input::Policy(policy) => {
                 self.addresses.declare(&policy.network.cluster);
                 self.population.set_limits(policy.limits);
+                self.dispatch = Dispatch::of(&policy.rules.rules);
                 self.policy = *policy;
                 self.correlator.reconsider(&self.policy);
             }

@@ -17,7 +17,7 @@ use crate::baseline::lesson::ACCEPTED_LIMIT;
 use crate::baseline::{Account, Address, Maturity, Peers};
 use crate::detect::acts::Acts;
 use crate::detect::detectors::{act_words, issuer_words};
-use crate::detect::rule::{self, Trouble};
+use crate::detect::rule::{self, Dispatch, Trouble};
 use crate::detect::sensitive::{self, Sensitive};
 use crate::detect::{self, Finding, Marks, Rival, Severity, View};
 use crate::event::{AuditEvent, CredentialKind, Operation, Principal, PrincipalKind, Stage, origin};
@@ -200,7 +200,7 @@ impl Engine {
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
-        let exempted = judge_all(&view, findings, troubles);
+        let exempted = judge_all(&view, &self.dispatch, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
         let moves = is_machine(event);
         let unsettled = moves && origin.ip.is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip));
@@ -312,7 +312,12 @@ impl Engine {
 }
 
 /// Our detectors, then the operator's rules; returns how many findings are exempted.
-fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) -> u64 {
+fn judge_all(
+    view: &View<'_>,
+    dispatch: &Dispatch,
+    findings: &mut Vec<Finding>,
+    troubles: &mut Vec<Trouble>,
+) -> u64 {
     if view.marks != Marks::default() {
         detect::judge(view, findings);
     }
@@ -320,7 +325,7 @@ fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Tr
     if rules.is_empty() {
         return 0;
     }
-    rule::judge(view, findings, troubles);
+    rule::judge(view, dispatch, findings, troubles);
     rule::exempt(rules, view, findings, troubles)
 }
 
