@@ -21,7 +21,7 @@ pub use word::{Ack, Acknowledged, Command};
 
 use crate::base::{Digest, Span, Time, text};
 use crate::baseline::makers::Makers;
-use crate::baseline::{Addresses, Departed, Population};
+use crate::baseline::{Addresses, Departed, Population, Stolen};
 use crate::detect::rule::{Dispatch, Trouble};
 use crate::detect::{Finding, Policy};
 use crate::event::AuditEvent;
@@ -80,6 +80,7 @@ pub struct Engine {
     addresses: Addresses,
     makers: Makers,
     departed: Departed,
+    stolen: Stolen,
     correlator: Correlator,
     word: word::Word,
     clock: Clock,
@@ -101,6 +102,7 @@ impl Engine {
             addresses,
             makers: Makers::default(),
             departed: Departed::default(),
+            stolen: Stolen::default(),
             correlator: Correlator::default(),
             word: word::Word::default(),
             clock: Clock::default(),

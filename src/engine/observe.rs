@@ -180,6 +180,7 @@ impl Engine {
             issued: if holder.is_none() { issued(account, event, horizon) } else { None },
             address: origin.ip.and_then(|ip| self.addresses.get(ip)),
             departed: self.departed_since(event, holder),
+            refused: self.refused_since(event, origin.ip),
             operation_peers: Peers::default(),
             agent_peers: Peers::default(),
             probe: None,
@@ -260,6 +261,9 @@ impl Engine {
             if seen.home == Home::Elsewhere && seen.here_since.is_none() {
                 self.addresses.learn_visitor(ip, event.time);
             }
+            if seen.stolen {
+                self.learn_theft(event, ip);
+            }
         }
         if matches!(event.principal.kind(), PrincipalKind::Nobody) {
             return;
@@ -312,12 +316,7 @@ impl Engine {
 }
 
 /// Our detectors, then the operator's rules; returns how many findings are exempted.
-fn judge_all(
-    view: &View<'_>,
-    dispatch: &Dispatch,
-    findings: &mut Vec<Finding>,
-    troubles: &mut Vec<Trouble>,
-) -> u64 {
+fn judge_all(view: &View<'_>, dispatch: &Dispatch, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) -> u64 {
     if view.marks != Marks::default() {
         detect::judge(view, findings);
     }
