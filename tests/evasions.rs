@@ -223,7 +223,7 @@ fn what_none_of_its_roles_does_tells_of_a_certificate_in_other_hands() {
     let is_told = |before: Option<&Request>, who: &Request, verb: &str, resource: &str, namespace: &str| {
         let mut lines: Vec<String> = before.map(|request| request.line(0)).into_iter().collect();
         lines.push(who.clone().does(verb, resource, namespace, "x").line(2 * HOUR));
-        found(&lines).iter().any(|(s, _)| *s >= Severity::Medium)
+        of_detector(&lines, "sensitive-operation").iter().any(|s| *s >= Severity::Medium)
     };
     let with = |agent: &str| Request { agent: agent.into(), ..manager("") };
     let odd = [

@@ -91,7 +91,7 @@ fn a_body_that_does_not_fit_says_nothing_and_hurts_nothing() {
         let seen = facts("create", "pods", body).and_then(|facts| facts.pod);
         assert!(seen.is_none_or(|pod| pod == PodFacts::default()), "{body}");
     }
-    assert_eq!(facts("delete", "pods", "{}"), None);
+    assert_eq!(facts("delete", "services", "{}"), None);
     assert_eq!(facts("create", "endpoints", "{}"), None);
 }
 
