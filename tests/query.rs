@@ -113,9 +113,8 @@ fn what_cannot_match_is_passed_over() {
 /// SQLite chooses which table of a join it reads first: here it has to be the short one.
 #[test]
 fn a_trail_looks_ids_up() {
-    let issued = rows("SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-    let output = command.args(["trail", issued[0]["id"].as_str().unwrap(), "--sql"]).output().unwrap();
+    let output = command.args(["trail", &issued_credential(), "--sql"]).output().unwrap();
     let statement = String::from_utf8(output.stdout).unwrap();
     let said = String::from_utf8(query(&WORLD.state, &["--explain", statement.trim()]).stderr).unwrap();
     let read: u64 = said.rsplit("; ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
@@ -199,38 +198,56 @@ fn the_order_of_time_and_a_limit_leave_files_closed() {
     }
 }
 
-#[test]
-fn a_command_has_the_rows_of_its_statement() {
-    let account = rows("SELECT principal FROM incidents WHERE severity = 'critical' AND principal <> '' LIMIT 1");
-    let account = account[0]["principal"].as_str().unwrap().to_owned();
-    let issued = rows("SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1");
-    let issued = issued[0]["id"].as_str().unwrap().to_owned();
+/// Questions that the files alone answer, in one order: those at the beginning of [`questions`].
+const ON_FILES: usize = 12;
+
+fn questions() -> [Vec<String>; 16] {
+    let (account, issued) = (suspect(), issued_credential());
     let questions: [&[&str]; 16] = [
         &["timeline", &account],
         &["timeline", &account, "--since", "2d", "--limit", "5"],
-        &["timeline", "nobody/at-all"],
         &["who", "--from", "203.0.113.66"],
         &["who", "--used", &issued],
         &["who", "--touched", "secrets//"],
-        &["who", "--touched", "pods//", "--limit", "3", "--since", "2026-03-05T00:00:00Z"],
         &["first-seen", &account],
         &["diff", &account, "--since", "2026-03-05T00:00:00Z"],
         &["trail", &issued],
         &["exec"],
-        &["secrets", "--limit", "7"],
         &["denied", "--since", "7d"],
         &["rbac-changes", "--until", "2026-03-10T00:00:00Z"],
         &["tokens-issued", "--limit", "20"],
+        &["timeline", "nobody/at-all"],
+        &["who", "--touched", "pods//", "--limit", "3", "--since", "2026-03-05T00:00:00Z"],
+        &["secrets", "--limit", "7"],
         &["coverage"],
     ];
+    questions.map(|words| words.iter().map(|word| (*word).to_owned()).collect())
+}
+
+/// What a question's command writes, with more arguments.
+fn asked(question: &[String], more: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
+    let output = command.args(question).arg("--state").arg(&WORLD.state).args(more).output().unwrap();
+    assert!(output.status.success(), "{question:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// An account of which there is a critical incident.
+fn suspect() -> String {
+    let found = rows("SELECT principal FROM incidents WHERE severity = 'critical' AND principal <> '' LIMIT 1");
+    found[0]["principal"].as_str().unwrap().to_owned()
+}
+
+fn issued_credential() -> String {
+    let found = rows("SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1");
+    found[0]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_command_has_the_rows_of_its_statement() {
     let mut answered = 0;
-    for question in questions {
-        let run = |more: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-            let output = command.args(question).arg("--state").arg(&WORLD.state).args(more).output().unwrap();
-            assert!(output.status.success(), "{question:?}: {}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap()
-        };
+    for question in questions() {
+        let run = |more: &[&str]| asked(&question, more);
         let command = run(&["-o", "json"]);
         let statement = query(&WORLD.state, &["-o", "json", run(&["--sql"]).trim()]);
         assert_eq!(command, String::from_utf8(statement.stdout).unwrap(), "{question:?}");
@@ -462,32 +479,9 @@ fn questions_have_the_same_answer_in_duckdb() {
         skipped::because("DuckDB and PyArrow cannot be installed from PyPI here (python3 with venv and pip)");
         return;
     };
-    let account = rows("SELECT principal FROM incidents WHERE severity = 'critical' AND principal <> '' LIMIT 1");
-    let account = account[0]["principal"].as_str().unwrap().to_owned();
-    let issued = rows("SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1");
-    let issued = issued[0]["id"].as_str().unwrap().to_owned();
-    let questions: [&[&str]; 12] = [
-        &["timeline", &account],
-        &["timeline", &account, "--since", "2d", "--limit", "5"],
-        &["who", "--from", "203.0.113.66"],
-        &["who", "--used", &issued],
-        &["who", "--touched", "secrets//"],
-        &["first-seen", &account],
-        &["diff", &account, "--since", "2026-03-05T00:00:00Z"],
-        &["trail", &issued],
-        &["exec"],
-        &["denied", "--since", "7d"],
-        &["rbac-changes", "--until", "2026-03-10T00:00:00Z"],
-        &["tokens-issued", "--limit", "20"],
-    ];
     let mut answered = 0;
-    for question in questions {
-        let run = |more: &[&str]| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-            let output = command.args(question).arg("--state").arg(&WORLD.state).args(more).output().unwrap();
-            assert!(output.status.success(), "{question:?}: {}", String::from_utf8_lossy(&output.stderr));
-            String::from_utf8(output.stdout).unwrap()
-        };
+    for question in questions().into_iter().take(ON_FILES) {
+        let run = |more: &[&str]| asked(&question, more);
         let ours: Vec<serde_json::Value> =
             run(&["-o", "json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let theirs =

@@ -397,21 +397,32 @@ fn acked(file: &Path, id: &str) -> bool {
     last.iter().any(|i| i["id"] == id && i["acknowledged"]["owner"] == "ann" && i["status"] == "resolved")
 }
 
-/// The daemon takes an acknowledgement while it runs, and the next run takes one that was left without a daemon.
-#[test]
-fn the_daemon_takes_acknowledgements_and_remembers_them() {
+/// A daemon that has judged the bundled sample.
+fn over_the_sample() -> (Home, Daemon) {
     let home = Home::new();
     home.write_log(&sample());
     let mut daemon = Daemon::start(&home);
     daemon.wait_for_bytes(sample().len() as u64);
     daemon.wait_for_metric("tokentrail_bytes_behind", 0.0);
     daemon.wait_until_caught_up();
-    daemon.wait("every commit", |d| d.metric("tokentrail_outbox_rows") == 0.0);
-    let threats: Vec<String> = last_revisions(&home.incidents())
+    (home, daemon)
+}
+
+/// Ids of the incidents of `medium` that name somebody.
+fn threats(home: &Home) -> Vec<String> {
+    last_revisions(&home.incidents())
         .iter()
         .filter(|i| i["kind"] == "threat" && i["severity"] == "medium" && i["principal"] != "")
         .map(|i| i["id"].as_str().unwrap().to_owned())
-        .collect();
+        .collect()
+}
+
+/// The daemon takes an acknowledgement while it runs, and the next run takes one that was left without a daemon.
+#[test]
+fn the_daemon_takes_acknowledgements_and_remembers_them() {
+    let (home, mut daemon) = over_the_sample();
+    daemon.wait("every commit", |d| d.metric("tokentrail_outbox_rows") == 0.0);
+    let threats = threats(&home);
     let words = ["--owner", "ann", "--reason", "known"];
     let say = |id: &str| tokentrail(&[&["ack", id], &words[..]].concat(), &home.state());
     let said = say(&threats[0][..12]);
@@ -429,18 +440,9 @@ fn the_daemon_takes_acknowledgements_and_remembers_them() {
 /// A kill between the commit that took an acknowledgement and the removal of its file: the file is found again.
 #[test]
 fn an_acknowledgement_that_comes_back_after_a_kill_is_taken_once() {
-    let home = Home::new();
-    home.write_log(&sample());
-    let mut daemon = Daemon::start(&home);
-    daemon.wait_for_bytes(sample().len() as u64);
-    daemon.wait_for_metric("tokentrail_bytes_behind", 0.0);
-    daemon.wait_until_caught_up();
+    let (home, mut daemon) = over_the_sample();
     assert!(daemon.terminate());
-    let threat = last_revisions(&home.incidents())
-        .into_iter()
-        .find(|i| i["kind"] == "threat" && i["severity"] == "medium" && i["principal"] != "")
-        .map(|i| i["id"].as_str().unwrap().to_owned())
-        .unwrap();
+    let threat = threats(&home).swap_remove(0);
     assert!(tokentrail(&["ack", &threat, "--owner", "ann", "--reason", "known"], &home.state()).status.success());
     let commands = home.state().join("commands");
     let left: Vec<PathBuf> = std::fs::read_dir(&commands).unwrap().map(|e| e.unwrap().path()).collect();

@@ -13,6 +13,7 @@ pub mod makers;
 mod maturity;
 pub mod peers;
 pub mod population;
+pub mod stolen;
 
 pub use account::{Account, Predecessor};
 pub use address::Address;
@@ -21,3 +22,4 @@ pub use departed::Departed;
 pub use maturity::{Learning, Maturity};
 pub use peers::Peers;
 pub use population::Population;
+pub use stolen::Stolen;

@@ -5,12 +5,32 @@
 
 use super::View;
 use super::sensitive::Sensitive;
+use crate::base::Span;
 use crate::event::{Component, CredentialKind, Operation};
 
 /// How the names of the accounts of controllers end (`cmd/kube-controller-manager/names`,
 /// `bootstrappolicy/controller_policy.go`).
 const CONTROLLERS: [&str; 8] =
     ["-controller", "-collector", "-publisher", "-cleaner", "-autoscaler", "-binder", "-signer", "-provider"];
+
+/// Products of clients that people and scripts use, and no component is built with.
+const CLIENTS: [&str; 12] = [
+    "Go-http-client",
+    "Helm",
+    "OpenAPI-Generator",
+    "Swagger-Codegen",
+    "Wget",
+    "curl",
+    "helm",
+    "k9s",
+    "kubectl",
+    "oc",
+    "python-requests",
+    "python-urllib3",
+];
+
+/// What a component is heard with so soon after it was first heard is its own program.
+const FIRST_HEARD: Span = Span::seconds(3600);
 
 /// Seconds of life that controllers ask for their tokens stay far below this.
 const LONG_TOKEN: i64 = 86_400;
@@ -69,6 +89,9 @@ fn is_controller_account(view: &View<'_>) -> bool {
 
 fn is_trade(component: Component, view: &View<'_>) -> bool {
     let operation = &view.event.operation;
+    if component != Component::ApiServer && !is_own_program(view) {
+        return false;
+    }
     let Some(sensitive) = view.sensitive else { return !operation.is_self_review() };
     match component {
         // In its own process; nobody else calls from there by this name.
@@ -76,7 +99,8 @@ fn is_trade(component: Component, view: &View<'_>) -> bool {
             view.origin.ip.is_none_or(|ip| ip.is_loopback()) && !is_never(sensitive) && sensitive != Sensitive::Token
         }
         Component::ControllerManager => {
-            manages(sensitive, operation) || (sensitive == Sensitive::Token && is_controllers_token(view))
+            (manages(sensitive, operation) && is_of_its_role(sensitive, view))
+                || (sensitive == Sensitive::Token && is_controllers_token(view))
         }
         Component::CloudControllerManager => match sensitive {
             Sensitive::SecretRead | Sensitive::TokenReview | Sensitive::NodeChange => true,
@@ -86,6 +110,44 @@ fn is_trade(component: Component, view: &View<'_>) -> bool {
         Component::Scheduler => sensitive == Sensitive::TokenReview,
         Component::KubeProxy => false,
     }
+}
+
+/// Whether the program may be the component: by habit, or because it is the first that is known of it and no client of
+/// people and their scripts.
+fn is_own_program(view: &View<'_>) -> bool {
+    let (account, learning) = (view.account, &view.policy.learning);
+    match view.agent_seen {
+        Some(seen) if u32::from(seen.days) >= learning.sensitive_days => true,
+        _ if CLIENTS.contains(&view.agent) => false,
+        Some(seen) => seen.first().since(account.first_seen) <= FIRST_HEARD,
+        None => account.agents.is_empty(),
+    }
+}
+
+/// Each client of kube-controller-manager adds its role to the user agent: the name of a controller, `shared-informers`.
+/// Where the controllers have accounts of their own, for which it mints tokens, it does nothing of their work itself.
+fn is_of_its_role(sensitive: Sensitive, view: &View<'_>) -> bool {
+    let operation = &view.event.operation;
+    let role = role(view.event.user_agent);
+    match sensitive {
+        Sensitive::TokenReview => true,
+        // Informers look at all namespaces; what is deleted with its namespace is looked at there.
+        Sensitive::SecretRead if operation.verb != "get" => {
+            !role.is_empty() && (operation.namespace.is_empty() || role == "namespace-controller")
+        }
+        Sensitive::SecretRead | Sensitive::SecretWrite if role == "tokens-controller" => true,
+        _ => !matches!(role, "" | "shared-informers" | "metadata-informers") && !mints_for_controllers(view),
+    }
+}
+
+/// What stands in a user agent of `client-go` behind the commit: `kubernetes/98b3519/tokens-controller`.
+fn role(user_agent: &str) -> &str {
+    let build = user_agent.split_once(" kubernetes/").map_or("", |(_, build)| build);
+    build.split_once('/').map_or("", |(_, role)| role)
+}
+
+fn mints_for_controllers(view: &View<'_>) -> bool {
+    view.account.operations.iter().any(|(operation, _)| operation.starts_with("create serviceaccounts/token "))
 }
 
 fn is_trade_of_controller(view: &View<'_>) -> bool {

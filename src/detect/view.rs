@@ -13,6 +13,7 @@ use crate::baseline::features::operations;
 use crate::baseline::features::origins::{Class, Origin};
 use crate::baseline::features::probes::Probe;
 use crate::baseline::makers::Maker;
+use crate::baseline::stolen::Use;
 use crate::baseline::{Account, Address, Maturity, Peers};
 use crate::event::{AuditEvent, Geo, Principal, PrincipalKind};
 
@@ -36,7 +37,7 @@ impl Marks {
     pub const ANONYMOUS: Marks = Marks(1 << 9);
     /// The event shows an act that is dangerous in itself.
     pub const ACT: Marks = Marks(1 << 10);
-    /// The pod that the credential is bound to is gone.
+    /// The pod is gone that the credential is bound to, or whose stolen token was used here.
     pub const DEPARTED: Marks = Marks(1 << 11);
 
     #[must_use]
@@ -94,6 +95,9 @@ pub struct View<'a> {
     pub address: Option<&'a Address>,
     /// When the pod that the credential is bound to was ended.
     pub departed: Option<Time>,
+    /// Of a request that failed authentication: the stolen token that was used at its address before, and when the pod of
+    /// this token was ended.
+    pub refused: Option<(&'a Use, Time)>,
     /// What the account's peers say to its operation, and to its program, where one of them is news.
     pub operation_peers: Peers,
     pub agent_peers: Peers,

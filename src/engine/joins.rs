@@ -7,12 +7,18 @@ use super::Engine;
 use crate::base::{Span, Time};
 use crate::baseline::features::credentials::Holder;
 use crate::baseline::makers::Maker;
+use crate::baseline::stolen::Use;
 use crate::baseline::{Account, Peers};
 use crate::detect::View;
 use crate::event::{AuditEvent, Component, CredentialKind, Operation, Outcome, PrincipalKind};
+use std::net::IpAddr;
 
-/// After so long no API server takes a pod that was ended for a living one.
-const SLOW_END: Span = Span::seconds(60);
+/// After so long no API server takes a pod that was ended for a living one: it honours the token for 60 seconds after the
+/// time of deletion, where a finalizer keeps the pod so long (`pkg/serviceaccount/claims.go`), and remembers for 10 what
+/// it accepted.
+const SLOW_END: Span = Span::seconds(90);
+/// Disorder between several logs.
+const TOLERANCE: Span = Span::seconds(5);
 
 impl Engine {
     /// Who made the Secret that the token controller fills in now, or filled in before its making was read.
@@ -47,7 +53,7 @@ impl Engine {
     }
 
     /// When the pod that the credential is bound to was ended, if that is so long ago that the API server cannot have
-    /// missed it: it remembers for some seconds what it accepted.
+    /// missed it.
     pub(super) fn departed_since(&self, event: &AuditEvent<'_>, holder: Option<&Holder>) -> Option<Time> {
         let (credential, first) = (&event.credential, holder?.first);
         let bound = matches!(credential.kind, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId);
@@ -56,6 +62,24 @@ impl Engine {
         }
         let gone = self.departed.since(event.principal.namespace(), credential.pod, first, event.time)?;
         (event.time.since(gone) > SLOW_END).then_some(gone)
+    }
+
+    /// Of a request that failed authentication: the stolen token that was used at its address, and when the pod of this
+    /// token was ended.
+    pub(super) fn refused_since(&self, event: &AuditEvent<'_>, ip: Option<IpAddr>) -> Option<(&Use, Time)> {
+        let used = self.stolen.at(ip.filter(|_| event.outcome == Outcome::Unauthenticated)?)?;
+        let gone = self.departed.since(&used.namespace, &used.pod, used.first, event.time)?;
+        (event.time.since(gone) > TOLERANCE).then_some((used, gone))
+    }
+
+    /// The use of a pod's token was found to be theft.
+    pub(super) fn learn_theft(&mut self, event: &AuditEvent<'_>, ip: IpAddr) {
+        if event.credential.pod.is_empty() {
+            return;
+        }
+        let holder = self.population.get(event.username).and_then(|account| account.credentials.find(event));
+        let first = holder.map_or(event.time, |holder| holder.first);
+        self.stolen.note(event, ip, first);
     }
 
     /// What the account's peers say to what is news of it: first to its operation, then to its program.

@@ -21,8 +21,8 @@ pub use word::{Ack, Acknowledged, Command};
 
 use crate::base::{Digest, Span, Time, text};
 use crate::baseline::makers::Makers;
-use crate::baseline::{Addresses, Departed, Population};
-use crate::detect::rule::Trouble;
+use crate::baseline::{Addresses, Departed, Population, Stolen};
+use crate::detect::rule::{Dispatch, Trouble};
 use crate::detect::{Finding, Policy};
 use crate::event::AuditEvent;
 use crate::incident::{Acknowledgement, Arrival, Correlator, Revision};
@@ -74,10 +74,13 @@ pub enum Refusal {
 
 pub struct Engine {
     policy: Policy,
+    /// Of the policy's rules.
+    dispatch: Dispatch,
     population: Population,
     addresses: Addresses,
     makers: Makers,
     departed: Departed,
+    stolen: Stolen,
     correlator: Correlator,
     word: word::Word,
     clock: Clock,
@@ -94,10 +97,12 @@ impl Engine {
         addresses.declare(&policy.network.cluster);
         Engine {
             population: Population::new(policy.limits),
+            dispatch: Dispatch::of(&policy.rules.rules),
             policy,
             addresses,
             makers: Makers::default(),
             departed: Departed::default(),
+            stolen: Stolen::default(),
             correlator: Correlator::default(),
             word: word::Word::default(),
             clock: Clock::default(),
@@ -190,6 +195,7 @@ impl Engine {
             Input::Policy(policy) => {
                 self.addresses.declare(&policy.network.cluster);
                 self.population.set_limits(policy.limits);
+                self.dispatch = Dispatch::of(&policy.rules.rules);
                 self.policy = *policy;
                 self.correlator.reconsider(&self.policy);
             }

@@ -17,7 +17,7 @@ use crate::baseline::lesson::ACCEPTED_LIMIT;
 use crate::baseline::{Account, Address, Maturity, Peers};
 use crate::detect::acts::Acts;
 use crate::detect::detectors::{act_words, issuer_words};
-use crate::detect::rule::{self, Trouble};
+use crate::detect::rule::{self, Dispatch, Trouble};
 use crate::detect::sensitive::{self, Sensitive};
 use crate::detect::{self, Finding, Marks, Rival, Severity, View};
 use crate::event::{AuditEvent, CredentialKind, Geo, Operation, Principal, PrincipalKind, Stage, origin};
@@ -183,6 +183,7 @@ impl Engine {
             issued: if holder.is_none() { issued(account, event, horizon) } else { None },
             address: origin.ip.and_then(|ip| self.addresses.get(ip)),
             departed: self.departed_since(event, holder),
+            refused: self.refused_since(event, origin.ip),
             operation_peers: Peers::default(),
             agent_peers: Peers::default(),
             probe: None,
@@ -204,7 +205,7 @@ impl Engine {
         view.probe = probe_of(&view);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
-        let exempted = judge_all(&view, findings, troubles);
+        let exempted = judge_all(&view, &self.dispatch, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
         let moves = is_machine(event);
         let unsettled = moves && origin.ip.is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip));
@@ -267,6 +268,9 @@ impl Engine {
             if seen.home != Home::Here && seen.here_since.is_none() {
                 self.addresses.learn_node_of(&event.credential, ip);
             }
+            if seen.stolen {
+                self.learn_theft(event, ip);
+            }
         }
         if matches!(event.principal.kind(), PrincipalKind::Nobody) {
             return;
@@ -320,7 +324,7 @@ impl Engine {
 }
 
 /// Our detectors, then the operator's rules; returns how many findings are exempted.
-fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) -> u64 {
+fn judge_all(view: &View<'_>, dispatch: &Dispatch, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) -> u64 {
     if view.marks != Marks::default() {
         detect::judge(view, findings);
     }
@@ -328,7 +332,7 @@ fn judge_all(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Tr
     if rules.is_empty() {
         return 0;
     }
-    rule::judge(view, findings, troubles);
+    rule::judge(view, dispatch, findings, troubles);
     rule::exempt(rules, view, findings, troubles)
 }
 

@@ -39,6 +39,8 @@ pub enum Room {
     Link = 7,
     /// By namespace and pod, with a slash between: pods that are gone.
     Departed = 8,
+    /// By address: the pod whose stolen token was used from there.
+    Stolen = 9,
 }
 
 /// One changed record; without a value it is deleted.
@@ -51,7 +53,7 @@ pub struct Record {
 
 impl Room {
     /// In the order in which they are restored.
-    pub const ALL: [Room; 8] = [
+    pub const ALL: [Room; 9] = [
         Room::Core,
         Room::Account,
         Room::Address,
@@ -60,6 +62,7 @@ impl Room {
         Room::Ack,
         Room::Link,
         Room::Departed,
+        Room::Stolen,
     ];
 }
 
@@ -105,6 +108,9 @@ impl Engine {
         for (pod, at) in self.departed.drain_changes() {
             out.push(record(Room::Departed, pod.into_bytes(), at.as_ref()));
         }
+        out.extend(
+            self.stolen.drain_changes().into_iter().map(|(k, v)| record(Room::Stolen, k.to_string().into_bytes(), v)),
+        );
     }
 
     /// Forgets what changed: for those who keep no state.
@@ -114,6 +120,7 @@ impl Engine {
         self.correlator.drain_changes();
         self.correlator.links().drain_changes();
         self.departed.drain_changes();
+        self.stolen.drain_changes();
         self.word.drain_changes();
     }
 
@@ -138,8 +145,7 @@ impl Engine {
             }
             r if r == Room::Address as u8 => {
                 let address: Address = read(room, key, value)?;
-                let ip: IpAddr = text(room, key)?.parse().map_err(|_| unreadable(room, key))?;
-                self.addresses.restore(ip, address);
+                self.addresses.restore(ip(room, key)?, address);
             }
             r if r == Room::Incident as u8 => {
                 let incident: Incident = read_extended(room, key, value)?;
@@ -156,6 +162,7 @@ impl Engine {
                     return Err(unreadable(room, key));
                 }
             }
+            r if r == Room::Stolen as u8 => self.stolen.restore(ip(room, key)?, read(room, key, value)?),
             _ => return Err(unreadable(room, key)),
         }
         Ok(())
@@ -174,6 +181,7 @@ pub fn room_name(room: u8) -> &'static str {
         r if r == Room::Ack as u8 => "acknowledgement of incident",
         r if r == Room::Link as u8 => "link of incident",
         r if r == Room::Departed as u8 => "pod that is gone",
+        r if r == Room::Stolen as u8 => "address of a stolen token",
         _ => "record",
     }
 }
@@ -274,6 +282,10 @@ fn read_extended<T: DeserializeOwned + Extended>(room: u8, key: &[u8], value: &[
 
 fn text(room: u8, key: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(key).map_err(|_| unreadable(room, key))
+}
+
+fn ip(room: u8, key: &[u8]) -> Result<IpAddr, String> {
+    text(room, key)?.parse().map_err(|_| unreadable(room, key))
 }
 
 fn id(room: u8, key: &[u8]) -> Result<Digest, String> {

@@ -15,6 +15,7 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
     let mut marks = Marks::default();
     if event.principal.kind() == PrincipalKind::Nobody {
         marks.set(Marks::UNAUTHENTICATED, event.outcome == Outcome::Unauthenticated);
+        marks.set(Marks::DEPARTED, view.refused.is_some());
         return marks;
     }
     let credential = &event.credential;

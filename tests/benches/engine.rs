@@ -3,6 +3,13 @@
 //!
 //! `cargo bench --bench engine [-- <log file>]`: over the recording if it is at hand, else over the bundled
 //! sample, or over a log of your own. Ratios are comparable between machines, the times are not.
+//!
+//! What rules cost in instructions says callgrind, which is told how many there are:
+//!
+//! ```text
+//! cargo bench --bench engine --no-run
+//! TOKENTRAIL_BENCH_RULES=16 valgrind --tool=callgrind '--toggle-collect=*engine_over*' target/release/deps/engine-... [LOG]
+//! ```
 
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "the tests share more than each of them uses")]
@@ -28,6 +35,9 @@ fn main() {
             sample.lines().cycle().take(20_000).map(str::to_owned).collect()
         }),
     };
+    if let Ok(many) = std::env::var("TOKENTRAIL_BENCH_RULES") {
+        return engine_over(&lines, &with_rules(many.parse().expect("a number of rules")), false);
+    }
     // Memory in processes of their own: what one measurement frees would hide the growth of the next.
     match std::env::var("TOKENTRAIL_BENCH_PART").as_deref() {
         Ok("accounts") => return accounts(),
@@ -52,8 +62,59 @@ fn best(lines: &[String], mut work: impl FnMut()) -> f64 {
     (0..5).map(|_| round(&mut work)).fold(f64::INFINITY, f64::min)
 }
 
-fn engine_over(lines: &[String], drain: bool) {
-    let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
+/// Rules as Sigma has them for the audit log: what they select.
+const SIGMA: [&str; 16] = [
+    "{verb: create, objectRef.apiGroup: batch, objectRef.resource: cronjobs}",
+    "{verb: delete, objectRef.resource: deployments}",
+    "{verb: delete, objectRef.resource: events}",
+    "{verb: create, objectRef.resource: pods, objectRef.subresource: exec}",
+    "{verb: create, objectRef.resource: pods, hostPath: '*'}",
+    "{verb: create, objectRef.resource: pods, objectRef.namespace: kube-system}",
+    "{verb: create, objectRef.resource: pods, capabilities: '*'}",
+    "{verb: create, objectRef.apiGroup: authorization.k8s.io, objectRef.resource: selfsubjectrulesreviews}",
+    "{objectRef.resource: [clusterrolebindings, rolebindings], verb: [create, delete, patch, update]}",
+    "{verb: list, objectRef.resource: secrets}",
+    "{objectRef.resource: secrets, verb: [create, delete, patch, update]}",
+    "{verb: create, objectRef.resource: serviceaccounts}",
+    "{verb: patch, objectRef.apiGroup: apps, objectRef.resource: deployments}",
+    "{verb: get, responseStatus.code: [401, 403]}",
+    "{objectRef.apiGroup: admissionregistration.k8s.io, verb: [create, delete, patch, update]}",
+    "{user.username: 'system:anonymous', responseStatus.code: 200}",
+];
+
+/// So many rules: Sigma's, then one for each of so many teams.
+fn with_rules(many: usize) -> Policy {
+    use std::fmt::Write;
+    let (mut sigma, mut own) = (String::new(), String::new());
+    for (n, selection) in SIGMA.iter().take(many).enumerate() {
+        let _ = writeln!(
+            sigma,
+            "---\ntitle: T\nid: sigma-{n}\nlevel: low\nlogsource:\n  product: kubernetes\n  service: audit\n\
+             detection:\n  selection: {selection}\n  condition: selection"
+        );
+    }
+    if many > SIGMA.len() {
+        own.push_str("rules:\n");
+    }
+    for n in SIGMA.len()..many {
+        let _ = writeln!(
+            own,
+            "  - id: own-{n}\n    title: T\n    severity: low\n    condition: event.namespace == 'team-{n}' && \
+             event.resource == 'secrets' && event.verb in ['get', 'list', 'watch'] && event.user_kind == 'user'"
+        );
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text) in [("sigma.yml", sigma), ("own.yaml", own)] {
+        std::fs::write(dir.path().join(name), text).expect("a file");
+    }
+    let loaded = tokentrail::config::rules::load(&[dir.path().to_owned()], std::path::Path::new(""));
+    assert_eq!(loaded.rules.rules.len(), many, "{:?}", loaded.checked);
+    Policy { rules: std::sync::Arc::new(loaded.rules), ..Policy::default() }
+}
+
+#[inline(never)]
+fn engine_over(lines: &[String], policy: &Policy, drain: bool) {
+    let (mut engine, mut out) = (Engine::new(policy.clone()), Output::default());
     for (n, line) in lines.iter().enumerate() {
         decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
             if let Ok(event) = event {
@@ -86,10 +147,22 @@ fn times(lines: &[String]) {
             });
         }
     });
-    let judged = best(lines, || engine_over(lines, false));
-    let drained = best(lines, || engine_over(lines, true));
+    let plain = Policy::default();
+    let judged = best(lines, || engine_over(lines, &plain, false));
+    let drained = best(lines, || engine_over(lines, &plain, true));
+    let ruled = |many| {
+        let policy = with_rules(many);
+        best(lines, || engine_over(lines, &policy, false))
+    };
     println!("{} events", lines.len());
-    let rows = [("serde_json alone", serde), ("door", door), ("engine", judged - door), ("drain", drained - judged)];
+    let rows = [
+        ("serde_json alone", serde),
+        ("door", door),
+        ("engine", judged - door),
+        ("with 16 rules", ruled(16) - door),
+        ("with 200 rules", ruled(200) - door),
+        ("drain", drained - judged),
+    ];
     for (name, ns) in rows {
         println!("{name:>18}: {ns:7.0} ns/event, {:5.2} x door", ns / door);
     }

@@ -8,59 +8,31 @@ use super::world::{DAY, KUBECTL, MINUTE, OUTSIDE, Trace, press, runner};
 use super::{Expect::Told, Scenario};
 use tokentrail::detect::Severity::{Critical, Low, Medium};
 
-pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        id: "S48",
-        title: "Events wiped",
-        play: wipe,
-        known: Told(&["sensitive-operation"], Medium),
-        cold: Told(&["sensitive-operation"], Low),
+scenarios! {
+    S48 "Events wiped": wipe,
+        known Told(&["sensitive-operation"], Medium),
+        cold Told(&["sensitive-operation"], Low);
+    S49 "Workloads destroyed": destroy,
+        known Told(&["dangerous-request", "unexpected-agent"], Medium),
+        cold Told(&["dangerous-request"], Low);
+    S50 "Certificate requests cleaned up": |t| {
+        t.ask(&press().with(KUBECTL), "DELETE /apis/certificates.k8s.io/v1/certificatesigningrequests/helper 200");
     },
-    Scenario {
-        id: "S49",
-        title: "Workloads destroyed",
-        play: destroy,
-        known: Told(&["dangerous-request", "unexpected-agent"], Medium),
-        cold: Told(&["dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S50",
-        title: "Certificate requests cleaned up",
-        play: |t| {
-            t.ask(&press().with(KUBECTL), "DELETE /apis/certificates.k8s.io/v1/certificatesigningrequests/helper 200");
-        },
-        known: Told(&["sensitive-operation", "unexpected-agent"], Medium),
-        cold: Told(&["sensitive-operation"], Low),
-    },
-    Scenario {
-        id: "S51",
-        title: "A shell in a pod, and on to cluster-admin",
-        play: from_a_shell,
-        known: Told(&["enumeration", "sensitive-operation", "dangerous-request", "unexpected-agent"], Critical),
-        cold: Told(&["enumeration", "sensitive-operation", "dangerous-request"], Medium),
-    },
-    Scenario {
-        id: "S52",
-        title: "A leaked token of the builds, from outside",
-        play: leaked_by_builds,
-        known: Told(&["enumeration", "sensitive-operation", "dangerous-request", "unexpected-agent"], Critical),
-        cold: Told(&["enumeration", "sensitive-operation", "dangerous-request"], Medium),
-    },
-    Scenario {
-        id: "S53",
-        title: "A node taken, and the tokens on it",
-        play: through_a_node,
-        known: Told(&["sensitive-operation", "dangerous-request", "credential-in-two-places"], Critical),
-        cold: Told(&["sensitive-operation", "dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S54",
-        title: "Low and slow over eight days",
-        play: over_days,
-        known: Told(&["sensitive-operation"], Medium),
-        cold: Told(&["sensitive-operation"], Low),
-    },
-];
+        known Told(&["sensitive-operation", "unexpected-agent"], Medium),
+        cold Told(&["sensitive-operation"], Low);
+    S51 "A shell in a pod, and on to cluster-admin": from_a_shell,
+        known Told(&["enumeration", "sensitive-operation", "dangerous-request", "unexpected-agent"], Critical),
+        cold Told(&["enumeration", "sensitive-operation", "dangerous-request"], Medium);
+    S52 "A leaked token of the builds, from outside": leaked_by_builds,
+        known Told(&["enumeration", "sensitive-operation", "dangerous-request", "unexpected-agent"], Critical),
+        cold Told(&["enumeration", "sensitive-operation", "dangerous-request"], Medium);
+    S53 "A node taken, and the tokens on it": through_a_node,
+        known Told(&["sensitive-operation", "dangerous-request", "credential-in-two-places"], Critical),
+        cold Told(&["sensitive-operation", "dangerous-request"], Low);
+    S54 "Low and slow over eight days": over_days,
+        known Told(&["sensitive-operation"], Medium),
+        cold Told(&["sensitive-operation"], Low);
+}
 
 fn wipe(trace: &mut Trace) {
     let thief = press().with(KUBECTL);

@@ -6,71 +6,35 @@ use super::{Expect::Told, Scenario};
 use serde_json::{Value, json};
 use tokentrail::detect::Severity::{Critical, High, Low, Medium};
 
-pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        id: "S14",
-        title: "Another pod's token read by exec",
-        play: token_by_exec,
-        known: Told(&["sensitive-operation", "dangerous-request"], Medium),
-        cold: Told(&["sensitive-operation", "dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S15",
-        title: "A pod under a stronger account prints its token",
-        play: token_in_logs,
-        known: Told(&["sensitive-operation", "unexpected-agent"], Medium),
-        cold: Told(&["sensitive-operation"], Low),
-    },
-    Scenario {
-        id: "S16",
-        title: "A token of its own for a year",
-        play: token_for_a_year,
-        known: Told(&["sensitive-operation", "dangerous-request"], Medium),
-        cold: Told(&["sensitive-operation", "dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S17",
-        title: "A token of a controller of kube-system, and its use",
-        play: controller_token,
-        known: Told(&["sensitive-operation", "dangerous-request", "minted-credential"], High),
-        cold: Told(&["sensitive-operation", "dangerous-request", "minted-credential"], Low),
-    },
-    Scenario {
-        id: "S18",
-        title: "A token for a cloud's identity service",
-        play: |t| cloud_token(t, &press().with(KUBECTL)),
-        known: Told(&["sensitive-operation", "dangerous-request"], High),
-        cold: Told(&["sensitive-operation", "dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S19",
-        title: "A token without expiry of its own",
-        play: |t| forever(t, "orchard:press"),
-        known: Told(&["sensitive-operation", "token-secret-made", "legacy-token"], Critical),
-        cold: Told(&["sensitive-operation", "token-secret-made", "legacy-token"], Low),
-    },
-    Scenario {
-        id: "S20",
-        title: "A token without expiry of a stronger account",
-        play: |t| forever(t, "orchard:cellar-admin"),
-        known: Told(&["sensitive-operation", "token-secret-made"], Critical),
-        cold: Told(&["sensitive-operation", "token-secret-made"], Low),
-    },
-    Scenario {
-        id: "S21",
-        title: "TokenReview as an oracle for stolen tokens",
-        play: oracle,
-        known: Told(&["sensitive-operation"], Medium),
-        cold: Told(&["sensitive-operation"], Low),
-    },
-    Scenario {
-        id: "S22",
-        title: "A kubelet's bootstrap token, and the node it makes",
-        play: |t| bootstrap(t, "10.61.1.10"),
-        known: Told(&["enumeration", "unexpected-agent", "unknown-origin"], Medium),
-        cold: Told(&["enumeration"], Medium),
-    },
-];
+scenarios! {
+    S14 "Another pod's token read by exec": token_by_exec,
+        known Told(&["sensitive-operation", "dangerous-request"], Medium),
+        cold Told(&["sensitive-operation", "dangerous-request"], Low);
+    S15 "A pod under a stronger account prints its token": token_in_logs,
+        known Told(&["sensitive-operation", "unexpected-agent"], Medium),
+        cold Told(&["sensitive-operation"], Low);
+    S16 "A token of its own for a year": token_for_a_year,
+        known Told(&["sensitive-operation", "dangerous-request"], Medium),
+        cold Told(&["sensitive-operation", "dangerous-request"], Low);
+    S17 "A token of a controller of kube-system, and its use": controller_token,
+        known Told(&["sensitive-operation", "dangerous-request", "minted-credential"], High),
+        cold Told(&["sensitive-operation", "dangerous-request", "minted-credential"], Low);
+    S18 "A token for a cloud's identity service": |t| cloud_token(t, &press().with(KUBECTL)),
+        known Told(&["sensitive-operation", "dangerous-request"], High),
+        cold Told(&["sensitive-operation", "dangerous-request"], Low);
+    S19 "A token without expiry of its own": |t| forever(t, "orchard:press"),
+        known Told(&["sensitive-operation", "token-secret-made", "legacy-token"], Critical),
+        cold Told(&["sensitive-operation", "token-secret-made", "legacy-token"], Low);
+    S20 "A token without expiry of a stronger account": |t| forever(t, "orchard:cellar-admin"),
+        known Told(&["sensitive-operation", "token-secret-made"], Critical),
+        cold Told(&["sensitive-operation", "token-secret-made"], Low);
+    S21 "TokenReview as an oracle for stolen tokens": oracle,
+        known Told(&["sensitive-operation"], Medium),
+        cold Told(&["sensitive-operation"], Low);
+    S22 "A kubelet's bootstrap token, and the node it makes": |t| bootstrap(t, "10.61.1.10"),
+        known Told(&["enumeration", "unexpected-agent", "unknown-origin"], Medium),
+        cold Told(&["enumeration"], Medium);
+}
 
 pub fn token_by_exec(trace: &mut Trace) {
     let thief = press().with(KUBECTL);

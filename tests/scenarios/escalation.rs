@@ -10,113 +10,53 @@ const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 const SENSITIVE: &[&str] = &["sensitive-operation"];
 const BOTH: &[&str] = &["sensitive-operation", "dangerous-request"];
 
-pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        id: "S33",
-        title: "Impersonation",
-        play: impersonate,
-        known: Told(SENSITIVE, High),
-        cold: Told(SENSITIVE, Low),
-    },
-    Scenario {
-        id: "S34",
-        title: "A privileged pod with the node's disk",
-        play: |t| privileged_pod(t, &press().with(KUBECTL)),
-        known: Told(BOTH, Critical),
-        cold: Told(BOTH, Low),
-    },
-    Scenario {
-        id: "S35",
-        title: "A sidecar in a running Deployment",
-        play: patch_deployment,
-        known: Told(&["dangerous-request", "unexpected-agent"], Medium),
-        cold: Told(&["dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S36",
-        title: "DaemonSet and CronJob as back doors",
-        play: back_doors,
-        known: Told(&["dangerous-request", "unexpected-agent"], Medium),
-        cold: Told(&["dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S37",
-        title: "Binds itself to cluster-admin",
-        play: bind_admin,
-        known: Told(SENSITIVE, High),
-        cold: Told(SENSITIVE, Low),
-    },
-    Scenario {
-        id: "S38",
-        title: "An admin role, an account in kube-system, and their binding",
-        play: admin_account,
-        known: Told(BOTH, Critical),
-        cold: Told(BOTH, Low),
-    },
-    Scenario {
-        id: "S39",
-        title: "An existing role widened to everything",
-        play: widen,
-        known: Told(BOTH, Medium),
-        cold: Told(BOTH, Low),
-    },
-    Scenario {
-        id: "S40",
-        title: "A client certificate of kube-controller-manager",
-        play: certificate,
-        known: Told(BOTH, Medium),
-        cold: Told(BOTH, Low),
-    },
-    Scenario {
-        id: "S41",
-        title: "Kubelets through the API server",
-        play: kubelet_by_proxy,
-        known: Told(SENSITIVE, Medium),
-        cold: Told(SENSITIVE, Low),
-    },
-    Scenario {
-        id: "S42",
-        title: "A kubelet directly, with the account's token",
-        play: kubelet_directly,
-        known: Told(&["dangerous-request"], Low),
-        cold: Told(&["dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S43",
-        title: "An ephemeral debug container",
-        play: debug_container,
-        known: Told(SENSITIVE, Medium),
-        cold: Told(SENSITIVE, Low),
-    },
-    Scenario {
-        id: "S44",
-        title: "Port-forward and proxy to a Service",
-        play: pivot,
-        known: Told(SENSITIVE, Critical),
-        cold: Told(SENSITIVE, Low),
-    },
-    Scenario {
-        id: "S45",
-        title: "A mutating webhook",
-        play: webhook,
-        known: Told(SENSITIVE, Medium),
-        cold: Told(SENSITIVE, Low),
-    },
-    Scenario {
-        id: "S46",
-        title: "CoreDNS rewritten",
-        play: |t| rewrite(t, "coredns"),
-        known: Told(SENSITIVE, Medium),
-        cold: Told(SENSITIVE, Low),
-    },
-    Scenario {
-        id: "S47",
-        title: "aws-auth edited",
-        play: |t| rewrite(t, "aws-auth"),
-        known: Told(SENSITIVE, Medium),
-        cold: Told(SENSITIVE, Low),
-    },
-];
+scenarios! {
+    S33 "Impersonation": impersonate,
+        known Told(SENSITIVE, High),
+        cold Told(SENSITIVE, Low);
+    S34 "A privileged pod with the node's disk": |t| privileged_pod(t, &press().with(KUBECTL)),
+        known Told(BOTH, Critical),
+        cold Told(BOTH, Low);
+    S35 "A sidecar in a running Deployment": patch_deployment,
+        known Told(&["dangerous-request", "unexpected-agent"], Medium),
+        cold Told(&["dangerous-request"], Low);
+    S36 "DaemonSet and CronJob as back doors": back_doors,
+        known Told(&["dangerous-request", "unexpected-agent"], Medium),
+        cold Told(&["dangerous-request"], Low);
+    S37 "Binds itself to cluster-admin": bind_admin,
+        known Told(SENSITIVE, High),
+        cold Told(SENSITIVE, Low);
+    S38 "An admin role, an account in kube-system, and their binding": admin_account,
+        known Told(BOTH, Critical),
+        cold Told(BOTH, Low);
+    S39 "An existing role widened to everything": widen,
+        known Told(BOTH, Medium),
+        cold Told(BOTH, Low);
+    S40 "A client certificate of kube-controller-manager": certificate,
+        known Told(BOTH, Medium),
+        cold Told(BOTH, Low);
+    S41 "Kubelets through the API server": kubelet_by_proxy,
+        known Told(SENSITIVE, Medium),
+        cold Told(SENSITIVE, Low);
+    S42 "A kubelet directly, with the account's token": kubelet_directly,
+        known Told(&["dangerous-request"], Low),
+        cold Told(&["dangerous-request"], Low);
+    S43 "An ephemeral debug container": debug_container,
+        known Told(SENSITIVE, Medium),
+        cold Told(SENSITIVE, Low);
+    S44 "Port-forward and proxy to a Service": pivot,
+        known Told(SENSITIVE, Critical),
+        cold Told(SENSITIVE, Low);
+    S45 "A mutating webhook": webhook,
+        known Told(SENSITIVE, Medium),
+        cold Told(SENSITIVE, Low);
+    S46 "CoreDNS rewritten": |t| rewrite(t, "coredns"),
+        known Told(SENSITIVE, Medium),
+        cold Told(SENSITIVE, Low);
+    S47 "aws-auth edited": |t| rewrite(t, "aws-auth"),
+        known Told(SENSITIVE, Medium),
+        cold Told(SENSITIVE, Low);
+}
 
 fn impersonate(trace: &mut Trace) {
     let thief = press().with(KUBECTL);

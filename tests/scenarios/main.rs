@@ -3,6 +3,19 @@
 //!
 //! What is expected to be missed must be missed: whoever mends it mends the table.
 
+/// A row is `ID "title": play, known ..., cold ...;`, as [`Scenario`] explains them.
+macro_rules! scenarios {
+    ($($id:ident $title:literal: $play:expr, known $known:expr, cold $cold:expr;)*) => {
+        pub const SCENARIOS: &[Scenario] = &[$(Scenario {
+            id: stringify!($id),
+            title: $title,
+            play: $play,
+            known: $known,
+            cold: $cold,
+        }),*];
+    };
+}
+
 mod actor;
 mod benign;
 mod chains;

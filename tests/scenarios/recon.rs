@@ -9,99 +9,47 @@ use super::{
 use serde_json::{Value, json};
 use tokentrail::detect::Severity::{Critical, High, Info, Low, Medium};
 
-pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        id: "S01",
-        title: "First look from a shell in the pod",
-        play: first_look,
-        known: Told(&["enumeration", "unexpected-agent"], Medium),
-        cold: Told(&["enumeration"], Medium),
-    },
-    Scenario {
-        id: "S02",
-        title: "Who am I, what may I do",
-        play: who_am_i,
-        known: Told(&["dangerous-request", "unexpected-agent"], Medium),
-        cold: Told(&["dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S03",
-        title: "Access matrix (rakkess)",
-        play: access_matrix,
-        known: Told(&["enumeration", "dangerous-request", "unexpected-agent"], High),
-        cold: Told(&["enumeration", "dangerous-request"], High),
-    },
-    Scenario {
-        id: "S04",
-        title: "Who can (kubectl-who-can)",
-        play: who_can,
-        known: Told(&["enumeration", "unexpected-agent"], Medium),
-        cold: Told(&["dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S05",
-        title: "A question before each action (Peirates)",
-        play: ask_then_act,
-        known: Told(&["enumeration", "sensitive-operation", "unexpected-agent"], Critical),
-        cold: Told(&["dangerous-request", "sensitive-operation"], Low),
-    },
-    Scenario {
-        id: "S06",
-        title: "Blind sweep over endpoints",
-        play: |t| sweep(t, &press().with(CURL)),
-        known: Told(&["enumeration", "unexpected-agent"], Medium),
-        cold: Told(&["enumeration"], Medium),
-    },
-    Scenario {
-        id: "S07",
-        title: "Guessing namespaces",
-        play: guess_namespaces,
-        known: Told(&["enumeration", "unexpected-agent"], Medium),
-        cold: Told(&["enumeration", "dangerous-request"], Medium),
-    },
-    Scenario {
-        id: "S08",
-        title: "API discovery only, with the account's own program",
-        play: discovery_only,
-        known: Told(&["unexpected-operation"], Info),
-        cold: Missed("any client asks for these paths when it starts, and who is new has no habit to compare with"),
-    },
-    Scenario {
-        id: "S09",
-        title: "Anonymous probe of the server",
-        play: anonymous_probe,
-        known: Told(&["dangerous-request"], Low),
-        cold: Told(&["dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S10",
-        title: "All Secrets of the cluster",
-        play: |t| dump(t, &press().with(KUBECTL)),
-        known: Told(&["sensitive-operation", "unexpected-agent"], Medium),
-        cold: Told(&["sensitive-operation"], Low),
-    },
-    Scenario {
-        id: "S11",
-        title: "Secrets listed, then read one by one",
-        play: harvest,
-        known: Told(&["sensitive-operation", "enumeration"], Critical),
-        cold: Told(&["sensitive-operation", "enumeration"], Medium),
-    },
-    Scenario {
-        id: "S12",
-        title: "Slow crawl by guessed names",
-        play: |t| crawl(t, 20 * MINUTE, 12),
-        known: Told(&["sensitive-operation"], Medium),
-        cold: Told(&["sensitive-operation"], Low),
-    },
-    Scenario {
-        id: "S13",
-        title: "Secrets by watch",
-        play: |t| t.ask(&press(), "GET /api/v1/namespaces/orchard/secrets?watch=1&timeoutSeconds=60 200"),
-        known: Told(&["sensitive-operation"], Medium),
-        cold: Told(&["sensitive-operation"], Low),
-    },
-];
+scenarios! {
+    S01 "First look from a shell in the pod": first_look,
+        known Told(&["enumeration", "unexpected-agent"], Medium),
+        cold Told(&["enumeration"], Medium);
+    S02 "Who am I, what may I do": who_am_i,
+        known Told(&["dangerous-request", "unexpected-agent"], Medium),
+        cold Told(&["dangerous-request"], Low);
+    S03 "Access matrix (rakkess)": access_matrix,
+        known Told(&["enumeration", "dangerous-request", "unexpected-agent"], High),
+        cold Told(&["enumeration", "dangerous-request"], High);
+    S04 "Who can (kubectl-who-can)": who_can,
+        known Told(&["enumeration", "unexpected-agent"], Medium),
+        cold Told(&["dangerous-request"], Low);
+    S05 "A question before each action (Peirates)": ask_then_act,
+        known Told(&["enumeration", "sensitive-operation", "unexpected-agent"], Critical),
+        cold Told(&["dangerous-request", "sensitive-operation"], Low);
+    S06 "Blind sweep over endpoints": |t| sweep(t, &press().with(CURL)),
+        known Told(&["enumeration", "unexpected-agent"], Medium),
+        cold Told(&["enumeration"], Medium);
+    S07 "Guessing namespaces": guess_namespaces,
+        known Told(&["enumeration", "unexpected-agent"], Medium),
+        cold Told(&["enumeration", "dangerous-request"], Medium);
+    S08 "API discovery only, with the account's own program": discovery_only,
+        known Told(&["unexpected-operation"], Info),
+        cold Missed("any client asks for these paths when it starts, and who is new has no habit to compare with");
+    S09 "Anonymous probe of the server": anonymous_probe,
+        known Told(&["dangerous-request"], Low),
+        cold Told(&["dangerous-request"], Low);
+    S10 "All Secrets of the cluster": |t| dump(t, &press().with(KUBECTL)),
+        known Told(&["sensitive-operation", "unexpected-agent"], Medium),
+        cold Told(&["sensitive-operation"], Low);
+    S11 "Secrets listed, then read one by one": harvest,
+        known Told(&["sensitive-operation", "enumeration"], Critical),
+        cold Told(&["sensitive-operation", "enumeration"], Medium);
+    S12 "Slow crawl by guessed names": |t| crawl(t, 20 * MINUTE, 12),
+        known Told(&["sensitive-operation"], Medium),
+        cold Told(&["sensitive-operation"], Low);
+    S13 "Secrets by watch": |t| t.ask(&press(), "GET /api/v1/namespaces/orchard/secrets?watch=1&timeoutSeconds=60 200"),
+        known Told(&["sensitive-operation"], Medium),
+        cold Told(&["sensitive-operation"], Low);
+}
 
 pub fn first_look(trace: &mut Trace) {
     let shell = press().with(CURL);

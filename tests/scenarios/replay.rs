@@ -13,78 +13,38 @@ use tokentrail::detect::Severity::{Critical, High, Low, Medium};
 const ONE_401: &str = "one 401 names nobody and no token, and clients make one whenever theirs expires; \
                        ten from outside within five minutes are told";
 
-pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        id: "S23",
-        title: "A pod's token used from outside the cluster",
-        play: from_outside,
-        known: Told(&["credential-in-two-places", "unknown-origin", "dangerous-request", "unexpected-agent"], High),
-        cold: Told(&["dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S24",
-        title: "A pod's token used in another pod on another node",
-        play: |t| mimic(t, &press().at("10.61.2.11")),
-        known: Told(&["credential-in-two-places"], High),
-        cold: Missed("in its first hours a log does not yet show whether addresses tell clients apart"),
-    },
-    Scenario {
-        id: "S25",
-        title: "A pod's token used from its node's own network",
-        play: |t| ask_who(t, &press().at("10.60.0.11").with(CURL)),
-        known: Told(&["unknown-origin", "dangerous-request", "unexpected-agent"], Medium),
-        cold: Told(&["dangerous-request"], Low),
-    },
-    Scenario {
-        id: "S26",
-        title: "A token after its pod is gone, once",
-        play: |t| t.ask(&Actor::nobody(OUTSIDE, CURL), "GET /api/v1/namespaces/orchard/configmaps 401"),
-        known: Missed(ONE_401),
-        cold: Missed(ONE_401),
-    },
-    Scenario {
-        id: "S27",
-        title: "Expired and forged tokens, tried again and again",
-        play: forged,
-        known: Told(&["unauthenticated-burst"], Medium),
-        cold: Told(&["unauthenticated-burst"], Medium),
-    },
-    Scenario {
-        id: "S28",
-        title: "A token for another audience, once",
-        play: |t| t.ask(&Actor::nobody(OUTSIDE, KUBECTL), "GET /api/v1/namespaces/orchard/secrets 401"),
-        known: Missed(ONE_401),
-        cold: Missed(ONE_401),
-    },
-    Scenario {
-        id: "S29",
-        title: "A legacy token out of a backup",
-        play: out_of_a_backup,
-        known: Told(&["legacy-token", "unknown-origin", "sensitive-operation"], Critical),
-        cold: Told(&["legacy-token"], Low),
-    },
-    Scenario {
-        id: "S30",
-        title: "A copied token past its hour",
-        play: past_its_hour,
-        known: Told(&["legacy-token", "unexpected-agent"], Medium),
-        cold: Told(&["legacy-token"], Low),
-    },
-    Scenario {
-        id: "S31",
-        title: "A sweep with headers that lie",
-        play: header_games,
-        known: Told(&["enumeration", "unexpected-agent"], Medium),
-        cold: Told(&["enumeration"], Medium),
-    },
-    Scenario {
-        id: "S32",
-        title: "Only what the account does, with its program, from elsewhere",
-        play: |t| mimic(t, &press().at(OUTSIDE)),
-        known: Told(&["credential-in-two-places", "unknown-origin"], High),
-        cold: Told(&["dangerous-request"], Low),
-    },
-];
+scenarios! {
+    S23 "A pod's token used from outside the cluster": from_outside,
+        known Told(&["credential-in-two-places", "unknown-origin", "dangerous-request", "unexpected-agent"], High),
+        cold Told(&["dangerous-request"], Low);
+    S24 "A pod's token used in another pod on another node": |t| mimic(t, &press().at("10.61.2.11")),
+        known Told(&["credential-in-two-places"], High),
+        cold Missed("in its first hours a log does not yet show whether addresses tell clients apart");
+    S25 "A pod's token used from its node's own network": |t| ask_who(t, &press().at("10.60.0.11").with(CURL)),
+        known Told(&["unknown-origin", "dangerous-request", "unexpected-agent"], Medium),
+        cold Told(&["dangerous-request"], Low);
+    S26 "A token after its pod is gone, once": |t| t.ask(&Actor::nobody(OUTSIDE, CURL), "GET /api/v1/namespaces/orchard/configmaps 401"),
+        known Missed(ONE_401),
+        cold Missed(ONE_401);
+    S27 "Expired and forged tokens, tried again and again": forged,
+        known Told(&["unauthenticated-burst"], Medium),
+        cold Told(&["unauthenticated-burst"], Medium);
+    S28 "A token for another audience, once": |t| t.ask(&Actor::nobody(OUTSIDE, KUBECTL), "GET /api/v1/namespaces/orchard/secrets 401"),
+        known Missed(ONE_401),
+        cold Missed(ONE_401);
+    S29 "A legacy token out of a backup": out_of_a_backup,
+        known Told(&["legacy-token", "unknown-origin", "sensitive-operation"], Critical),
+        cold Told(&["legacy-token"], Low);
+    S30 "A copied token past its hour": past_its_hour,
+        known Told(&["legacy-token", "unexpected-agent"], Medium),
+        cold Told(&["legacy-token"], Low);
+    S31 "A sweep with headers that lie": header_games,
+        known Told(&["enumeration", "unexpected-agent"], Medium),
+        cold Told(&["enumeration"], Medium);
+    S32 "Only what the account does, with its program, from elsewhere": |t| mimic(t, &press().at(OUTSIDE)),
+        known Told(&["credential-in-two-places", "unknown-origin"], High),
+        cold Told(&["dangerous-request"], Low);
+}
 
 pub fn from_outside(trace: &mut Trace) {
     let thief = press().at(OUTSIDE).with(KUBECTL);

@@ -44,7 +44,7 @@ pub(super) fn compile(text: &str, scope: Scope) -> Result<Condition, Wrong> {
     if depth(&expr) > DEPTH_MAX {
         return Err(wrong(0, "the condition is nested too deeply".to_owned(), "make several rules of it"));
     }
-    Ok(Condition(expr))
+    Ok(Condition::new(expr))
 }
 
 const CEL_REMEDY: &str = "see the operators and functions in docs/reference/rules.md";

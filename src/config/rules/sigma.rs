@@ -155,7 +155,7 @@ fn rule(written: &Written, notes: &mut Vec<Note>) -> Result<Rule, Wrong> {
         tactic: written.tags.iter().find_map(|tag| tactic(tag)).unwrap_or(Tactic::Unnamed),
         techniques: written.tags.iter().filter_map(|tag| technique(tag)).collect(),
         respond: Vec::new(),
-        condition: Condition(condition),
+        condition: Condition::new(condition),
     })
 }
 

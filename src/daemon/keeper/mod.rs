@@ -28,9 +28,9 @@ const CHECKPOINT_INPUTS: u64 = 16_384;
 /// By the events' own time.
 const CHECKPOINT_SPAN: Span = Span::seconds(60);
 /// What a snapshot holds: enough to go on judging.
-pub(super) const SNAPSHOT_ROOMS: [u8; 9] = {
-    let [a, b, c, d, e, f, g, h] = Room::ALL;
-    [a as u8, b as u8, c as u8, d as u8, e as u8, f as u8, g as u8, h as u8, POLICY_ROOM]
+pub(super) const SNAPSHOT_ROOMS: [u8; 10] = {
+    let [a, b, c, d, e, f, g, h, i] = Room::ALL;
+    [a as u8, b as u8, c as u8, d as u8, e as u8, f as u8, g as u8, h as u8, i as u8, POLICY_ROOM]
 };
 /// Rows handed to the incidents file at once.
 const ROWS_AT_ONCE: usize = 4096;

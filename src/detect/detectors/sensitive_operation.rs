@@ -16,10 +16,18 @@
 //! over others, within one namespace, as every application's chart brings along.
 //! What Kubernetes' own components, controllers and kubelets do by trade is left out. What a component never does
 //! (kube-controller-manager enters no pods and binds nobody) is `medium` or `high` without any baseline: its
-//! certificate is in other hands. All other users whose names begin with `system:` are people.
+//! certificate is in other hands. So is what it does with another program than its own (`kubectl`, `curl`, or one that
+//! came after the first), and what none of kube-controller-manager's roles does, which it names in its user agent
+//! (`.../tokens-controller`): to read one Secret as an informer, to list the Secrets of one namespace, and, where it mints
+//! tokens for its controllers, to do their work by itself. All other users whose names begin with `system:` are people.
 //!
 //! # When it is wrong
-//! A new version of an operator that needs more; a rare administrative job run by a service account.
+//! A new version of an operator that needs more; a rare administrative job run by a service account; a
+//! kube-controller-manager whose `--use-service-account-credentials` was turned off.
+//!
+//! Not seen: whoever has kube-controller-manager's certificate, calls from the control plane's own address and copies its
+//! user agent with the fitting role does what this role does: lists all Secrets as `shared-informers`, reads and writes
+//! one after the other as `tokens-controller`. The log shows no difference.
 //!
 //! # Tuning
 //! `learning.sensitive_days`, `learning.min_days`.

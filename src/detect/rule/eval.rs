@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// Steps that one condition may take at one event: a list of a thousand items with a comparison each, twice over.
 pub const COST_MAX: u32 = 10_000;
 /// Bytes of text that a step may look at.
-const BYTES_A_STEP: usize = 64;
+pub(super) const BYTES_A_STEP: usize = 64;
 
 /// Why a condition has no answer at an event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -113,7 +113,12 @@ impl<'s> Evaluation<'s, '_> {
                 })
             }
             Expr::Matches(text, pattern) => Value::Bool(pattern.is_match(&self.text(text)?)),
-            Expr::SameFolded(text, other) => Value::Bool(self.text(text)?.eq_ignore_ascii_case(other)),
+            Expr::SameFolded(text, other) => {
+                let Value::Text(text) = self.value(text)? else { return Err(Fault::Type) };
+                // Texts of another length are not looked at.
+                self.spend(other.len() / BYTES_A_STEP)?;
+                Value::Bool(text.eq_ignore_ascii_case(other))
+            }
             Expr::Size(of) => self.size(of)?,
             Expr::Lower(text) => Value::from(self.text(text)?.to_ascii_lowercase()),
             Expr::Arithmetic(how, sides) => Value::Int(arithmetic(*how, self.int(&sides[0])?, self.int(&sides[1])?)?),

@@ -219,7 +219,7 @@ fn facts<'a>(view: &'a View<'a>) -> Option<&'a Facts> {
     view.event.facts.as_deref()
 }
 
-fn kind(view: &View<'_>) -> &'static str {
+pub(super) fn kind(view: &View<'_>) -> &'static str {
     match view.event.principal.kind() {
         PrincipalKind::ServiceAccount => "service account",
         PrincipalKind::Node => "node",

@@ -2,7 +2,7 @@
 //!
 //! Refuses to let one rule touch another: a fault of one is told, and changes nothing else.
 
-use super::{Fault, Rule, Rules};
+use super::{Dispatch, Fault, Rule, Rules};
 use crate::detect::detectors::request_in_words;
 use crate::detect::finding::Source;
 use crate::detect::{Finding, View};
@@ -17,9 +17,10 @@ pub struct Trouble {
     pub fault: Fault,
 }
 
-/// What every rule makes of an event.
-pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) {
-    for rule in &view.policy.rules.rules {
+/// What the rules of the view's policy make of an event; `dispatch` is of these rules.
+pub fn judge(view: &View<'_>, dispatch: &Dispatch, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) {
+    let rules = &view.policy.rules.rules;
+    for rule in dispatch.candidates(view).filter_map(|at| rules.get(at)) {
         match rule.condition.holds(view) {
             Ok(true) => findings.push(finding(view, rule)),
             Ok(false) => {}

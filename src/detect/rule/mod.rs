@@ -3,14 +3,17 @@
 //! Refuses to read text: `config::rules` compiles YAML and CEL into these values. Here they are plain data that can be
 //! stored with a policy, evaluated within limits, and never fail the stream.
 
+mod dispatch;
 mod eval;
 mod expr;
 mod fields;
 mod judge;
+mod needs;
 mod never;
 pub mod reference;
 mod value;
 
+pub use dispatch::Dispatch;
 pub use eval::{COST_MAX, Fault};
 pub use expr::{Arithmetic, Compare, Expr, Pattern, Quantifier, TextTest, Type};
 pub use fields::{Domain, FIELDS, Field, Info, Scope, Story};
@@ -104,6 +107,12 @@ impl Rules {
 }
 
 impl Condition {
+    /// Of a checked expression.
+    #[must_use]
+    pub fn new(expr: Expr) -> Condition {
+        Condition(needs::cheap_first(expr))
+    }
+
     /// Whether it holds of an event.
     ///
     /// # Errors

@@ -50,8 +50,9 @@ fn is_used(name: &str) -> bool {
     let token = matches!(name, "expirationSeconds" | "audiences" | "boundObjectRef");
     let rbac = matches!(name, "roleRef" | "subjects" | "rules" | "verbs" | "resources" | "apiGroups");
     let review = matches!(name, "resourceAttributes" | "user" | "verb" | "resource" | "subresource");
+    let deletion = matches!(name, "gracePeriodSeconds" | "dryRun" | "deleteOptions");
     let common = matches!(name, "kind" | "name" | "namespace" | "type" | "signerName" | "tls");
-    step || nesting || pod || token || rbac || review || common
+    step || nesting || pod || token || rbac || review || deletion || common
 }
 
 /// Builds a [`Value`] while there is room; what does not fit is stepped over, reads as `null`, and is owned up to.

@@ -29,6 +29,11 @@ type Reader = fn(&Value, &mut Facts);
 
 /// The facts of a write whose body was recorded; `None` for kinds that no detector asks about.
 pub(in crate::event) fn extract(operation: &Operation<'_>, text: &str) -> Option<Box<Facts>> {
+    if ends_pods(operation) {
+        let (body, _) = body::parse(text)?;
+        let options = if operation.subresource.is_empty() { &body } else { &body["deleteOptions"] };
+        return Some(Box::new(Facts { at_once: is_at_once(options), ..Facts::default() }));
+    }
     let read = reader(operation)?;
     let Some((body, whole)) = body::parse(text) else {
         return Some(Box::new(Facts { unread: true, ..Facts::default() }));
@@ -77,6 +82,19 @@ fn reader(operation: &Operation<'_>) -> Option<Reader> {
         ("authorization.k8s.io", "subjectaccessreviews" | "selfsubjectaccessreviews", "") => Some(review),
         _ => None,
     }
+}
+
+/// A request to delete or evict pods: its body says how, and holds no object.
+fn ends_pods(operation: &Operation<'_>) -> bool {
+    (operation.group, operation.resource) == ("", "pods")
+        && matches!(
+            (operation.verb, operation.subresource),
+            ("delete" | "deletecollection", "") | ("create", "eviction")
+        )
+}
+
+fn is_at_once(options: &Value) -> bool {
+    options["gracePeriodSeconds"].as_i64() == Some(0) && each(&options["dryRun"]).next().is_none()
 }
 
 fn token(body: &Value, facts: &mut Facts) {

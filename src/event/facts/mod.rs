@@ -34,6 +34,9 @@ pub struct Facts {
     /// A ConfigMap is written whose text looks like it holds credentials.
     pub credentials: bool,
     pub review: Option<ReviewFacts>,
+    /// Pods are deleted or evicted without the time that they may take to end (`gracePeriodSeconds: 0`), and not only
+    /// for a try (`dryRun`).
+    pub at_once: bool,
     /// The body could not be looked at whole: it is no JSON that can be read, larger than anybody needs, or moves its
     /// parts about. What the other facts leave out, it may hold.
     pub unread: bool,

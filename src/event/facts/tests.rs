@@ -91,7 +91,7 @@ fn a_body_that_does_not_fit_says_nothing_and_hurts_nothing() {
         let seen = facts("create", "pods", body).and_then(|facts| facts.pod);
         assert!(seen.is_none_or(|pod| pod == PodFacts::default()), "{body}");
     }
-    assert_eq!(facts("delete", "pods", "{}"), None);
+    assert_eq!(facts("delete", "services", "{}"), None);
     assert_eq!(facts("create", "endpoints", "{}"), None);
 }
 
@@ -202,4 +202,20 @@ fn services_ingresses_config_maps_and_reviews() {
     let body = r#"{"spec":{"user":"x","resourceAttributes":{"verb":"get","resource":"nodes","subresource":"proxy"}}}"#;
     let review = facts("create", "subjectaccessreviews.authorization.k8s.io", body).unwrap().review.unwrap();
     assert_eq!((review.user.as_str(), review.subresource.as_str()), ("x", "proxy"));
+}
+
+#[test]
+fn deletions_that_leave_pods_no_time() {
+    let at_once = |verb: &str, kind: &str, body: &str| facts(verb, kind, body).map(|facts| facts.at_once);
+    let zero = r#"{"kind":"DeleteOptions","gracePeriodSeconds":0,"preconditions":{"uid":"x"}}"#;
+    for (verb, kind) in [("delete", "pods"), ("deletecollection", "pods")] {
+        assert_eq!(at_once(verb, kind, zero), Some(true));
+        assert_eq!(at_once(verb, kind, r#"{"gracePeriodSeconds":30}"#), Some(false));
+        assert_eq!(at_once(verb, kind, r#"{"propagationPolicy":"Background"}"#), Some(false));
+        assert_eq!(at_once(verb, kind, r#"{"gracePeriodSeconds":0,"dryRun":["All"]}"#), Some(false));
+        assert_eq!(at_once(verb, kind, "{"), None, "what cannot be read is no workload");
+    }
+    assert_eq!(at_once("create", "pods/eviction", &format!(r#"{{"deleteOptions":{zero}}}"#)), Some(true));
+    assert_eq!(at_once("create", "pods/eviction", zero), Some(false));
+    assert_eq!(at_once("delete", "deployments.apps", zero), None);
 }

@@ -18,7 +18,7 @@ const ORDINARY_BYTES: usize = 2 << 10;
 const HEAVY_BYTES: usize = 64 << 20;
 
 /// Which facts a row can hold; a detector that needs newer ones is blind on older rows.
-pub const FACTS_VERSION: i64 = 2;
+pub const FACTS_VERSION: i64 = 3;
 
 pub(super) const STAGES: [(Stage, &str); 4] = [
     (Stage::RequestReceived, "RequestReceived"),
