@@ -19,6 +19,7 @@ mod filter;
 mod head;
 mod hybrid;
 pub mod in_time;
+mod join;
 mod judged;
 mod manifest;
 mod pages;
