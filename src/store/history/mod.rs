@@ -16,6 +16,7 @@ mod durable;
 mod export;
 mod export_lines;
 mod filter;
+pub mod grouped;
 mod head;
 mod hybrid;
 pub mod in_time;
