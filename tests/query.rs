@@ -409,8 +409,18 @@ proptest! {
 /// A statement that the scan groups, and one that SQLite has to: a unary plus keeps it from being known.
 fn grouped() -> impl Strategy<Value = (String, String)> {
     let events = [
-        "time", "stage", "code", "principal", "verb", "resource", "namespace", "origin", "audit_id", "issued_credential_id",
-        "stale", "facts",
+        "time",
+        "stage",
+        "code",
+        "principal",
+        "verb",
+        "resource",
+        "namespace",
+        "origin",
+        "audit_id",
+        "issued_credential_id",
+        "stale",
+        "facts",
     ];
     let daily = ["principal", "verb", "subresource", "namespace", "origin", "agent", "code", "count", "first", "last"];
     let table = prop::sample::select(vec![
@@ -419,7 +429,8 @@ fn grouped() -> impl Strategy<Value = (String, String)> {
     ]);
     let places = prop::collection::vec(0_usize..100, 1..4);
     let told = prop::collection::vec((0_usize..4, 0_usize..100), 1..4);
-    let limits = prop::sample::select(vec!["", " WHERE verb IN ('get', 'create')", " WHERE code = 403 AND verb = 'list'"]);
+    let limits =
+        prop::sample::select(vec!["", " WHERE verb IN ('get', 'create')", " WHERE code = 403 AND verb = 'list'"]);
     (table, places, told, limits).prop_map(|((table, columns, numbers), places, told, limits)| {
         let by: Vec<&str> = places.iter().map(|place| columns[place % columns.len()]).collect();
         let told: Vec<String> = told
