@@ -16,6 +16,7 @@ use tokentrail::event::decode::{self, Limits};
 use tokentrail::incident::Incident;
 use tokentrail::store::history::scan::{Bounds, Filter, Scan};
 use tokentrail::store::history::{COLUMNS, Place, ROW_GROUP_ROWS, Rows, SegmentKind, events, read_manifest};
+use tokentrail::store::sql::{self, Answer, SqlLimits};
 use tokentrail::store::{History, Retention};
 
 const FOR_EVER: Retention = Retention { age: Span::seconds(i64::MAX / 2_000_000), bytes: u64::MAX };
@@ -170,6 +171,25 @@ fn after_a_replay_each_event_is_in_one_parquet_file() {
     }
 }
 
+/// What a replay goes on with may be a day that the one before it left unfinished.
+#[test]
+fn after_a_replay_each_day_that_is_over_has_one_file_of_the_rollup() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, state, text) = (dir.path().join("audit.log"), dir.path().join("state"), sample());
+    let half = text.lines().take(2_000).map(|line| line.len() + 1).sum::<usize>();
+    for part in [&text[..half], &text[..]] {
+        fs::write(&log, part).unwrap();
+        replay(std::slice::from_ref(&log), Some(&state), &Config::default(), &mut Nobody).unwrap();
+    }
+    let segments = read_manifest(&state).unwrap().segments;
+    for kind in [SegmentKind::Events, SegmentKind::Rollup] {
+        let of_kind: Vec<_> = segments.iter().filter(|s| s.kind == kind).collect();
+        let days: BTreeSet<u32> = of_kind.iter().map(|s| s.time_min.day()).collect();
+        assert!(days.len() > 10);
+        assert_eq!(days.len(), of_kind.len(), "{kind:?}");
+    }
+}
+
 fn files(state: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for kind in ["history", "rollup"] {
@@ -235,6 +255,47 @@ fn a_file_has_the_same_bytes_wherever_its_rows_came_from() {
     let at_once = rolled(lines.len(), false);
     assert_eq!(rolled(lines.len() / 2 + 1, false), at_once, "the second batch fills the file");
     assert_eq!(rolled(lines.len() / 2 + 1, true), at_once, "read from the head");
+}
+
+/// The rows of an answer, each in one text.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Answer for Told {
+    fn columns(&mut self, _: &[&str]) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn row(&mut self, values: &[rusqlite::types::ValueRef<'_>]) -> std::io::Result<()> {
+        self.0.push(format!("{values:?}"));
+        Ok(())
+    }
+}
+
+/// A head has NULL among the texts of its dictionaries, a file beside them.
+#[test]
+fn a_head_is_asked_like_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = sample();
+    let lines: Vec<&str> = text.lines().take(300).collect();
+    let mut history = History::open(dir.path(), Vec::new(), FOR_EVER).unwrap();
+    let change = history.append(&mut rows_of(&lines, 1)).unwrap();
+    history.committed(change).unwrap();
+    let asked = || {
+        let of = |statement: &str| {
+            let limits = SqlLimits { time: std::time::Duration::from_secs(60), memory_bytes: 1 << 30 };
+            let mut told = Told::default();
+            sql::query(dir.path(), statement, limits, &mut told).unwrap();
+            told.0
+        };
+        let groups =
+            "SELECT api_group, subresource, stale, count(*), max(code), min(name) FROM events GROUP BY 1, 2, 3";
+        [of(groups), of("SELECT * FROM events ORDER BY seq"), of("SELECT count(*) FROM events WHERE namespace IS NULL")]
+    };
+    let before = asked();
+    let change = history.due(Time::ZERO, true, &mut Rows::default()).unwrap();
+    assert!(change.forget.len() == 1, "the head");
+    history.committed(change).unwrap();
+    assert_eq!(asked(), before);
 }
 
 #[test]

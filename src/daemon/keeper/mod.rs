@@ -83,7 +83,12 @@ impl Keeper {
         if self.checkpoint.0 < seq {
             self.write(&Batch::default(), Some(&mut pump.engine), seq, &Change::default())?;
         }
-        if rolls { self.roll(pump, true) } else { Ok(()) }
+        if rolls {
+            self.roll(pump, true)?;
+            // Files that this made of days that are over can be joined now that they are committed.
+            self.roll(pump, true)?;
+        }
+        Ok(())
     }
 
     /// Rolls, joins and expires what is due; at the end, everything is rolled.

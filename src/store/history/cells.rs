@@ -38,11 +38,18 @@ impl<'a> Texts<'a> {
 
     /// Rows of the same number have the same text, within one batch. `None`: NULL.
     pub fn number(&self, row: usize) -> Option<usize> {
-        match self.numbers {
-            Numbers::None => (!self.texts.is_null(row)).then_some(row),
+        let number = match self.numbers {
+            Numbers::None => Some(row),
             Numbers::Head(numbers) => (!numbers.is_null(row)).then(|| numbers.value(row) as usize),
             Numbers::File(numbers) => (!numbers.is_null(row)).then(|| numbers.value(row) as usize),
-        }
+        };
+        // A head has NULL among its texts.
+        number.filter(|number| !self.texts.is_null(*number))
+    }
+
+    /// The texts that the numbers of rows are of; `None` if rows have texts of their own.
+    pub fn dictionary(&self) -> Option<&'a StringArray> {
+        (!matches!(self.numbers, Numbers::None)).then_some(self.texts)
     }
 
     pub fn text(&self, number: usize) -> &'a str {

@@ -45,6 +45,11 @@ impl Dictionary {
         self.bytes.len()
     }
 
+    /// Bytes of memory, about.
+    pub fn held(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>() + self.table.capacity() * size_of::<u32>()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).map(|n| slice(&self.bytes, &self.ends, n as u32))
     }

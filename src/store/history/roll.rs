@@ -1,11 +1,11 @@
-//! When heads become Parquet files, small files one, and old ones nothing.
+//! When heads become Parquet files, and old files nothing. Read next: `join.rs`.
 //!
 //! Refuses the wall clock: days are the events' own.
 
 use super::manifest::{Segment, SegmentKind};
 use super::sheet::Sheet;
 use super::table::Table;
-use super::{COLUMNS, Change, History, ROW_GROUP_ROWS, Rows, head, parquet, rollup, scan};
+use super::{COLUMNS, Change, History, ROW_GROUP_ROWS, Rows, head, parquet, rollup};
 use crate::base::{Span, Time};
 use crate::store::StoreError;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ impl History {
         let mut done = self.roll(now, at_end, is_hour_over, rows, &mut change);
         if at_end || is_hour_over {
             self.looked = now;
-            done = done.and_then(|()| self.compact(now, &mut change)).map(|()| self.expire(now, &mut change));
+            done = done.and_then(|()| self.join(now, &mut change)).map(|()| self.expire(now, &mut change));
         }
         done.map_err(|error| self.failed(error, "roll the history in"))?;
         Ok(change)
@@ -46,7 +46,7 @@ impl History {
         let heads: Vec<Segment> = self.of_kind(SegmentKind::Head).cloned().collect();
         let committed: u64 = heads.iter().map(|s| s.rows).sum();
         let left = heads.iter().any(|s| self.head.as_ref().is_none_or(|head| head.segment.id != s.id));
-        let day_over = is_hour_over && heads.iter().any(|s| end_of_day(s.time_min) + GRACE < now);
+        let day_over = is_hour_over && heads.iter().any(|s| is_over(s.time_min, now));
         if heads.is_empty() || !(at_end || left || day_over || rows.are_heavy() || committed >= ROW_GROUP_ROWS as u64) {
             return Ok(());
         }
@@ -90,46 +90,18 @@ impl History {
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
             change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, sheet, &rows)?);
-            let id = self.take_id();
-            let path = format!("rollup/date={}/{id:012}.parquet", date(day));
-            let summary = rollup::of(sheet, &rows)?;
-            let rows: Vec<u32> = (0..).take(summary.rows).collect();
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Rollup, &summary.sheet(), &rows)?);
+            self.write_rollup(day, &rollup::of(sheet, &rows)?, change)?;
         }
         Ok(())
     }
 
-    /// Joins the small event files of one day that is past its grace, as far as they fit into one row group.
-    fn compact(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
-        let mut by_day: BTreeMap<i64, Vec<Segment>> = BTreeMap::new();
-        for segment in self.of_kind(SegmentKind::Events) {
-            let day = day_of(segment.time_min);
-            if end_of_day(segment.time_min) + GRACE < now && segment.rows < ROW_GROUP_ROWS as u64 / 2 {
-                by_day.entry(day).or_default().push(segment.clone());
-            }
-        }
-        for (day, segments) in by_day {
-            let mut room = ROW_GROUP_ROWS as u64;
-            let fits = |s: &Segment| match room.checked_sub(s.rows) {
-                Some(left) => {
-                    room = left;
-                    true
-                }
-                None => false,
-            };
-            let joined: Vec<Segment> = segments.into_iter().take_while(fits).collect();
-            if joined.len() < 2 {
-                continue;
-            }
-            let mut table = Table::new(COLUMNS);
-            for segment in &joined {
-                scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
-            }
-            let rows = table.sheet().sorted()?;
+    /// A file of the rollup, if there is anything to count.
+    pub(super) fn write_rollup(&mut self, day: i64, summary: &Table, change: &mut Change) -> io::Result<()> {
+        if summary.rows > 0 {
             let id = self.take_id();
-            let path = format!("history/date={}/{id:012}.parquet", date(day));
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &table.sheet(), &rows)?);
-            change.forget.extend(joined.iter().map(|s| s.id));
+            let path = format!("rollup/date={}/{id:012}.parquet", date(day));
+            let rows: Vec<u32> = (0..).take(summary.rows).collect();
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Rollup, &summary.sheet(), &rows)?);
         }
         Ok(())
     }
@@ -162,22 +134,23 @@ impl History {
         change.forget_inputs = Some(of_use.iter().map(|s| s.seq_max).min().unwrap_or(gone));
     }
 
-    fn of_kind(&self, kind: SegmentKind) -> impl Iterator<Item = &Segment> {
+    pub(super) fn of_kind(&self, kind: SegmentKind) -> impl Iterator<Item = &Segment> {
         self.segments.values().filter(move |s| s.kind == kind)
     }
 
-    fn take_id(&mut self) -> u64 {
+    pub(super) fn take_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id - 1
     }
 }
 
-fn day_of(time: Time) -> i64 {
+pub(super) fn day_of(time: Time) -> i64 {
     time.as_seconds().div_euclid(DAY_SECONDS)
 }
 
-fn end_of_day(time: Time) -> Time {
-    Time::from_seconds((day_of(time) + 1) * DAY_SECONDS)
+/// Whether no event of that day is expected any more.
+pub(super) fn is_over(time: Time, now: Time) -> bool {
+    Time::from_seconds((day_of(time) + 1) * DAY_SECONDS) + GRACE < now
 }
 
 /// The rows of each day, sorted.
@@ -191,6 +164,6 @@ fn days(sheet: &Sheet<'_>) -> io::Result<BTreeMap<i64, Vec<u32>>> {
 }
 
 /// `YYYY-MM-DD`.
-fn date(day: i64) -> String {
+pub(super) fn date(day: i64) -> String {
     Time::from_seconds(day * DAY_SECONDS).to_string().chars().take(10).collect()
 }

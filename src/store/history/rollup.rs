@@ -32,6 +32,9 @@ const TEXTS: usize = 8;
 /// Numbers of the words, then the code.
 type Key = ([u32; TEXTS], i64);
 
+/// How often, first, last.
+type Sum = (i64, i64, i64);
+
 /// The rollup of these events, which are of one day, sorted by principal.
 pub(super) fn of(events: &Sheet<'_>, rows: &[u32]) -> io::Result<Table> {
     let mut columns = Vec::with_capacity(TEXTS);
@@ -49,20 +52,35 @@ pub(super) fn of(events: &Sheet<'_>, rows: &[u32]) -> io::Result<Table> {
             _ => false,
         },
     };
-    let mut sums: HashMap<Key, (i64, i64, i64), RandomState> = HashMap::default();
+    let mut sums = Sums::default();
     for row in rows.iter().copied().filter(|row| is_counted(*row)) {
         let mut words: [u32; TEXTS] = std::array::from_fn(|column| columns[column].0.get(row));
         if let Some(agent) = words.last_mut().filter(|agent| **agent != NONE) {
             *agent = agents[*agent as usize];
         }
         let time = times.get(row);
-        let (count, first, last) = sums.entry((words, codes.get(row))).or_insert((0, time, time));
-        *count += 1;
-        (*first, *last) = ((*first).min(time), (*last).max(time));
+        sums.add((words, codes.get(row)), (1, time, time));
     }
     let mut words: Vec<&Dictionary> = columns.iter().map(|(_, words)| *words).collect();
     words[TEXTS - 1] = &products;
-    Ok(to_table(sums, &words))
+    Ok(sums.into_table(&words))
+}
+
+/// The rollup of a day out of the rows of several of its files: those that differ in nothing but their sums are one.
+pub(super) fn summed(rows: &Sheet<'_>) -> io::Result<Table> {
+    let mut columns = Vec::with_capacity(TEXTS);
+    for column in &COLUMNS[..TEXTS] {
+        columns.push(rows.words(column.name)?);
+    }
+    let (codes, counts) = (rows.numbers("code")?, rows.numbers("count")?);
+    let (firsts, lasts) = (rows.numbers("first")?, rows.numbers("last")?);
+    let mut sums = Sums::default();
+    for row in (0..).take(rows.rows) {
+        let words = std::array::from_fn(|column| columns[column].0.get(row));
+        sums.add((words, codes.get(row)), (counts.get(row), firsts.get(row), lasts.get(row)));
+    }
+    let words: Vec<&Dictionary> = columns.iter().map(|(_, words)| *words).collect();
+    Ok(sums.into_table(&words))
 }
 
 /// The product of each user agent.
@@ -74,19 +92,30 @@ fn products(user_agents: &Dictionary) -> (Vec<u32>, Dictionary) {
     (user_agents.iter().map(product).collect(), products)
 }
 
-fn to_table(sums: HashMap<Key, (i64, i64, i64), RandomState>, words: &[&Dictionary]) -> Table {
-    let ranks: Vec<Vec<u32>> = words.iter().map(|words| ranks(words)).collect();
-    let rank = |(words, code): &Key| {
-        let ranked: [Option<u32>; TEXTS] =
-            std::array::from_fn(|column| (words[column] != NONE).then(|| ranks[column][words[column] as usize]));
-        (ranked, *code)
-    };
-    let mut sums: Vec<_> = sums.into_iter().map(|(key, sum)| (rank(&key), key, sum)).collect();
-    sums.sort_unstable_by_key(|(rank, ..)| *rank);
-    let mut table = Table::new(COLUMNS);
-    for (_, (numbers, code), (count, first, last)) in sums {
-        let texts = numbers.iter().zip(words).map(|(n, words)| (*n != NONE).then(|| words.get(*n)));
-        table.push(texts, [code, count, first, last]);
+#[derive(Default)]
+struct Sums(HashMap<Key, Sum, RandomState>);
+
+impl Sums {
+    fn add(&mut self, key: Key, (count, first, last): Sum) {
+        let sum = self.0.entry(key).or_insert((0, first, last));
+        *sum = (sum.0 + count, sum.1.min(first), sum.2.max(last));
     }
-    table
+
+    /// In the order of the words, which are these.
+    fn into_table(self, words: &[&Dictionary]) -> Table {
+        let ranks: Vec<Vec<u32>> = words.iter().map(|words| ranks(words)).collect();
+        let rank = |(words, code): &Key| {
+            let ranked: [Option<u32>; TEXTS] =
+                std::array::from_fn(|column| (words[column] != NONE).then(|| ranks[column][words[column] as usize]));
+            (ranked, *code)
+        };
+        let mut sums: Vec<_> = self.0.into_iter().map(|(key, sum)| (rank(&key), key, sum)).collect();
+        sums.sort_unstable_by_key(|(rank, ..)| *rank);
+        let mut table = Table::new(COLUMNS);
+        for (_, (numbers, code), (count, first, last)) in sums {
+            let texts = numbers.iter().zip(words).map(|(n, words)| (*n != NONE).then(|| words.get(*n)));
+            table.push(texts, [code, count, first, last]);
+        }
+        table
+    }
 }

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Tally(Arc<Mutex<Pruned>>);
 
 impl Tally {
-    fn add(&self, more: Pruned) {
+    pub fn add(&self, more: Pruned) {
         if let Ok(mut sum) = self.0.lock() {
             sum.files += more.files;
             sum.files_skipped += more.files_skipped;
@@ -339,7 +339,7 @@ fn unreadable(error: &std::io::Error) -> Error {
 
 /// The first time whose text begins so (`2026-03-02` is its midnight). `None`: it is no time, and nothing is left out
 /// for it.
-fn earliest(text: &str) -> Option<Time> {
+pub(super) fn earliest(text: &str) -> Option<Time> {
     const PATTERN: &str = "0000-01-01T00:00:00.000000Z";
     if !text.is_ascii() || text.len() > PATTERN.len() {
         return None;

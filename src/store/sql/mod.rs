@@ -5,11 +5,13 @@
 //! `files.rs` and `accounts.rs` alone.
 
 mod accounts;
-mod callers;
 mod files;
+mod grouped;
+mod grouping;
 mod questions;
 mod requests;
 mod state;
+mod tokens;
 mod words;
 
 pub use questions::{Question, Window};
@@ -116,14 +118,9 @@ pub fn ask(
     let bounds = Bounds { deadline, memory_bytes, ..Bounds::default() };
     let found = match question.plan(window) {
         Plan::Requests(columns, filter) => requests::find(dir, columns, filter, window.limit, bounds),
-        Plan::Callers(filter) => callers::find(dir, filter, window.limit, bounds),
         Plan::Statement(_) => return query(dir, &question.sql(window), limits, answer),
     };
-    let found = found.map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => SqlError::Timeout(limits.time),
-        ErrorKind::OutOfMemory => SqlError::Memory(limits.memory_bytes),
-        _ => SqlError::History(format!("{UNREADABLE}{error}")),
-    })?;
+    let found = found.map_err(|error| stopped(&error, limits))?;
     let cost = Cost { rows: found.rows.len() as u64, pruned: found.pruned };
     found.tell(answer).map_err(SqlError::Output)?;
     Ok(cost)
@@ -162,12 +159,17 @@ pub fn query(dir: &Path, statement: &str, limits: SqlLimits, answer: &mut dyn An
         return Err(SqlError::Empty);
     }
     let deadline = Instant::now() + limits.time;
+    let bounds = Bounds { deadline: Some(deadline), memory_bytes: limits.memory_bytes, beside: files::heap };
     let tally = Tally::default();
     let seen = Arc::new(Mutex::new(Seen::default()));
     let db = Connection::open_in_memory().map_err(|e| SqlError::Statement(e.to_string()))?;
-    let done = open(&db, dir, limits, deadline, &tally)
+    let done = open(&db, dir, limits, bounds, &tally)
         .and_then(|later| load(&db, dir, statement, deadline, &seen, later))
-        .and_then(|()| run(&db, statement, answer));
+        .and_then(|()| group(&db, dir, statement, bounds, &tally))
+        .and_then(|rest| {
+            guard(&db, deadline, &seen)?;
+            run(&db, &rest, answer)
+        });
     let rows = done.map_err(|failed| name(failed, limits, deadline, &seen))?;
     Ok(Cost { rows, pruned: tally.sum() })
 }
@@ -175,7 +177,14 @@ pub fn query(dir: &Path, statement: &str, limits: SqlLimits, answer: &mut dyn An
 enum Failed {
     Sql(rusqlite::Error),
     Store(StoreError),
+    Scan(std::io::Error),
     Output(std::io::Error),
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Failed {
+        Failed::Scan(error)
+    }
 }
 
 impl From<StoreError> for Failed {
@@ -202,7 +211,7 @@ fn open(
     db: &Connection,
     dir: &Path,
     limits: SqlLimits,
-    deadline: Instant,
+    bounds: Bounds,
     tally: &Tally,
 ) -> Result<AccountsLater, Failed> {
     let pragmas = format!("PRAGMA temp_store = memory; PRAGMA hard_heap_limit = {};", limits.memory_bytes);
@@ -210,7 +219,6 @@ fn open(
     for (limit, value) in [(Limit::SQLITE_LIMIT_LENGTH, LENGTH_MAX), (Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_MAX)] {
         db.set_limit(limit, value)?;
     }
-    let bounds = Bounds { deadline: Some(deadline), memory_bytes: limits.memory_bytes, beside: files::heap };
     files::register(db, dir, bounds, tally)?;
     state::create(db)?;
     Ok(accounts::register(db)?)
@@ -236,9 +244,17 @@ fn load(
         return Ok(());
     }
     db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
-    state::load(db, dir, &|table| tables.contains(table), accounts)?;
-    guard(db, deadline, seen)?;
-    Ok(())
+    state::load(db, dir, &|table| tables.contains(table), accounts)
+}
+
+/// Lets the scan group what it can, and says what is left to SQLite. Nothing of the statement runs yet.
+fn group(db: &Connection, dir: &Path, statement: &str, bounds: Bounds, tally: &Tally) -> Result<String, Failed> {
+    let (rest, groupings) = grouping::take_out(statement);
+    if !groupings.is_empty() {
+        db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
+        grouped::load(db, dir, &groupings, bounds, tally)?;
+    }
+    Ok(rest)
 }
 
 /// From here on, only reading is possible.
@@ -292,10 +308,20 @@ fn run(db: &Connection, statement: &str, answer: &mut dyn Answer) -> Result<u64,
     Ok(count)
 }
 
+/// Why a scan did not come to its end.
+fn stopped(error: &std::io::Error, limits: SqlLimits) -> SqlError {
+    match error.kind() {
+        ErrorKind::TimedOut => SqlError::Timeout(limits.time),
+        ErrorKind::OutOfMemory => SqlError::Memory(limits.memory_bytes),
+        _ => SqlError::History(format!("{UNREADABLE}{error}")),
+    }
+}
+
 /// The one clear message.
 fn name(failed: Failed, limits: SqlLimits, deadline: Instant, seen: &Mutex<Seen>) -> SqlError {
     let error = match failed {
         Failed::Store(error) => return SqlError::Store(error),
+        Failed::Scan(error) => return stopped(&error, limits),
         Failed::Output(error) => return SqlError::Output(error),
         Failed::Sql(error) => error,
     };

@@ -74,8 +74,6 @@ const OPERATION: &str = "verb, api_group, resource, subresource, namespace";
 pub(super) enum Plan {
     /// Requests with these columns, once each, oldest first.
     Requests(&'static [&'static str], Filter),
-    /// Principals with what they did, busiest first.
-    Callers(Filter),
     Statement(String),
 }
 
@@ -89,13 +87,13 @@ impl Question {
         };
         match self {
             Question::Timeline { principal } => Plan::Requests(REQUEST, texts(&[("principal", &[principal])])),
-            Question::WhoFrom { origin } => Plan::Callers(texts(&[("origin", &[origin])])),
-            Question::WhoUsed { credential } => Plan::Callers(texts(&[("credential_id", &[credential])])),
+            Question::WhoFrom { origin } => Plan::Statement(callers(&texts(&[("origin", &[origin])]))),
+            Question::WhoUsed { credential } => Plan::Statement(callers(&texts(&[("credential_id", &[credential])]))),
             Question::WhoTouched { resource, namespace, name } => {
                 let parts: [(&str, &[&str]); 3] =
                     [("resource", &[resource]), ("namespace", &[namespace]), ("name", &[name])];
                 let named: Vec<_> = parts.into_iter().filter(|(_, value)| !value[0].is_empty()).collect();
-                Plan::Callers(texts(&named))
+                Plan::Statement(callers(&texts(&named)))
             }
             Question::FirstSeen { principal } => Plan::Statement(operations(principal, window, "")),
             Question::Diff { principal, since } => {
@@ -180,11 +178,6 @@ WHERE time IS NULL OR (1{since}{until}) ORDER BY time, seq"
                     "SELECT min(time) AS time, {columns} FROM events WHERE {condition} GROUP BY {columns} ORDER BY 1, audit_id"
                 )
             }
-            Plan::Callers(filter) => format!(
-                "SELECT principal, count(CASE WHEN {ENDED} THEN 1 END) AS requests, count(DISTINCT credential_id) AS \
-credentials, min(time) AS first, max(time) AS last FROM events WHERE {} GROUP BY principal ORDER BY 2 DESC, 1",
-                condition(&filter)
-            ),
             Plan::Statement(sql) => sql,
         }
     }
@@ -209,6 +202,17 @@ fn condition(filter: &Filter) -> String {
 
 fn bound(column: &str, sign: &str, time: Option<Time>) -> String {
     time.map(|time| format!(" AND {column} {sign} '{time}'")).unwrap_or_default()
+}
+
+/// Principals with what they did, busiest first. The scan groups the events, and SQLite the few kinds of them.
+fn callers(filter: &Filter) -> String {
+    format!(
+        "SELECT principal, sum(CASE WHEN {ENDED} THEN n ELSE 0 END) AS requests, count(DISTINCT credential_id) AS \
+credentials, min(first) AS first, max(last) AS last FROM (SELECT principal, stage, code, credential_id, count(*) AS n, \
+min(time) AS first, max(time) AS last FROM events WHERE {} GROUP BY principal, stage, code, credential_id) AS kinds \
+GROUP BY principal ORDER BY 2 DESC, 1",
+        condition(filter)
+    )
 }
 
 fn operations(principal: &str, window: &Window, having: &str) -> String {

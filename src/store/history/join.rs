@@ -1,0 +1,80 @@
+//! How small files of a day become one: events as they are, rows of the rollup added up.
+//!
+//! Refuses a day before its grace is over, and a file that is as large as one should be: it would be read again each
+//! time an event comes late.
+
+use super::manifest::{Segment, SegmentKind};
+use super::roll::{date, day_of, is_over};
+use super::table::Table;
+use super::{COLUMNS, Change, History, ROW_GROUP_ROWS, parquet, rollup, scan};
+use crate::base::Time;
+use std::collections::BTreeMap;
+use std::io;
+
+impl History {
+    /// Joins what days that are over by `now` left in small files.
+    pub(super) fn join(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
+        self.join_events(now, change)?;
+        self.join_rollup(now, change)
+    }
+
+    /// As far as they fit into one row group.
+    fn join_events(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
+        for (day, segments) in self.small(SegmentKind::Events, now, ROW_GROUP_ROWS / 2) {
+            let mut room = ROW_GROUP_ROWS as u64;
+            let fits = |s: &Segment| match room.checked_sub(s.rows) {
+                Some(left) => {
+                    room = left;
+                    true
+                }
+                None => false,
+            };
+            let joined: Vec<Segment> = segments.into_iter().take_while(fits).collect();
+            if joined.len() < 2 {
+                continue;
+            }
+            let mut table = Table::new(COLUMNS);
+            for segment in &joined {
+                scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
+            }
+            let rows = table.sheet().sorted()?;
+            let id = self.take_id();
+            let path = format!("history/date={}/{id:012}.parquet", date(day));
+            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &table.sheet(), &rows)?);
+            change.forget.extend(joined.iter().map(|s| s.id));
+        }
+        Ok(())
+    }
+
+    /// Until a file has as many rows as a row group, and what is left in one more.
+    fn join_rollup(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
+        for (day, segments) in self.small(SegmentKind::Rollup, now, ROW_GROUP_ROWS) {
+            if segments.len() < 2 {
+                continue;
+            }
+            let mut table = Table::new(rollup::COLUMNS);
+            for segment in &segments {
+                scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
+                if table.rows >= ROW_GROUP_ROWS {
+                    table = rollup::summed(&table.sheet())?;
+                }
+                if table.rows >= ROW_GROUP_ROWS {
+                    self.write_rollup(day, &table, change)?;
+                    table = Table::new(rollup::COLUMNS);
+                }
+            }
+            self.write_rollup(day, &rollup::summed(&table.sheet())?, change)?;
+            change.forget.extend(segments.iter().map(|s| s.id));
+        }
+        Ok(())
+    }
+
+    /// The committed files with fewer rows than `rows`, by day, of the days that are over.
+    fn small(&self, kind: SegmentKind, now: Time, rows: usize) -> BTreeMap<i64, Vec<Segment>> {
+        let mut by_day: BTreeMap<i64, Vec<Segment>> = BTreeMap::new();
+        for segment in self.of_kind(kind).filter(|s| is_over(s.time_min, now) && s.rows < rows as u64) {
+            by_day.entry(day_of(segment.time_min)).or_default().push(segment.clone());
+        }
+        by_day
+    }
+}

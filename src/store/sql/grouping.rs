@@ -1,0 +1,394 @@
+//! Which SELECTs of a statement group the rows of one table of files, so that the scan can do it: SQLite would take
+//! row by row, and sort all of them first.
+//!
+//! Refuses to guess: what it does not know word for word is SQLite's. Known is
+//! `SELECT column or aggregate, ... FROM table [WHERE condition AND ...] GROUP BY column, ...`, in brackets, or as the
+//! whole statement with ORDER BY and LIMIT after it.
+
+use super::files::earliest;
+use super::tokens::{Placed, Token, tokens};
+use super::words::{TABLES, Table};
+use crate::base::{Span, Time};
+use crate::store::history::Kind;
+use crate::store::history::grouped::Aggregate;
+use crate::store::history::scan::Filter;
+
+/// The tables of files.
+const OF_FILES: usize = 2;
+/// How much of a time a text may show so that all times that begin so are one span: up to its year, month, day, hour,
+/// minute, second.
+const WHOLE_PARTS: [usize; 6] = [4, 7, 10, 13, 16, 19];
+
+/// Of a statement that is looked through, in bytes: each SELECT looks at all of it.
+const LOOKED_THROUGH_MAX: usize = 64 << 10;
+/// The least span between two times.
+const MOMENT: Span = Span(1);
+
+/// One such SELECT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Grouping {
+    /// Whether of `operations_daily`, not of `events`.
+    pub rollup: bool,
+    pub filter: Filter,
+    /// Columns of the table.
+    pub by: Vec<usize>,
+    pub aggregates: Vec<Aggregate>,
+}
+
+/// What a SELECT gives.
+enum Item<'s> {
+    Column(usize),
+    Aggregate(Aggregate, &'s str),
+}
+
+/// The statement with a table `grouped_N` in the place of its N-th such SELECT: columns `k0`, ... for what it groups
+/// by, `a0`, ... for its aggregates.
+pub(super) fn take_out(statement: &str) -> (String, Vec<Grouping>) {
+    let (mut rest, mut groupings, mut from) = (String::new(), Vec::new(), 0);
+    let is_looked_through = statement.len() <= LOOKED_THROUGH_MAX;
+    let tokens = is_looked_through.then(|| tokens(statement)).flatten().unwrap_or_default();
+    for start in 0..tokens.len() {
+        let is_bracketed = start > 0 && tokens[start - 1].0 == Token::Sign("(");
+        if !tokens[start].0.is("SELECT") || !(start == 0 || is_bracketed) {
+            continue;
+        }
+        let mut reader = Reader { statement, tokens: &tokens, at: start + 1 };
+        if let Some((select, grouping)) = reader.select(groupings.len(), is_bracketed) {
+            rest.push_str(&statement[from..tokens[start].1]);
+            rest.push_str(&select);
+            from = tokens[reader.at - 1].2;
+            groupings.push(grouping);
+        }
+    }
+    rest.push_str(&statement[from..]);
+    (rest, groupings)
+}
+
+struct Reader<'s, 't> {
+    statement: &'s str,
+    tokens: &'t [Placed<'s>],
+    at: usize,
+}
+
+impl<'s, 't> Reader<'s, 't> {
+    fn select(&mut self, number: usize, is_bracketed: bool) -> Option<(String, Grouping)> {
+        let from = self.tokens[self.at..].iter().position(|(token, ..)| token.is("FROM"))? + self.at;
+        let (rollup, table) = self.table(from + 1)?;
+        let mut items = Vec::new();
+        while items.is_empty() || self.is_sign(",") {
+            items.push(self.item(table)?);
+        }
+        if self.at != from {
+            return None;
+        }
+        self.at += 2;
+        let filter = if self.is_word("WHERE") { self.filter(table)? } else { Filter::default() };
+        let by = self.group_by(table, &items)?;
+        let ends = match is_bracketed {
+            true => matches!(self.peek(0), Some(Token::Sign(")"))),
+            false => self.is_tail(table, &items),
+        };
+        let is_grouped = |item: &(Item<'_>, Option<&str>)| !matches!(item.0, Item::Column(c) if !by.contains(&c));
+        if !ends || !items.iter().all(is_grouped) {
+            return None;
+        }
+        let (mut aggregates, mut columns) = (Vec::new(), Vec::new());
+        for (item, alias) in &items {
+            let place = match item {
+                Item::Column(column) => format!("k{}", by.iter().position(|by| by == column)?),
+                Item::Aggregate(aggregate, _) => {
+                    aggregates.push(*aggregate);
+                    format!("a{}", aggregates.len() - 1)
+                }
+            };
+            columns.push(format!("{place} AS \"{}\"", name_of(table, item, *alias).replace('"', "\"\"")));
+        }
+        let select = format!("SELECT {} FROM grouped_{number}", columns.join(", "));
+        Some((select, Grouping { rollup, filter, by, aggregates }))
+    }
+
+    /// The table of files that is named there, and that nothing else in the statement is named like.
+    fn table(&self, at: usize) -> Option<(bool, &'static Table)> {
+        let (name, ..) = self.tokens.get(at)?;
+        let (index, table) = TABLES[..OF_FILES].iter().enumerate().find(|(_, table)| name.is(table.name))?;
+        // A table of a WITH may have the name, in quotes too.
+        let is_name = |token: &Token<'_>| match token {
+            Token::Word(name) => name.eq_ignore_ascii_case(table.name),
+            Token::Text(name) => name.eq_ignore_ascii_case(table.name),
+            Token::Sign(name) => name.get(1..name.len() - 1).is_some_and(|name| name.eq_ignore_ascii_case(table.name)),
+            Token::Number(_) => false,
+        };
+        let redefines =
+            |pair: &[Placed<'_>]| is_name(&pair[0].0) && (pair[1].0.is("AS") || matches!(pair[1].0, Token::Sign("(")));
+        (!self.tokens.windows(2).any(redefines)).then_some((index == 1, table))
+    }
+
+    fn item(&mut self, table: &Table) -> Option<(Item<'s>, Option<&'s str>)> {
+        let begins = self.tokens.get(self.at)?.1;
+        let item = match self.peek(1) {
+            Some(Token::Sign("(")) => {
+                let aggregate = self.aggregate(table)?;
+                Item::Aggregate(aggregate, &self.statement[begins..self.tokens[self.at - 1].2])
+            }
+            _ => Item::Column(self.column(table)?),
+        };
+        let is_named = self.is_word("AS");
+        let alias = match self.peek(0) {
+            Some(Token::Word(word)) if is_named || !word.eq_ignore_ascii_case("FROM") => {
+                self.at += 1;
+                Some(*word)
+            }
+            _ if is_named => return None,
+            _ => None,
+        };
+        Some((item, alias))
+    }
+
+    fn aggregate(&mut self, table: &Table) -> Option<Aggregate> {
+        let Some(Token::Word(function)) = self.peek(0) else { return None };
+        let function = function.to_ascii_lowercase();
+        self.at += 2;
+        let aggregate = if self.is_sign("*") {
+            (function == "count").then_some(Aggregate::Count)?
+        } else {
+            let column = self.column(table)?;
+            match (function.as_str(), table.columns[column].kind) {
+                ("min", _) => Aggregate::Min(column),
+                ("max", _) => Aggregate::Max(column),
+                ("sum", Kind::Int) => Aggregate::Sum(column),
+                _ => return None,
+            }
+        };
+        self.is_sign(")").then_some(aggregate)
+    }
+
+    fn filter(&mut self, table: &Table) -> Option<Filter> {
+        let mut filter = Filter::default();
+        loop {
+            let column = &table.columns[self.column(table)?];
+            if column.kind == Kind::Time {
+                (column.name == "time").then_some(())?;
+                self.time(&mut filter)?;
+            } else {
+                let values = self.values()?;
+                let texts =
+                    values.iter().map(|value| if let Token::Text(text) = value { Some(text.clone()) } else { None });
+                let numbers = values.iter().map(|value| if let Token::Number(n) = value { Some(*n) } else { None });
+                match column.kind {
+                    Kind::Text => filter.texts.push((column.name, texts.collect::<Option<_>>()?)),
+                    Kind::Int => filter.numbers.push((column.name, numbers.collect::<Option<_>>()?)),
+                    Kind::Time | Kind::Flag => return None,
+                }
+            }
+            if !self.is_word("AND") {
+                return Some(filter);
+            }
+        }
+    }
+
+    /// `= value` or `IN (value, ...)`.
+    fn values(&mut self) -> Option<Vec<Token<'s>>> {
+        let is_list = self.is_word("IN") && self.is_sign("(");
+        if !is_list && !self.is_sign("=") {
+            return None;
+        }
+        let mut values = Vec::new();
+        loop {
+            values.push(self.peek(0)?.clone());
+            self.at += 1;
+            if !is_list || !self.is_sign(",") {
+                break;
+            }
+        }
+        (!is_list || self.is_sign(")")).then_some(values)
+    }
+
+    /// Times compare as the texts that they are shown as.
+    fn time(&mut self, filter: &mut Filter) -> Option<()> {
+        let (Some(Token::Sign(sign)), Some(Token::Text(text))) = (self.peek(0), self.peek(1)) else { return None };
+        let moment = Time::parse(text).filter(|time| time.to_string() == *text);
+        let (from, until) = match (*sign, moment) {
+            (">=", Some(moment)) => (Some(moment), None),
+            (">", Some(moment)) => (Some(moment + MOMENT), None),
+            ("<=", Some(moment)) => (None, Some(moment)),
+            ("<", Some(moment)) => (None, Some(moment - MOMENT)),
+            (sign, None) => {
+                let begins = earliest(text)
+                    .filter(|time| WHOLE_PARTS.contains(&text.len()) && time.to_string().starts_with(text))?;
+                match sign {
+                    ">=" | ">" => (Some(begins), None),
+                    "<=" | "<" => (None, Some(begins - MOMENT)),
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        };
+        filter.from = from.max(filter.from);
+        filter.until = match (until, filter.until) {
+            (Some(new), Some(old)) => Some(new.min(old)),
+            (new, old) => new.or(old),
+        };
+        self.at += 2;
+        Some(())
+    }
+
+    /// Columns, or places of columns in the list before.
+    fn group_by(&mut self, table: &Table, items: &[(Item<'s>, Option<&'s str>)]) -> Option<Vec<usize>> {
+        (self.is_word("GROUP") && self.is_word("BY")).then_some(())?;
+        let mut by = Vec::new();
+        while by.is_empty() || self.is_sign(",") {
+            let column = match self.peek(0)? {
+                Token::Number(place) => match &items.get(usize::try_from(*place).ok()?.checked_sub(1)?)?.0 {
+                    Item::Column(column) => {
+                        self.at += 1;
+                        *column
+                    }
+                    Item::Aggregate(..) => return None,
+                },
+                _ => self.column(table)?,
+            };
+            by.push(column);
+        }
+        Some(by)
+    }
+
+    /// Whether only an order by what the SELECT gives and a limit follow. Nothing of it is taken.
+    fn is_tail(&self, table: &Table, items: &[(Item<'s>, Option<&'s str>)]) -> bool {
+        let mut tail = Reader { statement: self.statement, tokens: self.tokens, at: self.at };
+        if tail.is_word("ORDER") {
+            if !tail.is_word("BY") {
+                return false;
+            }
+            loop {
+                let is_given = match tail.peek(0) {
+                    Some(Token::Number(place)) => (1..=items.len() as i64).contains(place),
+                    Some(word @ Token::Word(_)) => {
+                        items.iter().any(|(item, alias)| word.is(name_of(table, item, *alias)))
+                    }
+                    _ => false,
+                };
+                if !is_given {
+                    return false;
+                }
+                tail.at += 1;
+                let _ = tail.is_word("ASC") || tail.is_word("DESC");
+                if !tail.is_sign(",") {
+                    break;
+                }
+            }
+        }
+        for word in ["LIMIT", "OFFSET"] {
+            if tail.is_word(word) {
+                if !matches!(tail.peek(0), Some(Token::Number(_))) {
+                    return false;
+                }
+                tail.at += 1;
+            }
+        }
+        let _ = tail.is_sign(";");
+        tail.peek(0).is_none()
+    }
+
+    fn column(&mut self, table: &Table) -> Option<usize> {
+        let word = self.peek(0)?;
+        let column = table.columns.iter().position(|column| word.is(column.name))?;
+        self.at += 1;
+        Some(column)
+    }
+
+    fn peek(&self, ahead: usize) -> Option<&'t Token<'s>> {
+        self.tokens.get(self.at + ahead).map(|(token, ..)| token)
+    }
+
+    /// Takes this keyword, if it comes next.
+    fn is_word(&mut self, word: &str) -> bool {
+        let is_next = self.peek(0).is_some_and(|token| token.is(word));
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    /// Takes this sign, if it comes next.
+    fn is_sign(&mut self, sign: &str) -> bool {
+        let is_next = matches!(self.peek(0), Some(Token::Sign(own)) if *own == sign);
+        self.at += usize::from(is_next);
+        is_next
+    }
+}
+
+/// As SQLite names it.
+fn name_of<'n>(table: &'n Table, item: &Item<'n>, alias: Option<&'n str>) -> &'n str {
+    alias.unwrap_or(match item {
+        Item::Column(column) => table.columns[*column].name,
+        Item::Aggregate(_, text) => text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(statement: &str) -> Option<(String, Grouping)> {
+        let (rest, mut groupings) = take_out(statement);
+        groupings.pop().map(|grouping| (rest, grouping))
+    }
+
+    #[test]
+    fn a_select_is_taken_out_and_what_is_around_it_stays() {
+        let inner = "select Principal, count(*) n, min(time) FROM events WHERE verb = 'it''s' AND code in (401, 403) \
+AND time >= '2026-03-02' GROUP BY 1, stage";
+        let (rest, grouping) = taken(&format!("SELECT max(n) FROM ({inner}) AS t WHERE n > 1")).unwrap();
+        let columns = "k0 AS \"principal\", a0 AS \"n\", a1 AS \"min(time)\"";
+        assert_eq!(rest, format!("SELECT max(n) FROM (SELECT {columns} FROM grouped_0) AS t WHERE n > 1"));
+        let column = |name: &str| TABLES[0].columns.iter().position(|column| column.name == name).unwrap();
+        let filter = Filter {
+            texts: vec![("verb", vec!["it's".to_owned()])],
+            numbers: vec![("code", vec![401, 403])],
+            from: Time::parse("2026-03-02T00:00:00Z"),
+            until: None,
+        };
+        let (by, aggregates) =
+            (vec![column("principal"), column("stage")], vec![Aggregate::Count, Aggregate::Min(column("time"))]);
+        assert_eq!(grouping, Grouping { rollup: false, filter, by, aggregates });
+        let whole = "SELECT verb, sum(count) AS n FROM operations_daily GROUP BY verb";
+        for tail in ["", ";", " ORDER BY n DESC, 1 LIMIT 5 OFFSET 2"] {
+            let (rest, grouping) = taken(&format!("{whole}{tail}")).unwrap();
+            assert_eq!(rest, format!("SELECT k0 AS \"verb\", a0 AS \"n\" FROM grouped_0{tail}"));
+            assert!(grouping.rollup);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_word_for_word_is_left_to_sqlite() {
+        let left = [
+            "SELECT verb, count(*) FROM events",
+            "SELECT count(*) FROM events GROUP BY verb HAVING count(*) > 1",
+            "SELECT count(*) FROM events GROUP BY verb ORDER BY verb",
+            "SELECT count(*) FROM events GROUP BY verb ORDER BY 1 + 1",
+            "SELECT count(*) FROM events GROUP BY verb UNION SELECT 1",
+            "SELECT count(*) FROM events e GROUP BY verb",
+            "SELECT count(*) FROM events, incidents GROUP BY verb",
+            "SELECT count(*) FROM incidents GROUP BY kind",
+            "SELECT name, count(*) FROM events GROUP BY verb",
+            "SELECT DISTINCT verb FROM events GROUP BY verb",
+            "SELECT count(DISTINCT verb) FROM events GROUP BY verb",
+            "SELECT count(*) FILTER (WHERE code = 1) FROM events GROUP BY verb",
+            "SELECT sum(time) FROM events GROUP BY verb",
+            "SELECT count(*) FROM events WHERE verb = 1 GROUP BY verb",
+            "SELECT count(*) FROM events WHERE verb = name GROUP BY verb",
+            "SELECT count(*) FROM events WHERE verb = 'a' OR code = 1 GROUP BY verb",
+            "SELECT count(*) FROM events WHERE verb = 'a' COLLATE NOCASE GROUP BY verb",
+            "SELECT count(*) FROM events WHERE code = -1 GROUP BY verb",
+            "SELECT count(*) FROM events WHERE time > '2026-03-02 10' GROUP BY verb",
+            "SELECT count(*) FROM events WHERE time > '2026-03-02T10:00:00Z' GROUP BY verb",
+            "SELECT count(*) FROM events WHERE time = '2026-03-02' GROUP BY verb",
+            "SELECT count(*) FROM operations_daily WHERE first > '2026-03-02' GROUP BY verb",
+            "WITH events AS (SELECT 1 AS verb) SELECT count(*) FROM (SELECT count(*) FROM events GROUP BY verb)",
+            "WITH \"Events\"(verb) AS (SELECT 1) SELECT count(*) FROM (SELECT count(*) FROM events GROUP BY verb)",
+            "WITH 'events' AS (SELECT 1 AS verb) SELECT count(*) FROM (SELECT count(*) FROM events GROUP BY verb)",
+            "SELECT '(SELECT count(*) FROM events GROUP BY verb)'",
+        ];
+        for statement in left {
+            assert_eq!(take_out(statement), (statement.to_owned(), Vec::new()), "{statement}");
+        }
+    }
+}
