@@ -20,26 +20,6 @@ pub enum Network {
 }
 
 impl Network {
-    pub const ALL: [Network; 6] = [
-        Network::Flat,
-        Network::NodeSnat,
-        Network::EgressGateway,
-        Network::LoadBalancer,
-        Network::BalancedNodes,
-        Network::Oidc,
-    ];
-
-    pub fn words(self) -> &'static str {
-        match self {
-            Network::Flat => "every pod has its own address",
-            Network::NodeSnat => "pods appear at their node's address",
-            Network::EgressGateway => "all pods appear at one address",
-            Network::LoadBalancer => "everybody appears at a load balancer's three addresses",
-            Network::BalancedNodes => "nodes and people appear at a load balancer's, pods at their own",
-            Network::Oidc => "own addresses; people come by OpenID Connect",
-        }
-    }
-
     /// The address that the API server sees.
     fn seen(self, ip: &str, own_networks: &[String; 2]) -> Option<String> {
         let [nodes, pods] = own_networks;

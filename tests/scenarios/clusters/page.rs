@@ -1,5 +1,6 @@
 //! `docs/detectors/clusters.md`: what is told in random clusters, and what for nothing.
 
+use super::network::Network;
 use super::tally::{Sum, Tally, median};
 use super::{COMPARED, DAYS, SEEDS};
 use crate::Scenario;
@@ -38,7 +39,7 @@ requests belongs to attacks and their consequences (medians).
         usual
             .networks
             .iter()
-            .map(|(network, sum)| (network.words().to_owned(), sum))
+            .map(|(network, sum)| (words(*network).to_owned(), sum))
             .chain([("all of them".to_owned(), &usual.all)]),
     );
     let _ = writeln!(out, "\n## By profile\n\nSeeds {} to {}.\n", COMPARED.start, COMPARED.end - 1);
@@ -85,5 +86,16 @@ fn table<'s>(out: &mut String, of: &str, rows: impl Iterator<Item = (String, &'s
             sum.noise(),
             sum.quiet,
         );
+    }
+}
+
+fn words(network: Network) -> &'static str {
+    match network {
+        Network::Flat => "every pod has its own address",
+        Network::NodeSnat => "pods appear at their node's address",
+        Network::EgressGateway => "all pods appear at one address",
+        Network::LoadBalancer => "everybody appears at a load balancer's three addresses",
+        Network::BalancedNodes => "nodes and people appear at a load balancer's, pods at their own",
+        Network::Oidc => "own addresses; people come by OpenID Connect",
     }
 }
