@@ -141,6 +141,25 @@ fn a_join_that_was_not_committed_is_as_if_it_never_was() {
     assert_eq!((files(&history), sums(dir.path())), (vec![1], before));
 }
 
+#[test]
+fn a_damaged_file_is_left_alone_and_stops_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = History::open(dir.path(), Vec::new(), FOR_EVER).unwrap();
+    let mut seq = 0;
+    for second in 1..4 {
+        roll(&mut history, &[line(0, 0, second)], &mut seq);
+    }
+    let victim = history.segments().find(|s| s.kind == SegmentKind::Rollup).unwrap().path.clone();
+    let mut bytes = std::fs::read(dir.path().join(&victim)).unwrap();
+    let end = bytes.len() - 9;
+    bytes[4..end].fill(0);
+    std::fs::write(dir.path().join(&victim), bytes).unwrap();
+    due(&mut history, noon() + DAY, &mut Rows::default());
+    assert_eq!(files(&history), [1, 1, 1]);
+    let events = history.segments().filter(|s| s.kind == SegmentKind::Events).count();
+    assert_eq!(events, 1, "what is whole is joined");
+}
+
 /// Kinds of requests are the client's to choose: a file of the rollup has an end, and is then not read again.
 #[test]
 fn a_file_of_a_row_group_is_not_joined_any_more() {

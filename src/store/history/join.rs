@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 impl History {
-    /// Joins what days that are over by `now` left in small files.
+    /// Joins what days that are over by `now` left in small files. One that cannot be read stays as it is, for whoever
+    /// asks for it to be told: that small files are many stops nobody.
     pub(super) fn join(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
         self.join_events(now, change)?;
         self.join_rollup(now, change)
@@ -34,8 +35,9 @@ impl History {
                 continue;
             }
             let mut table = Table::new(COLUMNS);
-            for segment in &joined {
-                scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
+            let mut read = |s: &Segment| scan::whole_file(&self.dir, s, &mut |batch| table.append(&batch)).is_ok();
+            if !joined.iter().all(&mut read) {
+                continue;
             }
             let rows = table.sheet().sorted()?;
             let id = self.take_id();
@@ -46,27 +48,34 @@ impl History {
         Ok(())
     }
 
-    /// Until a file has as many rows as a row group, and what is left in one more.
+    /// Until a file has as many rows as a row group, then the next.
     fn join_rollup(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
         for (day, segments) in self.small(SegmentKind::Rollup, now, ROW_GROUP_ROWS) {
-            if segments.len() < 2 {
-                continue;
+            let mut rest = &segments[..];
+            while rest.len() > 1 {
+                let Ok((table, read)) = self.add_up(rest) else { break };
+                self.write_rollup(day, &table, change)?;
+                change.forget.extend(rest[..read].iter().map(|s| s.id));
+                rest = &rest[read..];
             }
-            let mut table = Table::new(rollup::COLUMNS);
-            for segment in &segments {
-                scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
-                if table.rows >= ROW_GROUP_ROWS {
-                    table = rollup::summed(&table.sheet())?;
-                }
-                if table.rows >= ROW_GROUP_ROWS {
-                    self.write_rollup(day, &table, change)?;
-                    table = Table::new(rollup::COLUMNS);
-                }
-            }
-            self.write_rollup(day, &rollup::summed(&table.sheet())?, change)?;
-            change.forget.extend(segments.iter().map(|s| s.id));
         }
         Ok(())
+    }
+
+    /// The rows of as many of these files as make one, and how many files that are.
+    fn add_up(&self, segments: &[Segment]) -> io::Result<(Table, usize)> {
+        let (mut table, mut read) = (Table::new(rollup::COLUMNS), 0);
+        for segment in segments {
+            scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
+            read += 1;
+            if table.rows >= ROW_GROUP_ROWS {
+                table = rollup::summed(&table.sheet())?;
+            }
+            if table.rows >= ROW_GROUP_ROWS {
+                return Ok((table, read));
+            }
+        }
+        Ok((rollup::summed(&table.sheet())?, read))
     }
 
     /// The committed files with fewer rows than `rows`, by day, of the days that are over.
