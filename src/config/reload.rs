@@ -75,12 +75,22 @@ impl Reloader {
         }
         self.last = look;
         Some(match read {
-            Ok(text) => load(&text, &self.path).map(|(mut config, digest)| {
-                self.named = Named::by(&config);
-                self.last = Ok(digest);
-                config.warnings.extend(self.started.restart_warning(&config));
-                config
-            }),
+            Ok(text) => match load(&text, &self.path) {
+                Ok((mut config, digest)) => {
+                    self.named = Named::by(&config);
+                    self.last = Ok(digest);
+                    config.warnings.extend(self.started.restart_warning(&config));
+                    Ok(config)
+                }
+                Err(error) => {
+                    // What is wrong may be a file that the new settings name: it is waited for.
+                    if let Ok(config) = Config::parse(&text, &self.path) {
+                        self.named = Named::by(&config);
+                        self.last = Ok(digest(&text, &self.named, &self.path));
+                    }
+                    Err(error)
+                }
+            },
             Err(error) => Err(unreadable(&self.path, &error)),
         })
     }

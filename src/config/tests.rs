@@ -100,6 +100,22 @@ fn a_change_is_seen_once_and_a_bad_one_told_once() {
     assert!(reloader.check().is_none());
 }
 
+/// What newly named files hold is waited for, as what named ones hold.
+#[test]
+fn a_file_that_comes_after_the_settings_that_name_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.yaml");
+    std::fs::write(&path, "cluster: one\n").unwrap();
+    let (_, mut reloader) = Reloader::open(Some(&path)).unwrap();
+    let file = dir.path().join("country.mmdb");
+    std::fs::write(&path, format!("cluster: two\ngeoip:\n  country: {}\n", file.display())).unwrap();
+    assert!(reloader.check().unwrap().is_err());
+    assert!(reloader.check().is_none());
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/geoip/country.mmdb");
+    std::fs::copy(fixture, &file).unwrap();
+    assert_eq!(reloader.check().unwrap().unwrap().policy.cluster, "two");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_symlink_swap_of_a_config_map_is_a_change() {
