@@ -117,6 +117,10 @@ fn a_pod_that_is_asked_to_end_takes_its_time() {
         evicts(trial),
         with(empties(controller("namespace-controller")), END, "", Some(json!({"propagationPolicy": "Background"}))),
         with(empties(person()), END, "labelSelector=app%3Dother", Some(zero.clone())),
+        // A server decodes names of parameters; what is cut off of a long query nobody knows.
+        with(empties(person()), END, "label%53elector=app%3Dother", Some(zero.clone())),
+        with(deletes(person()), END, "gracePeriodSeconds=0&dry%52un=All", None),
+        with(deletes(person()), END, &format!("gracePeriodSeconds=0&x={}", "y".repeat(5000)), None),
         with(person().does("delete", "pods", "shop", "web-2"), END, "", Some(zero.clone())),
         with(Request { code: 404, ..deletes(person()) }, END, "", Some(zero.clone())),
         with(Request { code: 403, ..deletes(node()) }, END, "", Some(zero)),
@@ -189,4 +193,13 @@ fn whoever_stole_a_token_and_goes_on_is_told_though_refused() {
     ] {
         assert_eq!(at(&lines, ip, after), [], "{case}");
     }
+}
+
+/// A second stolen token does not make the first one forgotten.
+#[test]
+fn whoever_stole_two_tokens_is_told_of_the_one_whose_pod_has_ended() {
+    let mut lines = theft(OUTSIDE, false);
+    let other = Request { ip: OUTSIDE.into(), ..Request::of_pod("shop:web", "web-2", "10.0.1.6") };
+    lines.extend([other.line(END - MINUTE), deletes(node()).line(END)]);
+    assert_eq!(found(&lines, &Request::of_nobody(OUTSIDE).line(END + MINUTE)), [Severity::Medium]);
 }

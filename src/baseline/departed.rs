@@ -12,6 +12,8 @@ use std::hash::{Hash, Hasher};
 /// Most pods remembered, and most namespaces.
 const LIMIT: usize = 8192;
 const NAMESPACES_LIMIT: usize = 1024;
+/// No client asks with a longer query; far below where one is cut off.
+const QUERY_MAX: usize = 4096;
 /// A bound token lives an hour, or a year where the kubelet asks for the extension; the memory of a place that was
 /// heard of it is as long.
 const KEPT: Span = Span::seconds(2 * 86_400);
@@ -66,11 +68,11 @@ impl Departed {
     pub fn learn(&mut self, event: &AuditEvent<'_>) {
         let Some(name) = ended(event) else { return };
         if name.1.is_empty() {
-            let forgotten = make_room(&mut self.emptied, NAMESPACES_LIMIT, |at| *at);
+            let forgotten = make_room(&mut self.emptied, &name.0, NAMESPACES_LIMIT, |at| *at);
             self.dirty.extend(forgotten.into_iter().map(|namespace| Name(namespace, SmolStr::default())));
             self.emptied.insert(name.0.clone(), event.time);
         } else {
-            self.dirty.extend(make_room(&mut self.known, LIMIT, |at| *at));
+            self.dirty.extend(make_room(&mut self.known, &name, LIMIT, |at| *at));
             self.known.insert(name.clone(), event.time);
         }
         self.dirty.push(name);
@@ -99,13 +101,14 @@ impl Departed {
     }
 }
 
-/// Forgets an eighth, the oldest first, where all places are taken; returns what was forgotten.
+/// Forgets an eighth, the oldest first, where all places are taken and `key` has none; returns what was forgotten.
 pub(super) fn make_room<K: Clone + Ord + Hash, V>(
     known: &mut HashMap<K, V>,
+    key: &K,
     limit: usize,
     at: fn(&V) -> Time,
 ) -> Vec<K> {
-    if known.len() < limit {
+    if known.len() < limit || known.contains_key(key) {
         return Vec::new();
     }
     let mut order: Vec<(Time, K)> = known.iter().map(|(key, value)| (at(value), key.clone())).collect();
@@ -146,7 +149,14 @@ fn is_at_once(event: &AuditEvent<'_>) -> bool {
         Some(facts) => facts.at_once,
         None => event.level != Level::Metadata && parameter(event, "gracePeriodSeconds") == Some("0"),
     };
-    asked && parameter(event, "dryRun").is_none()
+    asked && is_plain(event) && parameter(event, "dryRun").is_none()
+}
+
+/// The query is read as it stands: a name that is written otherwise than clients do, or cut off, may say that nothing is
+/// to be ended.
+fn is_plain(event: &AuditEvent<'_>) -> bool {
+    let Some((_, query)) = event.uri.split_once('?') else { return true };
+    query.len() < QUERY_MAX && !query.split('&').any(|pair| pair.split('=').next().unwrap_or(pair).contains('%'))
 }
 
 /// The value of the first parameter of the query whose name ends like this.

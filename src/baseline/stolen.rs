@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::net::IpAddr;
 
-/// Most addresses remembered.
+/// Most addresses remembered, and most pods of each.
 const LIMIT: usize = 1024;
+const PODS_LIMIT: usize = 8;
 
 /// The last use of a pod's token away from its pod.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -26,33 +27,49 @@ pub struct Use {
 
 #[derive(Default)]
 pub struct Stolen {
-    known: HashMap<IpAddr, Use>,
+    /// The last use of each pod's token, in the order in which these pods came.
+    known: HashMap<IpAddr, Vec<Use>>,
     dirty: Vec<IpAddr>,
 }
 
 impl Stolen {
     #[must_use]
-    pub fn at(&self, ip: IpAddr) -> Option<&Use> {
-        self.known.get(&ip)
+    pub fn at(&self, ip: IpAddr) -> &[Use] {
+        self.known.get(&ip).map_or(&[], Vec::as_slice)
     }
 
     /// Remembers a use of the token of a pod that was first heard at `first`.
     pub fn note(&mut self, event: &AuditEvent<'_>, ip: IpAddr, first: Time) {
-        self.dirty.extend(make_room(&mut self.known, LIMIT, |used| used.at));
-        let (namespace, pod) = (event.principal.namespace().into(), event.credential.pod.into());
-        self.known.insert(ip, Use { namespace, pod, first, at: event.time });
+        let last = |uses: &Vec<Use>| uses.iter().map(|used| used.at).max().unwrap_or(Time::ZERO);
+        self.dirty.extend(make_room(&mut self.known, &ip, LIMIT, last));
+        let used = Use {
+            namespace: event.principal.namespace().into(),
+            pod: event.credential.pod.into(),
+            first,
+            at: event.time,
+        };
+        let uses = self.known.entry(ip).or_default();
+        match uses.iter_mut().find(|known| known.namespace == used.namespace && known.pod == used.pod) {
+            Some(known) => *known = used,
+            None => {
+                if uses.len() >= PODS_LIMIT {
+                    uses.remove(0);
+                }
+                uses.push(used);
+            }
+        }
         self.dirty.push(ip);
     }
 
     /// Addresses changed since the last call, each once, in order; `None` for a forgotten one.
-    pub fn drain_changes(&mut self) -> Vec<(IpAddr, Option<&Use>)> {
+    pub fn drain_changes(&mut self) -> Vec<(IpAddr, Option<&Vec<Use>>)> {
         let mut changed = std::mem::take(&mut self.dirty);
         changed.sort_unstable();
         changed.dedup();
         changed.into_iter().map(|ip| (ip, self.known.get(&ip))).collect()
     }
 
-    pub fn restore(&mut self, ip: IpAddr, used: Use) {
-        self.known.insert(ip, used);
+    pub fn restore(&mut self, ip: IpAddr, uses: Vec<Use>) {
+        self.known.insert(ip, uses);
     }
 }

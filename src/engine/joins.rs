@@ -67,9 +67,10 @@ impl Engine {
     /// Of a request that failed authentication: the stolen token that was used at its address, and when the pod of this
     /// token was ended.
     pub(super) fn refused_since(&self, event: &AuditEvent<'_>, ip: Option<IpAddr>) -> Option<(&Use, Time)> {
-        let used = self.stolen.at(ip.filter(|_| event.outcome == Outcome::Unauthenticated)?)?;
-        let gone = self.departed.since(&used.namespace, &used.pod, used.first, event.time)?;
-        (event.time.since(gone) > TOLERANCE).then_some((used, gone))
+        let uses = self.stolen.at(ip.filter(|_| event.outcome == Outcome::Unauthenticated)?);
+        let since = |used: &Use| self.departed.since(&used.namespace, &used.pod, used.first, event.time);
+        let ended = uses.iter().filter_map(|used| Some((used, since(used)?)));
+        ended.filter(|(_, gone)| event.time.since(*gone) > TOLERANCE).min_by_key(|(_, gone)| *gone)
     }
 
     /// The use of a pod's token was found to be theft.
