@@ -307,10 +307,13 @@ fn in_words(file: &File) -> io::Result<ArrowReaderMetadata> {
     ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options).map_err(parquet_io)
 }
 
+/// What whoever asks is told then, with the kind `Interrupted`.
+pub const CHANGED: &str = "history changed meanwhile: ask again";
+
 /// The daemon rolled or expired a file between the manifest and the opening.
 fn moved(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::NotFound => io::Error::new(io::ErrorKind::Interrupted, "history changed meanwhile: ask again"),
+        io::ErrorKind::NotFound => io::Error::new(io::ErrorKind::Interrupted, CHANGED),
         _ => error,
     }
 }

@@ -8,7 +8,7 @@ use crate::base::{Span, Time};
 use crate::store::history::Kind;
 use crate::store::history::cells::Texts;
 use crate::store::history::in_time::{Direction, InTime};
-use crate::store::history::scan::{Bounds, Filter, Pruned, Scan};
+use crate::store::history::scan::{Bounds, CHANGED, Filter, Pruned, Scan};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
@@ -331,10 +331,11 @@ pub(super) fn heap() -> u64 {
 pub(super) const OVER_BUDGET: &str = "the memory limit is reached";
 
 fn unreadable(error: &std::io::Error) -> Error {
-    if error.kind() == std::io::ErrorKind::OutOfMemory {
-        return Error::ModuleError(OVER_BUDGET.to_owned());
-    }
-    Error::ModuleError(format!("{UNREADABLE}{error}"))
+    Error::ModuleError(match error.kind() {
+        std::io::ErrorKind::OutOfMemory => OVER_BUDGET.to_owned(),
+        std::io::ErrorKind::Interrupted => CHANGED.to_owned(),
+        _ => format!("{UNREADABLE}{error}"),
+    })
 }
 
 /// The first time whose text begins so (`2026-03-02` is its midnight). `None`: it is no time, and nothing is left out

@@ -31,7 +31,7 @@ pub(super) fn load(
         let scan = Scan::open(dir, *rollup, filter.clone(), &read, bounds)?;
         let (groups, pruned) = Groups::of(scan, columns, by, aggregates, bounds)?;
         tally.add(pruned);
-        // A column has the affinity of its type, an aggregate none.
+        // A column has the affinity of its type.
         let keys = by.iter().enumerate().map(|(at, column)| format!("k{at} {}", columns[*column].kind.sql()));
         let declared: Vec<String> = keys.chain((0..aggregates.len()).map(|at| format!("a{at}"))).collect();
         db.execute_batch(&format!("CREATE TABLE grouped_{number}({})", declared.join(", ")))?;

@@ -89,7 +89,12 @@ impl<'s, 't> Reader<'s, 't> {
             false => self.is_tail(table, &items),
         };
         let is_grouped = |item: &(Item<'_>, Option<&str>)| !matches!(item.0, Item::Column(c) if !by.contains(&c));
-        if !ends || !items.iter().all(is_grouped) {
+        let names: Vec<String> =
+            items.iter().map(|(item, alias)| name_of(table, item, *alias).to_ascii_lowercase()).collect();
+        let is_twice = (1..names.len()).any(|at| names[..at].contains(&names[at]));
+        // SQLite takes conditions around a SELECT into it, where they leave files closed.
+        let is_narrowed = is_bracketed && filter == Filter::default() && self.is_narrowed();
+        if !ends || is_twice || is_narrowed || !items.iter().all(is_grouped) {
             return None;
         }
         let (mut aggregates, mut columns) = (Vec::new(), Vec::new());
@@ -98,13 +103,21 @@ impl<'s, 't> Reader<'s, 't> {
                 Item::Column(column) => format!("k{}", by.iter().position(|by| by == column)?),
                 Item::Aggregate(aggregate, _) => {
                     aggregates.push(*aggregate);
-                    format!("a{}", aggregates.len() - 1)
+                    // The sign takes the affinity of a column away: an aggregate has none.
+                    format!("+a{}", aggregates.len() - 1)
                 }
             };
             columns.push(format!("{place} AS \"{}\"", name_of(table, item, *alias).replace('"', "\"\"")));
         }
-        let select = format!("SELECT {} FROM grouped_{number}", columns.join(", "));
+        // A table of a WITH has no schema: it is not taken for this one.
+        let select = format!("SELECT {} FROM main.grouped_{number}", columns.join(", "));
         Some((select, Grouping { rollup, filter, by, aggregates }))
+    }
+
+    /// Whether a condition follows that may be of what this SELECT gives.
+    fn is_narrowed(&self) -> bool {
+        let conditions = ["WHERE", "ON", "USING", "HAVING"];
+        self.tokens[self.at..].iter().any(|(token, ..)| conditions.iter().any(|word| token.is(word)))
     }
 
     /// The table of files that is named there, and that nothing else in the statement is named like.
@@ -337,8 +350,8 @@ mod tests {
         let inner = "select Principal, count(*) n, min(time) FROM events WHERE verb = 'it''s' AND code in (401, 403) \
 AND time >= '2026-03-02' GROUP BY 1, stage";
         let (rest, grouping) = taken(&format!("SELECT max(n) FROM ({inner}) AS t WHERE n > 1")).unwrap();
-        let columns = "k0 AS \"principal\", a0 AS \"n\", a1 AS \"min(time)\"";
-        assert_eq!(rest, format!("SELECT max(n) FROM (SELECT {columns} FROM grouped_0) AS t WHERE n > 1"));
+        let columns = "k0 AS \"principal\", +a0 AS \"n\", +a1 AS \"min(time)\"";
+        assert_eq!(rest, format!("SELECT max(n) FROM (SELECT {columns} FROM main.grouped_0) AS t WHERE n > 1"));
         let column = |name: &str| TABLES[0].columns.iter().position(|column| column.name == name).unwrap();
         let filter = Filter {
             texts: vec![("verb", vec!["it's".to_owned()])],
@@ -352,7 +365,7 @@ AND time >= '2026-03-02' GROUP BY 1, stage";
         let whole = "SELECT verb, sum(count) AS n FROM operations_daily GROUP BY verb";
         for tail in ["", ";", " ORDER BY n DESC, 1 LIMIT 5 OFFSET 2"] {
             let (rest, grouping) = taken(&format!("{whole}{tail}")).unwrap();
-            assert_eq!(rest, format!("SELECT k0 AS \"verb\", a0 AS \"n\" FROM grouped_0{tail}"));
+            assert_eq!(rest, format!("SELECT k0 AS \"verb\", +a0 AS \"n\" FROM main.grouped_0{tail}"));
             assert!(grouping.rollup);
         }
     }
@@ -386,6 +399,8 @@ AND time >= '2026-03-02' GROUP BY 1, stage";
             "WITH \"Events\"(verb) AS (SELECT 1) SELECT count(*) FROM (SELECT count(*) FROM events GROUP BY verb)",
             "WITH 'events' AS (SELECT 1 AS verb) SELECT count(*) FROM (SELECT count(*) FROM events GROUP BY verb)",
             "SELECT '(SELECT count(*) FROM events GROUP BY verb)'",
+            "SELECT verb, count(*) AS Verb FROM events GROUP BY verb ORDER BY verb",
+            "SELECT * FROM (SELECT verb, count(*) FROM events GROUP BY verb) WHERE verb = 'get'",
         ];
         for statement in left {
             assert_eq!(take_out(statement), (statement.to_owned(), Vec::new()), "{statement}");

@@ -19,7 +19,7 @@ pub use words::{TABLES, Table};
 
 use super::error::StoreError;
 use super::history::MANIFEST;
-use super::history::scan::{Bounds, Pruned};
+use super::history::scan::{Bounds, CHANGED, Pruned};
 use accounts::AccountsLater;
 use files::{OVER_BUDGET, Tally, UNREADABLE};
 use questions::Plan;
@@ -55,6 +55,8 @@ pub enum SqlError {
     Statement(String),
     #[error("{0}; move the file away, or restore it")]
     History(String),
+    #[error("{CHANGED}")]
+    Changed,
     #[error("refused: {0}; history can be read only, by one SELECT at a time")]
     Refused(String),
     #[error("stopped after {} s: ask for less time or fewer accounts, use operations_daily, or give --timeout", .0.as_secs())]
@@ -313,6 +315,7 @@ fn stopped(error: &std::io::Error, limits: SqlLimits) -> SqlError {
     match error.kind() {
         ErrorKind::TimedOut => SqlError::Timeout(limits.time),
         ErrorKind::OutOfMemory => SqlError::Memory(limits.memory_bytes),
+        ErrorKind::Interrupted => SqlError::Changed,
         _ => SqlError::History(format!("{UNREADABLE}{error}")),
     }
 }
@@ -333,6 +336,7 @@ fn name(failed: Failed, limits: SqlLimits, deadline: Instant, seen: &Mutex<Seen>
         _ if error.to_string().contains(OVER_BUDGET) => SqlError::Memory(limits.memory_bytes),
         _ if Instant::now() >= deadline => SqlError::Timeout(limits.time),
         _ => match error {
+            rusqlite::Error::SqliteFailure(_, Some(text)) if text == CHANGED => SqlError::Changed,
             rusqlite::Error::SqliteFailure(_, Some(text)) if text.starts_with(UNREADABLE) => SqlError::History(text),
             rusqlite::Error::SqliteFailure(_, Some(text)) => SqlError::Statement(text),
             rusqlite::Error::SqlInputError { msg, offset, .. } => {
