@@ -214,7 +214,7 @@ impl Engine {
             self.correlator.conclude(&subject, self.clock.now(), &self.policy, &mut out.revisions);
         }
         self.correlator.advance(self.clock.now(), &self.policy, &mut out.revisions);
-        if observe::is_judged(event, self.camera.saw_start(event)) {
+        if observe::is_judged(event, || self.camera.saw_start(event)) {
             out.judged += 1;
             self.judge(event, out);
             if self.addresses.take_hidden_news() {

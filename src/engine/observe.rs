@@ -104,11 +104,11 @@ impl Observed {
 
 /// Each request is judged once: long-running ones when they start (or at their end, where the policy omits the start),
 /// all others when they are complete. A 401 has only a start.
-pub(super) fn is_judged(event: &AuditEvent<'_>, saw_start: bool) -> bool {
+pub(super) fn is_judged(event: &AuditEvent<'_>, saw_start: impl FnOnce() -> bool) -> bool {
     match event.stage {
         Stage::RequestReceived => false,
         Stage::ResponseStarted | Stage::Panic => true,
-        Stage::ResponseComplete => !(event.is_long_running() && saw_start),
+        Stage::ResponseComplete => !(event.is_long_running() && saw_start()),
     }
 }
 
