@@ -1,21 +1,21 @@
 //! What history costs: CPU beside a serde_json decode of the same lines, bytes an event, memory while a file is rolled.
 //!
 //! `cargo bench --bench history -- LOG`: LOG is an audit log of at least some hundred thousand lines. Prints CPU time
-//! (user and system) of this process, which other processes disturb less than the clock.
+//! (user and system) of its one thread. The ways take turns every ten thousand lines, so that what other processes take
+//! from the machine is taken from all of them.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tokentrail::base::{Digest, Span, Time};
 use tokentrail::event::decode::{self, Limits};
 use tokentrail::event::wire::WireEvent;
 use tokentrail::store::history::{Place, ROW_GROUP_ROWS, Rows, SegmentKind};
 use tokentrail::store::{History, Retention};
 
-/// Events of a commit: a replay fills a file at once, a daemon with ten thousand events a second commits each second.
-const REPLAY_BATCH: usize = ROW_GROUP_ROWS;
-const DAEMON_BATCH: usize = 10_000;
-/// Of which the median counts: what the kernel takes for pages differs from one to the next.
-const ROUNDS: usize = 5;
+/// Lines of a turn. A daemon with ten thousand events a second commits so many at once.
+const TURN: usize = 10_000;
+const ROUNDS: usize = 3;
 const FOR_EVER: Retention = Retention { age: Span::seconds(i64::MAX / 2_000_000), bytes: u64::MAX };
 
 fn main() {
@@ -24,36 +24,43 @@ fn main() {
     let log = arguments.next().map_or(sample, PathBuf::from);
     let text = std::fs::read_to_string(&log).expect("a readable log");
     let lines: Vec<&str> = text.lines().collect();
-    let (mut bytes, mut rounds) = (0, [const { Vec::new() }; 4]);
-    for _ in 0..ROUNDS {
-        let serde = cost(|| {
-            lines.iter().for_each(|line| {
-                black_box(serde_json::from_str::<WireEvent<'_>>(line).is_ok());
-            });
-        });
-        let door = cost(|| {
-            lines.iter().for_each(|line| {
-                decoded(line, &mut |event| {
-                    black_box(event.time);
-                });
-            });
-        });
-        let [replay, daemon] = [REPLAY_BATCH, DAEMON_BATCH].map(|batch| {
-            let dir = tempfile::tempdir().expect("a directory");
-            cost(|| bytes = keep(dir.path(), &lines, lines.len(), batch)) - door
-        });
-        rounds.iter_mut().zip([serde, door, replay, daemon]).for_each(|(costs, cost)| costs.push(cost));
-    }
-    let [serde, door, replay, daemon] = rounds.map(median);
     let events = lines.len() as f64;
     println!("{} events, nanoseconds of CPU an event:", lines.len());
-    println!("{:>28}: {:7.0}", "serde_json", serde / events);
-    println!("{:>28}: {:7.0}", "our decoder", door / events);
-    for (name, history) in [("history, as of a replay", replay), ("history, as of a daemon", daemon)] {
-        println!("{name:>28}: {:7.0} = {:.2} x serde_json", history / events, history / serde);
+    println!("{:>12} {:>8} {:>22} {:>22}", "serde_json", "decoder", "history of a replay", "history of a daemon");
+    let (mut replay, mut daemon) = (Keeper::new(ROW_GROUP_ROWS), Keeper::new(TURN));
+    for _ in 0..ROUNDS {
+        let [serde, door, replay, daemon] = round(&lines, &mut replay, &mut daemon).map(|cost| cost / events);
+        let [replay, daemon] = [replay, daemon].map(|cost| cost - door);
+        let [replay, daemon] = [replay, daemon].map(|cost| format!("{cost:.0} = {:.2} x serde", cost / serde));
+        println!("{serde:12.0} {door:8.0} {replay:>22} {daemon:>22}");
     }
-    println!("{:>28}: {:7.1} bytes an event", "event files", bytes as f64 / events);
-    println!("{:>28}: {:7} MiB, the log of {} MiB in it", "peak memory", status("VmHWM") >> 20, text.len() >> 20);
+    println!("event files: {:.1} bytes an event", replay.bytes() as f64 / (events * ROUNDS as f64));
+    println!("peak memory: {} MiB, the log of {} MiB in it", status("VmHWM") >> 20, text.len() >> 20);
+}
+
+/// Nanoseconds of all lines: a serde_json decode; ours; ours and the history that a replay keeps; that of a daemon.
+fn round(lines: &[&str], replay: &mut Keeper, daemon: &mut Keeper) -> [f64; 4] {
+    let mut costs = [0.0; 4];
+    for (turn, lines) in lines.chunks(TURN).enumerate() {
+        // Whoever is first finds the lines in no cache.
+        for way in (0..4).map(|n| (n + turn) % 4) {
+            costs[way] += cost(|| match way {
+                0 => lines.iter().for_each(|line| {
+                    black_box(serde_json::from_str::<WireEvent<'_>>(line).is_ok());
+                }),
+                1 => lines.iter().for_each(|line| {
+                    decoded(line, &mut |event| {
+                        black_box(event.time);
+                    });
+                }),
+                2 => replay.keep(lines),
+                _ => daemon.keep(lines),
+            });
+        }
+    }
+    costs[2] += cost(|| replay.commit(true));
+    costs[3] += cost(|| daemon.commit(true));
+    costs
 }
 
 fn decoded(line: &str, each: &mut dyn FnMut(&tokentrail::event::AuditEvent<'_>)) {
@@ -64,49 +71,63 @@ fn decoded(line: &str, each: &mut dyn FnMut(&tokentrail::event::AuditEvent<'_>))
     });
 }
 
-/// Keeps so many events, the lines again and again; bytes of the event files.
-fn keep(dir: &Path, lines: &[&str], events: usize, batch: usize) -> u64 {
-    let mut history = History::open(dir, Vec::new(), FOR_EVER).expect("a history");
-    let (mut rows, mut now, file) = (Rows::default(), Time::ZERO, Digest::of(b"a log"));
-    for seq in 0..events {
-        let later = Span::seconds(86_400 * (seq / lines.len()) as i64);
-        decoded(lines[seq % lines.len()], &mut |event| {
-            let mut event = event.clone();
-            event.time = event.time + later;
-            event.received = event.received + later;
-            now = now.max(event.time);
-            let origin = event.source_ips.last().copied();
-            let (seq, offset) = (seq as u64, 1400 * seq as u64);
-            rows.push(&event, origin, Place { seq, source: 0, file, offset });
-        });
-        if seq % batch == batch - 1 || seq == events - 1 {
-            let change = history.append(&mut rows).expect("room");
-            history.committed(change).expect("room");
-            let change = history.due(now, seq == events - 1, &mut rows).expect("room");
-            history.committed(change).expect("room");
+/// Keeps a history in a directory of its own.
+struct Keeper {
+    dir: tempfile::TempDir,
+    history: History,
+    rows: Rows,
+    batch: usize,
+    seq: u64,
+    now: Time,
+}
+
+impl Keeper {
+    fn new(batch: usize) -> Keeper {
+        let dir = tempfile::tempdir().expect("a directory");
+        let history = History::open(dir.path(), Vec::new(), FOR_EVER).expect("a history");
+        Keeper { dir, history, rows: Rows::default(), batch, seq: 0, now: Time::ZERO }
+    }
+
+    fn keep(&mut self, lines: &[&str]) {
+        let (file, mut waiting) = (Digest::of(self.dir.path().as_os_str().as_encoded_bytes()), self.rows.since_roll());
+        for line in lines {
+            let Keeper { rows, seq, now, .. } = self;
+            decoded(line, &mut |event| {
+                *now = (*now).max(event.time);
+                let origin = event.source_ips.last().copied();
+                rows.push(event, origin, Place { seq: *seq, source: 0, file, offset: 1400 * *seq });
+                *seq += 1;
+            });
+            waiting += 1;
+            if waiting % self.batch == 0 {
+                self.commit(false);
+            }
         }
     }
-    history.segments().filter(|s| s.kind == SegmentKind::Events).map(|s| s.bytes).sum()
+
+    fn commit(&mut self, at_end: bool) {
+        let change = self.history.append(&mut self.rows).expect("room");
+        self.history.committed(change).expect("room");
+        let change = self.history.due(self.now, at_end, &mut self.rows).expect("room");
+        self.history.committed(change).expect("room");
+    }
+
+    /// Of the event files.
+    fn bytes(&self) -> u64 {
+        self.history.segments().filter(|s| s.kind == SegmentKind::Events).map(|s| s.bytes).sum()
+    }
 }
 
-fn median(mut costs: Vec<f64>) -> f64 {
-    costs.sort_by(f64::total_cmp);
-    costs[costs.len() / 2]
-}
-
-/// Nanoseconds of CPU.
+/// Nanoseconds of CPU of this thread.
 fn cost(work: impl FnOnce()) -> f64 {
     let before = cpu();
     work();
-    (cpu() - before) * 1e9
+    cpu() - before
 }
 
-/// Seconds of CPU of this process: the clock ticks of `/proc/self/stat`, which Linux counts in hundredths.
 fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 fn status(name: &str) -> u64 {

@@ -2,18 +2,36 @@
 //!
 //! Refuses to take two for the same that differ in a byte: what is looked up is everything that the columns come from.
 
-use super::dictionary::Dictionary;
+use super::dictionary::{Dictionary, NONE};
 
 /// What is known of a group stays from roll to roll up to so many, and so many bytes that they come from.
 const KEPT_LIMIT: usize = 1 << 15;
 const KEPT_BYTES_LIMIT: usize = 8 << 20;
 
-#[derive(Default)]
+/// Of how many kinds a sample of the key is remembered: those that come again soon are found without a search.
+const RECENT: usize = 1 << 12;
+
 pub(super) struct Alike {
     known: Dictionary,
+    /// By sample of the key, which of those known had it last.
+    recent: Box<[u32; RECENT]>,
     key: Vec<u8>,
+    /// The key of the row before: with it, nothing known has to be touched.
+    last: Vec<u8>,
     /// Of each row, which of those known it has.
     rows: Vec<u32>,
+}
+
+impl Default for Alike {
+    fn default() -> Alike {
+        Alike {
+            known: Dictionary::default(),
+            recent: Box::new([NONE; RECENT]),
+            key: Vec::new(),
+            last: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
 }
 
 impl Alike {
@@ -43,12 +61,16 @@ impl Alike {
     /// Ends the row. True: it is the first of its kind, and the columns have to be filled.
     #[must_use]
     pub fn end(&mut self) -> bool {
-        if let Some(last) = self.rows.last().copied().filter(|last| self.known.get(*last) == self.key) {
+        if let Some(last) = self.rows.last().copied().filter(|_| self.key == self.last) {
             self.rows.push(last);
             return false;
         }
-        let (number, is_new) = self.known.number(&self.key);
+        let recent = &mut self.recent[sample(&self.key)];
+        let is_recent = *recent != NONE && self.known.get(*recent) == self.key;
+        let (number, is_new) = if is_recent { (*recent, false) } else { self.known.number(&self.key) };
+        *recent = number;
         self.rows.push(number);
+        std::mem::swap(&mut self.key, &mut self.last);
         is_new
     }
 
@@ -66,6 +88,20 @@ impl Alike {
         self.rows.clear();
         if forgets {
             self.known.clear();
+            self.recent.fill(NONE);
         }
     }
+}
+
+/// A number below [`RECENT`], by some of the key's bytes. Keys that differ may well have the same.
+fn sample(key: &[u8]) -> usize {
+    const WORDS: usize = 8;
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let parts = key.chunks(key.len().div_ceil(WORDS).max(size_of::<u64>()));
+    let words = parts.filter_map(|part| part.first_chunk()).chain(key.last_chunk());
+    let mixed = words.fold(key.len() as u64, |mixed, word| {
+        (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(ODD).rotate_left(u64::BITS / 2)
+    });
+    // After the last turn the well mixed bits are the low ones.
+    mixed as usize % RECENT
 }

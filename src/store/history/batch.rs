@@ -1,115 +1,132 @@
-//! Rows as a batch of the head: texts as 16-bit numbers into a dictionary of the batch.
+//! Rows as a batch of the head and back: what several rows have in common stands once a batch, as a struct in a
+//! dictionary, and a row has its number.
 //!
 //! Refuses more rows than those numbers tell apart.
 
-use super::columns::{GROUPS, HEAD_SCHEMA, Kind};
+use super::columns::{COLUMNS, GROUP_NAMES, Group, HEAD_SCHEMA, Kind};
 use super::dictionary::{Dictionary, NONE};
+use super::kinds::Kinds;
 use super::sheet::{NULL, Sheet, View};
-use super::texts::Texts;
+use arrow_array::cast::AsArray;
 use arrow_array::types::Int16Type;
 use arrow_array::{
-    ArrayRef, BooleanArray, DictionaryArray, Int64Array, PrimitiveArray, RecordBatch, StringArray,
+    Array, ArrayRef, BooleanArray, DictionaryArray, Int64Array, PrimitiveArray, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,
 };
-use arrow_buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::ArrowError;
+use arrow_buffer::{BooleanBuffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema};
+use arrow_select::take::take;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Rows of a batch: as many as the 16 bits of a word's number tell apart.
+/// Rows of a batch: as many as the 16 bits of a number tell apart.
 pub(super) const BATCH_ROWS: usize = 1 << 15;
 
-/// The columns of these rows, which are at most [`BATCH_ROWS`].
+/// These rows, which are at most [`BATCH_ROWS`], as a head has them.
 pub(super) fn of(sheet: &Sheet<'_>, rows: Range<usize>) -> Result<RecordBatch, ArrowError> {
-    let own: Vec<u32> = (rows.start as u32..rows.end as u32).collect();
-    let own = Places::of(&own);
-    let shared: [Option<Places>; GROUPS] = sheet.groups.map(|group| Some(Places::of(&group?[rows.clone()])));
-    let column = |(index, (column, values)): (usize, (&super::Column, &View<'_>))| {
-        let places = sheet.group(index).and_then(|group| shared[group].as_ref()).unwrap_or(&own);
-        match values {
-            View::Words(values, words) => words_of(values, words, places),
-            View::Texts(texts) => texts_of(texts, places),
-            View::Numbers(values) => Ok(numbers_of(column.kind, values, places)),
-        }
-    };
-    let arrays = sheet.columns.iter().zip(&sheet.values).enumerate().map(column);
-    RecordBatch::try_new(HEAD_SCHEMA.clone(), arrays.collect::<Result<_, _>>()?)
-}
-
-/// Where the values of some rows stand: each place once, and of each row, which of them it has.
-struct Places {
-    distinct: Vec<u32>,
-    rows: Vec<u16>,
-}
-
-impl Places {
-    fn of(places: &[u32]) -> Places {
-        let (least, greatest) = (places.iter().min().copied().unwrap_or(0), places.iter().max().copied().unwrap_or(0));
-        let (mut numbers, mut distinct) = (vec![NONE; (greatest - least) as usize + 1], Vec::new());
-        let number = |place: &u32| {
-            let number = &mut numbers[(place - least) as usize];
-            if *number == NONE {
-                *number = distinct.len() as u32;
-                distinct.push(*place);
-            }
-            *number as u16
+    let mut arrays = columns_of(sheet, Group::Row as usize, |kind, values| own(kind, values, rows.clone()))?;
+    for (group, (name, places)) in GROUP_NAMES.iter().zip(&sheet.groups).enumerate() {
+        let rows = places.and_then(|places| places.get(rows.clone()));
+        let missing = || ArrowError::InvalidArgumentError(format!("rows have no {name} in common"));
+        let kinds = Kinds::of(rows.ok_or_else(missing)?.iter().copied());
+        let DataType::Dictionary(_, kind) = HEAD_SCHEMA.field_with_name(name)?.data_type() else {
+            return Err(missing());
         };
-        let rows = places.iter().map(number).collect();
-        Places { distinct, rows }
+        let DataType::Struct(fields) = kind.as_ref() else { return Err(missing()) };
+        let columns = columns_of(sheet, group, |kind, values| at(kind, values, &kinds.distinct))?;
+        let values = StructArray::try_new(fields.clone(), columns, None)?;
+        let rows = PrimitiveArray::<Int16Type>::from_iter_values(kinds.rows().map(|number| number as i16));
+        arrays.push(Arc::new(DictionaryArray::try_new(rows, Arc::new(values))?));
     }
+    RecordBatch::try_new(HEAD_SCHEMA.clone(), arrays)
+}
 
-    fn each<T: Copy + PartialEq>(&self, of_place: &[T]) -> Vec<T> {
-        // Many columns have one value in all of a batch: nothing has to be looked up.
-        if let Some(only) = one_value(of_place) {
-            return vec![only; self.rows.len()];
+/// A batch of a head with a column for each of [`COLUMNS`], in their order; texts that rows have in common are numbers
+/// into a dictionary, which has NULL among its texts, and a text more than once.
+pub(super) fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let mut columns: Vec<(FieldRef, ArrayRef)> = Vec::with_capacity(COLUMNS.len());
+    for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let words = array.as_dictionary_opt::<Int16Type>();
+        let Some((rows, kinds)) = words.and_then(|words| Some((words.keys(), words.values().as_struct_opt()?))) else {
+            columns.push((Arc::clone(field), Arc::clone(array)));
+            continue;
+        };
+        for (field, values) in kinds.fields().iter().zip(kinds.columns()) {
+            let array: ArrayRef = match values.data_type() {
+                DataType::Utf8 => Arc::new(DictionaryArray::try_new(rows.clone(), Arc::clone(values))?),
+                _ => take(values, rows, None)?,
+            };
+            columns.push((Arc::new(Field::new(field.name(), array.data_type().clone(), true)), array));
         }
-        self.rows.iter().map(|row| of_place[usize::from(*row)]).collect()
+    }
+    columns.sort_by_key(|(field, _)| COLUMNS.iter().position(|column| column.name == field.name()));
+    let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+}
+
+/// The columns of a group, by what makes one.
+fn columns_of(
+    sheet: &Sheet<'_>,
+    group: usize,
+    one: impl Fn(Kind, View<'_>) -> Result<ArrayRef, ArrowError>,
+) -> Result<Vec<ArrayRef>, ArrowError> {
+    let columns = sheet.columns.iter().zip(&sheet.values).zip(sheet.group_of);
+    let columns = columns.filter(|(_, of)| **of as usize == group);
+    columns.map(|((column, values), _)| one(column.kind, *values)).collect()
+}
+
+/// What rows that follow each other have of their own.
+fn own(kind: Kind, values: View<'_>, rows: Range<usize>) -> Result<ArrayRef, ArrowError> {
+    match values {
+        View::Words(values, words) => texts_of(values[rows].iter().map(|word| word_of(*word, words))),
+        View::Texts(texts) => {
+            let (bytes, ends) = texts.slice(rows);
+            let is_empty = |ends: &[i32]| ends[0] == ends[1];
+            let nulls = ends.windows(2).any(is_empty).then(|| ends.windows(2).map(|ends| !is_empty(ends)).collect());
+            text_array(bytes.to_vec(), ends, nulls)
+        }
+        View::Numbers(values) => Ok(numbers_of(kind, values[rows].to_vec())),
     }
 }
 
-fn one_value<T: Copy + PartialEq>(values: &[T]) -> Option<T> {
-    values.first().copied().filter(|first| values.iter().all(|value| value == first))
+/// What stands at these places.
+fn at(kind: Kind, values: View<'_>, places: &[u32]) -> Result<ArrayRef, ArrowError> {
+    match values {
+        View::Words(values, words) => texts_of(places.iter().map(|place| word_of(values[*place as usize], words))),
+        View::Texts(texts) => {
+            texts_of(places.iter().map(|place| Some(texts.get(*place)).filter(|text| !text.is_empty())))
+        }
+        View::Numbers(values) => Ok(numbers_of(kind, places.iter().map(|place| values[*place as usize]).collect())),
+    }
 }
 
-fn words_of(values: &[u32], words: &Dictionary, places: &Places) -> Result<ArrayRef, ArrowError> {
-    // NULL is one of the words: then no row needs a bit for it.
-    let null = words.len() as u32;
-    let word = |place: &u32| values[*place as usize].min(null);
-    let used = Places::of(&places.distinct.iter().map(word).collect::<Vec<_>>());
-    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(used.distinct.len() + 1));
+fn word_of(word: u32, words: &Dictionary) -> Option<&[u8]> {
+    (word != NONE).then(|| words.get(word))
+}
+
+fn texts_of<'t>(texts: impl ExactSizeIterator<Item = Option<&'t [u8]>>) -> Result<ArrayRef, ArrowError> {
+    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(texts.len() + 1));
+    let mut nulls = NullBufferBuilder::new(texts.len());
     ends.push(0);
-    for number in &used.distinct {
-        if *number != null {
-            bytes.extend_from_slice(words.get(*number));
+    for text in texts {
+        match text {
+            Some(text) => {
+                bytes.extend_from_slice(text);
+                nulls.append_non_null();
+            }
+            None => nulls.append_null(),
         }
         ends.push(i32::try_from(bytes.len()).map_err(|_| ArrowError::OffsetOverflowError(bytes.len()))?);
     }
-    let nulls = used.distinct.contains(&null).then(|| used.distinct.iter().map(|number| *number != null).collect());
-    let texts = StringArray::try_new(OffsetBuffer::new(ends.into()), bytes.into(), nulls)?;
-    let keys: Vec<i16> = used.rows.into_iter().map(|number| number as i16).collect();
-    let rows = PrimitiveArray::<Int16Type>::new(places.each(&keys).into(), None);
-    Ok(Arc::new(DictionaryArray::try_new(rows, Arc::new(texts))?))
+    text_array(bytes, ends, nulls.finish())
 }
 
-/// Rows have texts of their own: `places` are theirs.
-fn texts_of(texts: &Texts, places: &Places) -> Result<ArrayRef, ArrowError> {
-    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(places.distinct.len() + 1));
-    ends.push(0);
-    for place in &places.distinct {
-        bytes.extend_from_slice(texts.get(*place));
-        ends.push(i32::try_from(bytes.len()).map_err(|_| ArrowError::OffsetOverflowError(bytes.len()))?);
-    }
-    let is_empty = |ends: &[i32]| ends[0] == ends[1];
-    let nulls =
-        ends.windows(2).any(is_empty).then(|| ends.windows(2).map(|ends| !is_empty(ends)).collect::<NullBuffer>());
+fn text_array(bytes: Vec<u8>, ends: Vec<i32>, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(StringArray::try_new(OffsetBuffer::new(ends.into()), bytes.into(), nulls)?))
 }
 
-fn numbers_of(kind: Kind, values: &[i64], places: &Places) -> ArrayRef {
-    let distinct: Vec<i64> = places.distinct.iter().map(|place| values[*place as usize]).collect();
-    let is_null = distinct.contains(&NULL);
-    let numbers = places.each(&distinct);
-    let nulls = is_null.then(|| numbers.iter().map(|number| *number != NULL).collect::<NullBuffer>());
+fn numbers_of(kind: Kind, numbers: Vec<i64>) -> ArrayRef {
+    let nulls = numbers.contains(&NULL).then(|| numbers.iter().map(|number| *number != NULL).collect::<NullBuffer>());
     match kind {
         Kind::Flag => {
             let flags = BooleanBuffer::collect_bool(numbers.len(), |row| numbers[row] != 0);

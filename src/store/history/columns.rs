@@ -7,7 +7,7 @@
 use super::sheet::View;
 use super::texts::Texts;
 use super::words::Words;
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use std::sync::{Arc, LazyLock};
 
 /// The type of a column.
@@ -176,13 +176,21 @@ columns! {
     origin_network: Text of Caller, "the name of this autonomous system";
 }
 
-/// The schema of a head: texts are numbers into the dictionary of their batch.
+/// What a head calls each group that rows have in common, in the order of [`Group`].
+pub(super) const GROUP_NAMES: [&str; GROUPS] = ["caller", "request", "outcome", "body", "source"];
+
+/// The schema of a head: the rows' own columns, then each group as numbers into a dictionary of structs.
 pub(super) static HEAD_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let field = |column: &Column| match (column.kind, column.name) {
-        (Kind::Text, name) if name != UNIQUE => Field::new_dictionary(name, DataType::Int16, DataType::Utf8, true),
-        (kind, name) => Field::new(name, kind.data_type(), true),
+    let fields_of = |group: usize| -> Fields {
+        let columns = COLUMNS.iter().zip(GROUP_OF).filter(|(_, of)| **of as usize == group);
+        columns.map(|(column, _)| Field::new(column.name, column.kind.data_type(), true)).collect()
     };
-    Arc::new(Schema::new(COLUMNS.iter().map(field).collect::<Vec<_>>()))
+    let own = fields_of(Group::Row as usize);
+    let in_common = GROUP_NAMES.iter().enumerate().map(|(group, name)| {
+        let kinds = DataType::Struct(fields_of(group));
+        Arc::new(Field::new_dictionary(*name, DataType::Int16, kinds, false))
+    });
+    Arc::new(Schema::new(own.iter().cloned().chain(in_common).collect::<Fields>()))
 });
 
 /// The schema of Parquet files with these columns, and of what a scan of them returns.

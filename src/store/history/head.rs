@@ -99,7 +99,7 @@ pub(super) fn read(
     }
     let file = File::open(dir.join(&segment.path))?.take(segment.bytes);
     let reader = StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).map_err(into_io)?;
-    reader.into_iter().try_for_each(|batch| each(batch.map_err(into_io)?))
+    reader.into_iter().try_for_each(|batch| each(batch.and_then(|batch| batch::flat(&batch)).map_err(into_io)?))
 }
 
 /// Arrow wraps what the disk said; a full disk has to stay a full disk.

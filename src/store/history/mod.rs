@@ -22,6 +22,7 @@ mod hybrid;
 pub mod in_time;
 mod join;
 mod judged;
+mod kinds;
 mod manifest;
 mod pages;
 mod parquet;

@@ -7,6 +7,7 @@
 use super::chunk::{Chunk, LEVEL, Open, PAGE_ROWS, Room, put_levels, put_text};
 use super::columns::Kind;
 use super::dictionary::{Dictionary, NONE};
+use super::kinds::Kinds;
 use super::parquet::parquet_io;
 use super::sheet::NULL;
 use super::texts::Texts;
@@ -23,9 +24,11 @@ pub(super) struct Pages {
     numbers: Vec<u32>,
     local: Vec<u32>,
     used: Vec<u32>,
+    of_kind: Vec<u32>,
     room: Room,
     present: Vec<u32>,
     gathered: Vec<i64>,
+    gathered_present: Vec<i64>,
 }
 
 impl Pages {
@@ -35,30 +38,33 @@ impl Pages {
             numbers: Vec::new(),
             local: Vec::new(),
             used: Vec::new(),
+            of_kind: Vec::new(),
             room: Room::default(),
             present: Vec::new(),
             gathered: Vec::new(),
+            gathered_present: Vec::new(),
         })
     }
 
-    /// The given rows of a column of words.
+    /// A column of words, by the places of its rows.
     pub fn words(
         &mut self,
         column: ColumnDescPtr,
         (values, words): (&[u32], &Dictionary),
-        rows: &[u32],
+        kinds: &Kinds,
         is_looked_up: bool,
     ) -> io::Result<Chunk> {
-        self.renumber(values, words, rows);
-        let mut chunk = Open::new(column, rows.len());
-        let is_plain = self.used.len() * 2 > rows.len() && self.used.len() > PAGE_ROWS;
+        self.renumber(values, words, kinds);
+        let rows = kinds.row_count();
+        let mut chunk = Open::new(column, rows);
+        let is_plain = self.used.len() * 2 > rows && self.used.len() > PAGE_ROWS;
         let text = |number: u32| words.get(number);
         if is_plain {
             let row = |n: usize| match self.numbers[n] {
                 NONE => &[][..],
                 number => text(self.used[number as usize]),
             };
-            chunk.texts(rows.len(), row, &mut |_| {}, &mut self.room, &mut self.zstd)?;
+            chunk.texts(rows, row, &mut |_| {}, &mut self.room, &mut self.zstd)?;
         } else {
             self.dictionary_pages(&mut chunk, words)?;
         }
@@ -92,34 +98,36 @@ impl Pages {
         chunk.close()
     }
 
-    /// The given rows of a column of numbers, times or flags.
-    pub fn numbers(&mut self, column: ColumnDescPtr, kind: Kind, numbers: &[i64], rows: &[u32]) -> io::Result<Chunk> {
-        let Pages { zstd, room: Room { page, levels, .. }, gathered, .. } = self;
-        let mut chunk = Open::new(column, rows.len());
+    /// A column of numbers, times or flags, by the places of its rows.
+    pub fn numbers(&mut self, column: ColumnDescPtr, kind: Kind, numbers: &[i64], kinds: &Kinds) -> io::Result<Chunk> {
+        let Pages { zstd, room: Room { page, levels, .. }, gathered, gathered_present, .. } = self;
+        let mut chunk = Open::new(column, kinds.row_count());
+        let of_kind: Vec<i64> = kinds.distinct.iter().map(|place| numbers[*place as usize]).collect();
+        kinds.spread(&of_kind, gathered);
         let mut whole: Option<(i64, i64)> = None;
-        for rows in rows.chunks(PAGE_ROWS) {
-            let is_there = |n: usize| numbers[rows[n] as usize] != NULL;
-            gathered.clear();
-            gathered.extend(rows.iter().map(|row| numbers[*row as usize]));
-            if gathered.contains(&NULL) {
-                gathered.retain(|n| *n != NULL);
+        for rows in gathered.chunks(PAGE_ROWS) {
+            let mut present = rows;
+            if rows.contains(&NULL) {
+                gathered_present.clear();
+                gathered_present.extend(rows.iter().copied().filter(|n| *n != NULL));
+                present = gathered_present;
             }
-            let nulls = rows.len() - gathered.len();
+            let nulls = rows.len() - present.len();
             page.clear();
-            put_levels(rows.len(), nulls, is_there, levels, page);
+            put_levels(rows.len(), nulls, |n| rows[n] != NULL, levels, page);
             let encoding = match kind {
                 Kind::Flag => {
-                    hybrid::pack_flags(gathered.iter().map(|n| *n != 0), page);
+                    hybrid::pack_flags(present.iter().map(|n| *n != 0), page);
                     Encoding::PLAIN
                 }
                 Kind::Text | Kind::Int | Kind::Time => {
-                    delta::encode(gathered, page);
+                    delta::encode(present, page);
                     Encoding::DELTA_BINARY_PACKED
                 }
             };
             chunk.write_page(page, rows.len(), nulls, encoding, zstd)?;
             if kind != Kind::Flag {
-                let bounds = gathered.iter().copied().min().zip(gathered.iter().copied().max());
+                let bounds = present.iter().copied().min().zip(present.iter().copied().max());
                 chunk.number_bounds(bounds, nulls);
                 whole = match (whole, bounds) {
                     (Some((min, max)), Some((least, greatest))) => Some((min.min(least), max.max(greatest))),
@@ -137,16 +145,13 @@ impl Pages {
     }
 
     /// Numbers the words that these rows use, in the order of their appearance.
-    fn renumber(&mut self, values: &[u32], words: &Dictionary, rows: &[u32]) {
-        let Pages { numbers, local, used, .. } = self;
+    fn renumber(&mut self, values: &[u32], words: &Dictionary, kinds: &Kinds) {
+        let Pages { numbers, local, used, of_kind, .. } = self;
         used.clear();
-        numbers.clear();
-        if words.len() == 0 {
-            return numbers.resize(rows.len(), NONE);
-        }
+        of_kind.clear();
         local.clear();
         local.resize(words.len(), NONE);
-        numbers.extend(rows.iter().map(|row| match values[*row as usize] {
+        of_kind.extend(kinds.distinct.iter().map(|place| match values[*place as usize] {
             NONE => NONE,
             value => {
                 let number = &mut local[value as usize];
@@ -157,6 +162,7 @@ impl Pages {
                 *number
             }
         }));
+        kinds.spread(of_kind, numbers);
     }
 
     fn dictionary_pages(&mut self, chunk: &mut Open, words: &Dictionary) -> io::Result<()> {

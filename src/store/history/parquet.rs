@@ -4,6 +4,7 @@
 
 use super::columns::schema;
 use super::durable::Durable;
+use super::kinds::Kinds;
 use super::manifest::{Segment, SegmentKind};
 use super::pages::Pages;
 use super::sheet::{NULL, Sheet, View};
@@ -61,16 +62,17 @@ fn encode<W: Write + Send>(out: W, sheet: &Sheet<'_>, rows: &[u32]) -> io::Resul
     let mut pages = Pages::new()?;
     for rows in rows.chunks(ROW_GROUP_ROWS) {
         let mut group = writer.next_row_group().map_err(parquet_io)?;
-        let places = sheet.groups.map(|group| group.map(|group| gathered(group, rows)));
+        let in_common = |places: &[u32]| Kinds::of(rows.iter().map(|row| places[*row as usize]));
+        let (kinds, own) = (sheet.groups.map(|places| places.map(in_common)), Kinds::apart(rows.to_vec()));
         for (index, (column, values)) in sheet.columns.iter().zip(&sheet.values).enumerate() {
-            let rows = sheet.group(index).and_then(|group| places[group].as_deref()).unwrap_or(rows);
+            let kinds = sheet.group(index).and_then(|group| kinds[group].as_ref()).unwrap_or(&own);
             let is_looked_up = BLOOMED.contains(&column.name);
             let (bytes, close) = match values {
                 View::Words(numbers, words) => {
-                    pages.words(schema.column(index), (numbers, words), rows, is_looked_up)?
+                    pages.words(schema.column(index), (numbers, words), kinds, is_looked_up)?
                 }
                 View::Texts(texts) => pages.texts(schema.column(index), texts, rows, is_looked_up)?,
-                View::Numbers(numbers) => pages.numbers(schema.column(index), column.kind, numbers, rows)?,
+                View::Numbers(numbers) => pages.numbers(schema.column(index), column.kind, numbers, kinds)?,
             };
             group.append_column(&bytes, close).map_err(parquet_io)?;
         }
@@ -89,11 +91,6 @@ fn properties(sheet: &Sheet<'_>) -> WriterProperties {
         .set_created_by(concat!("tokentrail ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_sorting_columns(Some(["principal", "time"].into_iter().filter_map(sorting).collect()))
         .build()
-}
-
-/// Where the values of these rows stand.
-fn gathered(places: &[u32], rows: &[u32]) -> Vec<u32> {
-    rows.iter().map(|row| places[*row as usize]).collect()
 }
 
 fn bounds(sheet: &Sheet<'_>, rows: &[u32], name: &str) -> Option<(i64, i64)> {

@@ -3,6 +3,7 @@
 //! Refuses to tell an empty text from NULL.
 
 use arrow_array::{Array, StringArray};
+use std::ops::Range;
 
 /// Texts of consecutive rows.
 #[derive(Default)]
@@ -33,6 +34,14 @@ impl Texts {
         let row = row as usize;
         let from = if row == 0 { 0 } else { self.ends[row - 1] };
         &self.bytes[from..self.ends[row]]
+    }
+
+    /// Of rows that follow each other: their bytes, and the bounds of each in these.
+    pub fn slice(&self, rows: Range<usize>) -> (&[u8], Vec<i32>) {
+        let from = rows.start.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let ends = &self.ends[rows];
+        let bounds = [from].iter().chain(ends).map(|end| (end - from) as i32).collect();
+        (&self.bytes[from..ends.last().copied().unwrap_or(from)], bounds)
     }
 
     /// Keeps the room that they took.
