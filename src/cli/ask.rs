@@ -124,52 +124,67 @@ pub(super) fn ask(ask: Ask) -> Result<()> {
         return Ok(());
     }
     let limits = asked.limits();
-    let cost = answer_with(asked.output, &mut |answer| sql::ask(&asked.state, &question, &window, limits, answer))?;
-    if cost.rows == 0 {
-        say_why_empty(&question, &asked)
-    } else if cost.rows >= window.limit {
-        say_what_is_left(&question, &window, &asked)
-    } else {
-        Ok(())
-    }
-}
-
-/// An answer that was cut looks like a whole one.
-fn say_what_is_left(question: &Question, window: &Window, asked: &Asked) -> Result<()> {
-    let mut all = Rows::default();
-    sql::query(&asked.state, &question.count(window), asked.limits(), &mut all)?;
-    let all = all.last.unwrap_or_default().max(0).unsigned_abs();
-    if all > window.limit {
-        eprintln!("{} of {all} rows: narrow with --since and --until, or raise --limit", window.limit);
+    // One row more tells whether there are more: to count them could take longer than the answer.
+    let wider = Window { limit: window.limit.saturating_add(1), ..window };
+    let mut is_cut = false;
+    let cost = answer_with(asked.output, &mut |answer| {
+        let mut first = First { answer, left: window.limit, is_cut: &mut is_cut };
+        sql::ask(&asked.state, &question, &wider, limits, &mut first)
+    })?;
+    if is_cut {
+        eprintln!("the first {} rows; there are more: narrow with --since and --until, or raise --limit", window.limit);
+    } else if cost.rows == 0 {
+        say_why_empty(&question, &asked)?;
     }
     Ok(())
+}
+
+/// The first rows of an answer. One that was cut looks like a whole one.
+struct First<'a> {
+    answer: &'a mut dyn sql::Answer,
+    left: u64,
+    is_cut: &'a mut bool,
+}
+
+impl sql::Answer for First<'_> {
+    fn columns(&mut self, names: &[&str]) -> std::io::Result<()> {
+        self.answer.columns(names)
+    }
+
+    fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()> {
+        let Some(left) = self.left.checked_sub(1) else {
+            *self.is_cut = true;
+            return Ok(());
+        };
+        self.left = left;
+        self.answer.row(values)
+    }
+
+    fn end(&mut self) -> std::io::Result<()> {
+        self.answer.end()
+    }
 }
 
 /// A name that was mistyped looks like one that did nothing.
 fn say_why_empty(question: &Question, asked: &Asked) -> Result<()> {
     let Some((subject, statement)) = question.subject() else { return Ok(()) };
-    let mut known = Rows::default();
-    sql::query(&asked.state, &statement, asked.limits(), &mut known)?;
-    match known.last {
-        None => eprintln!("no row: there is no {subject} in this history"),
-        Some(_) => eprintln!("no row: {subject} is in this history, but not in this window"),
+    let found = sql::query(&asked.state, &statement, asked.limits(), &mut Unseen)?;
+    match found.rows {
+        0 => eprintln!("no row: there is no {subject} in this history"),
+        _ => eprintln!("no row: {subject} is in this history, but not in this window"),
     }
     Ok(())
 }
 
-/// The number of the last row.
-#[derive(Default)]
-struct Rows {
-    last: Option<i64>,
-}
+/// Rows that only have to be there.
+struct Unseen;
 
-impl sql::Answer for Rows {
+impl sql::Answer for Unseen {
     fn columns(&mut self, _: &[&str]) -> std::io::Result<()> {
         Ok(())
     }
 
-    fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()> {
-        self.last = values.first().and_then(|value| value.as_i64().ok());
+    fn row(&mut self, _: &[ValueRef<'_>]) -> std::io::Result<()> {
         Ok(())
     }
 }

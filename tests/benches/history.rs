@@ -35,6 +35,7 @@ fn main() {
         println!("{serde:12.0} {door:8.0} {replay:>22} {daemon:>22}");
     }
     println!("event files: {:.1} bytes an event", replay.bytes() as f64 / (events * ROUNDS as f64));
+    println!("head of the daemon: at most {:.0} bytes an event", daemon.head);
     println!("peak memory: {} MiB, the log of {} MiB in it", status("VmHWM") >> 20, text.len() >> 20);
 }
 
@@ -79,13 +80,15 @@ struct Keeper {
     batch: usize,
     seq: u64,
     now: Time,
+    /// Bytes an event of the largest head.
+    head: f64,
 }
 
 impl Keeper {
     fn new(batch: usize) -> Keeper {
         let dir = tempfile::tempdir().expect("a directory");
         let history = History::open(dir.path(), Vec::new(), FOR_EVER).expect("a history");
-        Keeper { dir, history, rows: Rows::default(), batch, seq: 0, now: Time::ZERO }
+        Keeper { dir, history, rows: Rows::default(), batch, seq: 0, now: Time::ZERO, head: 0.0 }
     }
 
     fn keep(&mut self, lines: &[&str]) {
@@ -108,6 +111,8 @@ impl Keeper {
     fn commit(&mut self, at_end: bool) {
         let change = self.history.append(&mut self.rows).expect("room");
         self.history.committed(change).expect("room");
+        let heads = self.history.segments().filter(|s| s.kind == SegmentKind::Head);
+        self.head = heads.map(|s| s.bytes as f64 / s.rows as f64).fold(self.head, f64::max);
         let change = self.history.due(self.now, at_end, &mut self.rows).expect("room");
         self.history.committed(change).expect("room");
     }

@@ -32,7 +32,9 @@
 //! Not seen: a thief who was never accepted away from the pod, and is refused (many refusals are told by
 //! `unauthenticated-burst`); a pod that is deleted for good without its kubelet where no body shows it (level `Metadata`),
 //! or by a selector of labels; a pod that finished by itself, whose object stays: its token is honoured until somebody
-//! deletes the object, and only the body of the kubelet's `pods/status` would say that the process is gone.
+//! deletes the object, and only the body of the kubelet's `pods/status` would say that the process is gone. A deletion
+//! whose query is not plain (parameters with encoded names, 4 KiB or more) is not taken for the end of anything: it may
+//! say that nothing is to be ended.
 //!
 //! # Tuning
 //! None.

@@ -11,34 +11,24 @@ use crate::base::Time;
 use std::collections::BTreeMap;
 use std::io;
 
+/// Bytes of pages, before compression, that are joined: a client may have sent requests of any length.
+const JOINED_BYTES: u64 = 128 << 20;
+
 impl History {
-    /// Joins what days that are over by `now` left in small files. One that cannot be read stays as it is, for whoever
-    /// asks for it to be told: that small files are many stops nobody.
+    /// Joins what days that are over by `now` left in small files. One that cannot be read stays as it is, with a
+    /// warning: that small files are many stops nobody.
     pub(super) fn join(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
         self.join_events(now, change)?;
         self.join_rollup(now, change)
     }
 
-    /// As far as they fit into one row group.
+    /// As far as they fit into one row group, and into memory.
     fn join_events(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
         for (day, segments) in self.small(SegmentKind::Events, now, ROW_GROUP_ROWS / 2) {
-            let mut room = ROW_GROUP_ROWS as u64;
-            let fits = |s: &Segment| match room.checked_sub(s.rows) {
-                Some(left) => {
-                    room = left;
-                    true
-                }
-                None => false,
+            let read = self.that_fit(segments).and_then(|joined| Ok((self.rows_of(&joined)?, joined)));
+            let Some((table, joined)) = read_or_warned(day, read).filter(|(_, joined)| joined.len() > 1) else {
+                continue;
             };
-            let joined: Vec<Segment> = segments.into_iter().take_while(fits).collect();
-            if joined.len() < 2 {
-                continue;
-            }
-            let mut table = Table::new(COLUMNS);
-            let mut read = |s: &Segment| scan::whole_file(&self.dir, s, &mut |batch| table.append(&batch)).is_ok();
-            if !joined.iter().all(&mut read) {
-                continue;
-            }
             let rows = table.sheet().sorted()?;
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
@@ -48,12 +38,37 @@ impl History {
         Ok(())
     }
 
+    /// The first of these that make one file; none if that is one alone.
+    fn that_fit(&self, segments: Vec<Segment>) -> io::Result<Vec<Segment>> {
+        let (mut rows, mut bytes, mut fit) = (0, 0, Vec::new());
+        for segment in segments {
+            rows += segment.rows;
+            bytes += scan::unpacked_bytes(&self.dir, &segment)?;
+            if rows > ROW_GROUP_ROWS as u64 || bytes > JOINED_BYTES {
+                break;
+            }
+            fit.push(segment);
+        }
+        if fit.len() < 2 {
+            fit.clear();
+        }
+        Ok(fit)
+    }
+
+    fn rows_of(&self, segments: &[Segment]) -> io::Result<Table> {
+        let mut table = Table::new(COLUMNS);
+        for segment in segments {
+            scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
+        }
+        Ok(table)
+    }
+
     /// Until a file has as many rows as a row group, then the next.
     fn join_rollup(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
         for (day, segments) in self.small(SegmentKind::Rollup, now, ROW_GROUP_ROWS) {
             let mut rest = &segments[..];
             while rest.len() > 1 {
-                let Ok((table, read)) = self.add_up(rest) else { break };
+                let Some((table, read)) = read_or_warned(day, self.add_up(rest)) else { break };
                 self.write_rollup(day, &table, change)?;
                 change.forget.extend(rest[..read].iter().map(|s| s.id));
                 rest = &rest[read..];
@@ -86,4 +101,8 @@ impl History {
         }
         by_day
     }
+}
+
+fn read_or_warned<T>(day: i64, read: io::Result<T>) -> Option<T> {
+    read.inspect_err(|error| tracing::warn!("small files of {} are not joined: {error}", date(day))).ok()
 }

@@ -138,12 +138,6 @@ WHERE time IS NULL OR (1{since}{until}) ORDER BY time, seq"
         format!("{} LIMIT {}", self.rows(window), window.limit)
     }
 
-    /// How many rows there are, whatever the limit.
-    #[must_use]
-    pub fn count(&self, window: &Window) -> String {
-        format!("SELECT count(*) AS n FROM ({}) AS rows", self.rows(window))
-    }
-
     /// What the question is about, in words, and the statement that has a row if history knows it at any time.
     #[must_use]
     pub fn subject(&self) -> Option<(String, String)> {
