@@ -180,3 +180,22 @@ fn a_file_of_a_row_group_is_not_joined_any_more() {
     assert_eq!(files(&history), joined);
     assert_eq!(history.segments().find(|s| s.kind == SegmentKind::Rollup).cloned(), full);
 }
+
+/// Requests may be of any length: few rows can be more than should be in memory at once.
+#[test]
+fn files_of_long_requests_are_joined_as_far_as_they_fit_into_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut history = History::open(dir.path(), Vec::new(), FOR_EVER).unwrap();
+    let (mut seq, mut file) = (0, 0);
+    let mut roll_long = |history: &mut History| {
+        file += 1;
+        let long = |n: usize| format!("/pods?labelSelector={file}-{n}-{}\"", "x".repeat(60_000));
+        let lines: Vec<String> = (0..1000).map(|n| line(0, 0, 1).replacen("/pods\"", &long(n), 1)).collect();
+        roll(history, &lines, &mut seq);
+    };
+    (0..3).for_each(|_| roll_long(&mut history));
+    due(&mut history, noon() + DAY, &mut Rows::default());
+    let mut rows: Vec<u64> = history.segments().filter(|s| s.kind == SegmentKind::Events).map(|s| s.rows).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [1000, 2000]);
+}
