@@ -1,4 +1,5 @@
-//! How long `run` takes to be ready on a large state, after a stop and after kill -9.
+//! How long `run` takes to be ready on a large state, after a stop and after kill -9, and how long it stops once a day to
+//! write a snapshot of that state.
 //!
 //! `cargo bench --bench start -- LOG [ACCOUNTS] [ROWS]`: LOG is an audit log of a day; the state has a baseline for each
 //! of ACCOUNTS service accounts (100,000), taught by a line each, and a history of ROWS events (10,000,000).
@@ -11,7 +12,9 @@ mod harness;
 
 use harness::{Daemon, Home};
 use std::time::Instant;
-use tokentrail::base::Span;
+use tokentrail::base::{Span, Time};
+use tokentrail::engine::{Room, VERSION};
+use tokentrail::store::history::Moment;
 use tokentrail::store::{Commit, History, Retention, Store};
 
 const ROUNDS: usize = 5;
@@ -37,6 +40,7 @@ fn main() {
     let known = home.query("SELECT count(DISTINCT principal) AS accounts FROM baselines");
     let events = home.query("SELECT sum(1) AS events FROM events");
     println!("{} {}", known.trim(), events.trim());
+    write_snapshot(&home);
     let (mut stopped, mut killed) = (Vec::new(), Vec::new());
     for line in lines.iter().take(ROUNDS) {
         let mut daemon = started(&home, &mut stopped);
@@ -50,6 +54,19 @@ fn main() {
         times.sort_by(f64::total_cmp);
         println!("ready after {after}: median {:.2} s, most {:.2} s", times[ROUNDS / 2], times[ROUNDS - 1]);
     }
+}
+
+/// Not committed: the next start takes it away.
+fn write_snapshot(home: &Home) {
+    let store = Store::open(&home.state()).expect("a state");
+    let recovered = store.load().expect("a state");
+    let mut history = History::open(&home.state(), recovered.segments.clone(), FOR_EVER).expect("a history");
+    let moment = Moment { seq: recovered.seq, time: Time::ZERO, engine: VERSION };
+    let rooms = Room::ALL.map(|room| room as u8);
+    let begin = Instant::now();
+    let change = history.snapshot(moment, &mut recovered.records_of(&rooms)).expect("room");
+    let (records, bytes) = change.put.iter().fold((0, 0), |(rows, bytes), s| (rows + s.rows, bytes + s.bytes));
+    println!("snapshot of {records} records: {:.2} s, {} MB", begin.elapsed().as_secs_f64(), bytes / 1_000_000);
 }
 
 fn started(home: &Home, times: &mut Vec<f64>) -> Daemon {

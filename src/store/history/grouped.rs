@@ -47,6 +47,16 @@ pub enum Cell<'g> {
     Text(&'g str),
 }
 
+/// The groups that come first in the order of one aggregate, NULL before all values, and those that are equal to the
+/// last of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Top {
+    /// Which of the aggregates.
+    pub aggregate: usize,
+    pub is_descending: bool,
+    pub count: usize,
+}
+
 /// The groups of some rows.
 pub struct Groups {
     by: Vec<Read>,
@@ -121,18 +131,19 @@ impl Groups {
         (self.keys.held() + told + texts) as u64
     }
 
-    /// Hands out group after group, in the order of what they have in common, NULL first: that, and what is told of it.
+    /// Hands out group after group, or those of `top` and maybe more, in the order of what they have in common, NULL
+    /// first: that, and what is told of it.
     ///
     /// # Errors
     /// Whatever `each` brings.
-    pub fn each<E>(&self, each: &mut dyn FnMut(&[Cell<'_>]) -> Result<(), E>) -> Result<(), E> {
+    pub fn each<E>(&self, top: Option<Top>, each: &mut dyn FnMut(&[Cell<'_>]) -> Result<(), E>) -> Result<(), E> {
         let ranks: Vec<Vec<u32>> = self.by.iter().map(|read| ranks(&read.texts)).collect();
         let number = |key: &[u8], at: usize| key[8 * at..].first_chunk().map_or(NULL, |n| i64::from_le_bytes(*n));
         let rank = |key: &[u8], at: usize| {
             let number = number(key, at);
             usize::try_from(number).ok().and_then(|n| ranks[at].get(n)).map_or(number, |rank| i64::from(*rank))
         };
-        let mut order: Vec<u32> = (0..self.keys.len() as u32).collect();
+        let mut order = self.wanted(top);
         order.sort_unstable_by(|a, b| {
             let (a, b) = (self.keys.get(*a), self.keys.get(*b));
             (0..self.by.len()).map(|at| rank(a, at)).cmp((0..self.by.len()).map(|at| rank(b, at)))
@@ -149,6 +160,24 @@ impl Groups {
             each(&cells)?;
         }
         Ok(())
+    }
+
+    fn wanted(&self, top: Option<Top>) -> Vec<u32> {
+        let all = 0..self.keys.len() as u32;
+        let told = top.and_then(|top| Some((self.told.get(top.aggregate)?, top)));
+        // Texts are numbered in the order of their appearance.
+        let is_text = |told: &Told| told.read.as_ref().is_some_and(|read| read.column.kind == Kind::Text);
+        let Some((told, top)) = told.filter(|(told, top)| top.count < all.len() && !is_text(told)) else {
+            return all.collect();
+        };
+        let place = |group: &u32| match told.by_group[*group as usize] {
+            number if top.is_descending => !number,
+            number => number,
+        };
+        let Some(before) = top.count.checked_sub(1) else { return Vec::new() };
+        let mut places: Vec<i64> = all.clone().map(|group| place(&group)).collect();
+        let last = *places.select_nth_unstable(before).1;
+        all.filter(|group| place(group) <= last).collect()
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn load(
 ) -> Result<(), Failed> {
     let transaction = db.unchecked_transaction()?;
     for (number, grouping) in groupings.iter().enumerate() {
-        let Grouping { rollup, filter, by, aggregates } = grouping;
+        let Grouping { rollup, filter, by, aggregates, top } = grouping;
         let columns = TABLES[usize::from(*rollup)].columns;
         let read: BTreeSet<usize> = by.iter().copied().chain(aggregates.iter().filter_map(|a| a.column())).collect();
         let read: Vec<&'static str> = read.into_iter().map(|column| columns[column].name).collect();
@@ -37,7 +37,7 @@ pub(super) fn load(
         db.execute_batch(&format!("CREATE TABLE grouped_{number}({})", declared.join(", ")))?;
         let places = vec!["?"; declared.len()].join(", ");
         let mut insert = db.prepare(&format!("INSERT INTO grouped_{number} VALUES ({places})"))?;
-        groups.each(&mut |cells| {
+        groups.each(*top, &mut |cells| {
             bounds.check(groups.bytes())?;
             insert.execute(params_from_iter(cells.iter().map(to_sql)))?;
             Ok::<(), Failed>(())
