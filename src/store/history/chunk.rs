@@ -166,9 +166,9 @@ impl Open {
         let pages = self.page_bounds.get_or_insert_with(|| ColumnIndexBuilder::new(Type::INT64));
         match bounds {
             Some((min, max)) => {
-                pages.append(false, min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec(), nulls as i64);
+                pages.append(false, min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec(), nulls as i64, None);
             }
-            None => pages.append(true, Vec::new(), Vec::new(), nulls as i64),
+            None => pages.append(true, Vec::new(), Vec::new(), nulls as i64, None),
         }
     }
 
