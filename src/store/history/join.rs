@@ -43,7 +43,7 @@ impl History {
         let (mut rows, mut bytes, mut fit) = (0, 0, Vec::new());
         for segment in segments {
             rows += segment.rows;
-            bytes += scan::unpacked_bytes(&self.dir, &segment)?;
+            bytes += scan::unpacked_bytes(&self.dir, &segment).map_err(|error| scan::named(&segment, error))?;
             if rows > ROW_GROUP_ROWS as u64 || bytes > JOINED_BYTES {
                 break;
             }
@@ -55,10 +55,15 @@ impl History {
         Ok(fit)
     }
 
+    fn read_into(&self, table: &mut Table, segment: &Segment) -> io::Result<()> {
+        let read = scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch));
+        read.map_err(|error| scan::named(segment, error))
+    }
+
     fn rows_of(&self, segments: &[Segment]) -> io::Result<Table> {
         let mut table = Table::new(COLUMNS);
         for segment in segments {
-            scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
+            self.read_into(&mut table, segment)?;
         }
         Ok(table)
     }
@@ -81,7 +86,7 @@ impl History {
     fn add_up(&self, segments: &[Segment]) -> io::Result<(Table, usize)> {
         let (mut table, mut read) = (Table::new(rollup::COLUMNS), 0);
         for segment in segments {
-            scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch))?;
+            self.read_into(&mut table, segment)?;
             read += 1;
             if table.rows >= ROW_GROUP_ROWS {
                 table = rollup::summed(&table.sheet())?;

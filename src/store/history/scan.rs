@@ -199,7 +199,7 @@ impl Scan {
             SegmentKind::Head => self.take_head(&segment),
             _ => self.take_parquet(&segment),
         };
-        taken.map_err(|error| named(&segment, &error))?;
+        taken.map_err(|error| named(&segment, error))?;
         Ok(true)
     }
 
@@ -341,24 +341,20 @@ pub(super) fn whole_file(
     segment: &Segment,
     each: &mut dyn FnMut(RecordBatch) -> io::Result<()>,
 ) -> io::Result<()> {
-    let open = || -> io::Result<_> {
-        let reader =
-            ParquetRecordBatchReaderBuilder::try_new(File::open(dir.join(&segment.path))?).map_err(parquet_io)?;
-        reader.with_batch_size(BATCH_ROWS).build().map_err(parquet_io)
-    };
-    let mut reader = open().map_err(|error| named(segment, &error))?;
-    reader.try_for_each(|batch| each(batch.map_err(|error| named(segment, &head::into_io(error)))?))
+    let file = File::open(dir.join(&segment.path))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet_io)?;
+    let mut reader = reader.with_batch_size(BATCH_ROWS).build().map_err(parquet_io)?;
+    reader.try_for_each(|batch| each(batch.map_err(head::into_io)?))
 }
 
 /// What the pages of a Parquet file take before compression.
 pub(super) fn unpacked_bytes(dir: &Path, segment: &Segment) -> io::Result<u64> {
-    let read = File::open(dir.join(&segment.path)).and_then(|file| {
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(parquet_io)?;
-        Ok(metadata.metadata().row_groups().iter().map(|group| group.total_byte_size().unsigned_abs()).sum())
-    });
-    read.map_err(|error| named(segment, &error))
+    let file = File::open(dir.join(&segment.path))?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(parquet_io)?;
+    Ok(metadata.metadata().row_groups().iter().map(|group| group.total_byte_size().unsigned_abs()).sum())
 }
 
-fn named(segment: &Segment, error: &io::Error) -> io::Error {
+/// The error with the file that it is about.
+pub(super) fn named(segment: &Segment, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", segment.path))
 }
