@@ -70,8 +70,10 @@ fn an_answer_that_was_cut_says_so() {
     assert_eq!((code(&cut), cut.stdout.iter().filter(|b| **b == b'\n').count()), (Some(0), 4));
     let whole = asked(&["timeline", "shop/cart", "-o", "csv"]);
     let rows = whole.stdout.iter().filter(|b| **b == b'\n').count() - 1;
-    assert!(said(&cut).starts_with(&format!("3 of {rows} rows: ")), "{}", said(&cut));
+    assert!(said(&cut).starts_with("the first 3 rows; there are more: "), "{}", said(&cut));
     assert_eq!(said(&whole), "");
+    let exact = asked(&["timeline", "shop/cart", "--limit", &rows.to_string(), "-o", "csv"]);
+    assert_eq!((said(&exact), exact.stdout), (String::new(), whole.stdout), "none is left");
 }
 
 #[test]

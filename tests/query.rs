@@ -199,23 +199,6 @@ fn the_order_of_time_and_a_limit_leave_files_closed() {
     }
 }
 
-#[test]
-fn an_answer_that_was_cut_says_so() {
-    let all = asked(&["denied".to_owned()], &["-o", "json"]);
-    let asked = |limit: usize| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-        command.args(["denied", "-o", "json", "--limit", &limit.to_string(), "--state"]);
-        let output = command.arg(&WORLD.state).output().unwrap();
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
-    };
-    let count = all.lines().count();
-    assert!(count > 1);
-    assert_eq!(asked(count), (all.clone(), String::new()));
-    let (rows, said) = asked(count - 1);
-    assert_eq!(rows.lines().count(), count - 1);
-    assert!(all.starts_with(&rows) && said.contains("there are more"), "{said}");
-}
-
 /// Questions that the files alone answer, in one order: those at the beginning of [`questions`].
 const ON_FILES: usize = 12;
 
