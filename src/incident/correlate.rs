@@ -1,15 +1,16 @@
-//! Which findings belong together, when a story begins and when it ends.
+//! Which findings belong together, and when a story begins. When it ends: `ending.rs`.
 //!
 //! Refuses the wall clock, batches and positions: the same events in the same order give the same
 //! incidents, however they were cut. A tick may end an incident in the eyes of people; it stays
 //! joinable until the events' own clock has passed its end.
 
 use super::arrival::Arrival;
-use super::links::{GRAVE, How, Link, Links};
-use super::memory::{End, Memory};
+use super::ending::{end_of, quiet};
+use super::links::{How, Link, Links};
+use super::memory::Memory;
 use super::sequence::Linked;
-use super::{Acknowledgement, Evidence, Incident, Kind, LIST_LIMIT, Notice, Reason, Status, push_bounded};
-use crate::base::{Digest, Span, Time};
+use super::{Evidence, Incident, Kind, LIST_LIMIT, Notice, Status, push_bounded};
+use crate::base::{Digest, Time};
 use crate::detect::{Finding, Policy, Severity, Tactic};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -23,13 +24,13 @@ pub struct Revision {
 
 #[derive(Default)]
 pub struct Correlator {
-    live: BTreeMap<Digest, Incident>,
+    pub(super) live: BTreeMap<Digest, Incident>,
     pub(super) by_subject: BTreeMap<SmolStr, Digest>,
     pub(super) links: Links,
     pub memory: Memory,
     /// No incident ends before this.
-    next_end: Option<Time>,
-    changed: Vec<Digest>,
+    pub(super) next_end: Option<Time>,
+    pub(super) changed: Vec<Digest>,
 }
 
 impl Correlator {
@@ -240,116 +241,6 @@ impl Correlator {
         out.push(revise(incident, before, incident.last_seen, policy));
     }
 
-    /// Ends what the events' own clock has passed, in the order of the ends, then of the ids.
-    pub fn advance(&mut self, clock: Time, policy: &Policy, out: &mut Vec<Revision>) {
-        if self.next_end.is_none_or(|end| clock <= end) {
-            return;
-        }
-        for (end, id) in self.due(clock, policy) {
-            self.end(id, end, policy, out);
-            self.remove(id, end, policy);
-        }
-        self.next_end = self.live.values().map(|i| end_of(i, policy)).min();
-    }
-
-    /// Says of what silence has ended that it is over; it stays joinable.
-    pub fn tick(&mut self, at: Time, policy: &Policy, out: &mut Vec<Revision>) {
-        for (end, id) in self.due(at, policy) {
-            self.end(id, end, policy, out);
-        }
-    }
-
-    /// What the incident of a subject is about goes on, though nothing new is to be said of it.
-    pub fn prolong(&mut self, subject: &str, at: Time) {
-        if let Some(incident) = self.open_of(subject) {
-            incident.last_seen = incident.last_seen.max(at);
-            let id = incident.id;
-            self.changed.push(id);
-        }
-    }
-
-    /// As [`Correlator::prolong`], up to the end of it: how long it lasted is worth a revision.
-    pub fn conclude(&mut self, subject: &str, at: Time, policy: &Policy, out: &mut Vec<Revision>) {
-        self.prolong(subject, at);
-        if let Some(incident) = self.open_of(subject) {
-            incident.status = Status::Updated;
-            out.push(revise(incident, Some(incident.severity), at, policy));
-        }
-    }
-
-    fn open_of(&mut self, subject: &str) -> Option<&mut Incident> {
-        let id = self.by_subject.get(subject)?;
-        self.live.get_mut(id).filter(|i| i.status != Status::Resolved)
-    }
-
-    fn due(&self, clock: Time, policy: &Policy) -> Vec<(Time, Digest)> {
-        let mut due: Vec<(Time, Digest)> =
-            self.live.values().map(|i| (end_of(i, policy), i.id)).filter(|(end, _)| *end < clock).collect();
-        due.sort_unstable();
-        due
-    }
-
-    fn end(&mut self, id: Digest, end: Time, policy: &Policy, out: &mut Vec<Revision>) {
-        if let Some(incident) = self.live.get_mut(&id).filter(|i| i.status != Status::Resolved) {
-            incident.status = Status::Resolved;
-            incident.ended = Some(end);
-            out.push(revise(incident, Some(incident.severity), end, policy));
-            self.changed.push(id);
-        }
-    }
-
-    /// An operator called the incident normal: it ends, and nothing joins it any more. False if it is over already.
-    pub fn acknowledge(&mut self, id: Digest, said: Acknowledgement, out: &mut Vec<Revision>) -> bool {
-        self.links.forget(id);
-        let Some(mut incident) = self.take(id) else { return false };
-        if incident.status != Status::Resolved {
-            incident.status = Status::Resolved;
-            incident.ended = Some(said.at.max(incident.last_seen));
-        }
-        incident.acknowledged = Some(said);
-        incident.revision += 1;
-        // Who was told that it began has to hear that it is over.
-        let notice = Notice { tell: incident.told, reason: Reason::Acknowledged };
-        out.push(Revision { incident, notice });
-        true
-    }
-
-    /// Out of the live ones; its subjects are free.
-    fn take(&mut self, id: Digest) -> Option<Incident> {
-        let incident = self.live.remove(&id)?;
-        self.changed.push(id);
-        for subject in &incident.subjects {
-            if self.by_subject.get(subject) == Some(&id) {
-                self.by_subject.remove(subject);
-            }
-        }
-        Some(incident)
-    }
-
-    fn remove(&mut self, id: Digest, end: Time, policy: &Policy) {
-        let Some(incident) = self.take(id) else { return };
-        self.links.end(&incident);
-        let for_its_length = end < incident.last_seen + quiet(policy);
-        let grave = incident.severity >= GRAVE && incident.kind == Kind::Threat;
-        if (for_its_length || grave)
-            && let Some(subject) = incident.subjects.first()
-        {
-            self.memory.note(End { subject: subject.clone(), id, at: end, grave });
-        }
-    }
-
-    /// Ends an eighth of the incidents, the least severe and oldest first.
-    fn make_room(&mut self, now: Time, policy: &Policy, out: &mut Vec<Revision>) {
-        let mut order: Vec<(Severity, Time, Digest)> =
-            self.live.values().map(|i| (i.severity, i.last_seen, i.id)).collect();
-        order.sort_unstable();
-        let doomed = (order.len() / 8).max(1);
-        for (_, _, id) in order.into_iter().take(doomed) {
-            self.end(id, now, policy, out);
-            self.remove(id, now + quiet(policy), policy);
-        }
-    }
-
     /// `by` gained something in `incident`; what it is, is a clue of the events that use it.
     pub fn gain(&mut self, how: How, what: &str, by: &str, at: Time, incident: Digest) {
         if self.live.contains_key(&incident) {
@@ -369,11 +260,6 @@ impl Correlator {
         changed.into_iter().map(|id| (id, self.live.get(&id))).collect()
     }
 
-    /// After a change of the policy: incidents may end at another time than they did.
-    pub fn reconsider(&mut self, policy: &Policy) {
-        self.next_end = self.live.values().map(|i| end_of(i, policy)).min();
-    }
-
     pub fn restore(&mut self, incident: Incident, policy: &Policy) {
         for subject in &incident.subjects {
             self.by_subject.insert(subject.clone(), incident.id);
@@ -385,24 +271,11 @@ impl Correlator {
 }
 
 /// `at` is the event time that silences are held against.
-fn revise(incident: &mut Incident, before: Option<Severity>, at: Time, policy: &Policy) -> Revision {
+pub(super) fn revise(incident: &mut Incident, before: Option<Severity>, at: Time, policy: &Policy) -> Revision {
     incident.revision += 1;
     incident.told_evidence = incident.evidence.count.max(1);
     let silenced = policy.rules.silence(&incident.story(), at).is_some();
     let notice = Notice::of(incident, before, policy.incidents.notify, silenced);
     incident.told |= notice.tell;
     Revision { notice, incident: incident.clone() }
-}
-
-fn quiet(policy: &Policy) -> Span {
-    Span::seconds(i64::from(policy.incidents.quiet_seconds))
-}
-
-/// When an incident ends if nothing more joins it. What cannot be seen is not over because it has lasted long.
-pub(super) fn end_of(incident: &Incident, policy: &Policy) -> Time {
-    if incident.kind == Kind::Visibility {
-        return incident.last_seen + quiet(policy);
-    }
-    let longest = Span::seconds(i64::from(policy.incidents.longest_hours) * 3600);
-    (incident.last_seen + quiet(policy)).min(incident.first_seen + longest)
 }

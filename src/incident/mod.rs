@@ -4,6 +4,7 @@
 
 mod arrival;
 mod correlate;
+mod ending;
 mod evidence;
 mod json;
 pub mod links;

@@ -3,7 +3,8 @@
 //! Refuses to join what is only kept: where the first half never was grave, it is named and stays apart.
 
 use super::arrival::Arrival;
-use super::correlate::{Correlator, end_of};
+use super::correlate::Correlator;
+use super::ending::end_of;
 use super::links::{GRAVE, How, Link};
 use super::{Incident, Kind};
 use crate::base::{Digest, Time};
