@@ -74,7 +74,7 @@ fn decoded(line: &str, each: &mut dyn FnMut(&tokentrail::event::AuditEvent<'_>))
 
 /// Keeps a history in a directory of its own.
 struct Keeper {
-    dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
     history: History,
     rows: Rows,
     batch: usize,
@@ -88,11 +88,11 @@ impl Keeper {
     fn new(batch: usize) -> Keeper {
         let dir = tempfile::tempdir().expect("a directory");
         let history = History::open(dir.path(), Vec::new(), FOR_EVER).expect("a history");
-        Keeper { dir, history, rows: Rows::default(), batch, seq: 0, now: Time::ZERO, head: 0.0 }
+        Keeper { _dir: dir, history, rows: Rows::default(), batch, seq: 0, now: Time::ZERO, head: 0.0 }
     }
 
     fn keep(&mut self, lines: &[&str]) {
-        let (file, mut waiting) = (Digest::of(self.dir.path().as_os_str().as_encoded_bytes()), self.rows.since_roll());
+        let file = Digest::of(b"a log");
         for line in lines {
             let Keeper { rows, seq, now, .. } = self;
             decoded(line, &mut |event| {
@@ -101,8 +101,7 @@ impl Keeper {
                 rows.push(event, origin, Place { seq: *seq, source: 0, file, offset: 1400 * *seq });
                 *seq += 1;
             });
-            waiting += 1;
-            if waiting % self.batch == 0 {
+            if self.rows.since_roll().is_multiple_of(self.batch) {
                 self.commit(false);
             }
         }

@@ -3,7 +3,7 @@
 //!
 //! Refuses more rows than those numbers tell apart.
 
-use super::columns::{COLUMNS, GROUP_NAMES, Group, HEAD_SCHEMA, Kind};
+use super::columns::{COLUMNS, GROUP_NAMES, Group, HEAD_SCHEMA, Kind, fields_of};
 use super::dictionary::{Dictionary, NONE};
 use super::kinds::Kinds;
 use super::sheet::{NULL, Sheet, View};
@@ -28,14 +28,12 @@ pub(super) fn of(sheet: &Sheet<'_>, rows: Range<usize>) -> Result<RecordBatch, A
     for (group, (name, places)) in GROUP_NAMES.iter().zip(&sheet.groups).enumerate() {
         let rows = places.and_then(|places| places.get(rows.clone()));
         let missing = || ArrowError::InvalidArgumentError(format!("rows have no {name} in common"));
-        let kinds = Kinds::of(rows.ok_or_else(missing)?.iter().copied());
-        let DataType::Dictionary(_, kind) = HEAD_SCHEMA.field_with_name(name)?.data_type() else {
-            return Err(missing());
-        };
-        let DataType::Struct(fields) = kind.as_ref() else { return Err(missing()) };
+        let kinds = Kinds::of(rows.ok_or_else(missing)?.to_vec());
         let columns = columns_of(sheet, group, |kind, values| at(kind, values, &kinds.distinct))?;
-        let values = StructArray::try_new(fields.clone(), columns, None)?;
-        let rows = PrimitiveArray::<Int16Type>::from_iter_values(kinds.rows().map(|number| number as i16));
+        let values = StructArray::try_new(fields_of(group), columns, None)?;
+        let (mut next, mut numbers) = (0_i16.., Vec::new());
+        kinds.spread(|_| next.next().unwrap_or_default(), &mut numbers);
+        let rows = PrimitiveArray::<Int16Type>::new(numbers.into(), None);
         arrays.push(Arc::new(DictionaryArray::try_new(rows, Arc::new(values))?));
     }
     RecordBatch::try_new(HEAD_SCHEMA.clone(), arrays)

@@ -179,12 +179,14 @@ columns! {
 /// What a head calls each group that rows have in common, in the order of [`Group`].
 pub(super) const GROUP_NAMES: [&str; GROUPS] = ["caller", "request", "outcome", "body", "source"];
 
+/// The columns of a group, as a head has them.
+pub(super) fn fields_of(group: usize) -> Fields {
+    let columns = COLUMNS.iter().zip(GROUP_OF).filter(|(_, of)| **of as usize == group);
+    columns.map(|(column, _)| Field::new(column.name, column.kind.data_type(), true)).collect()
+}
+
 /// The schema of a head: the rows' own columns, then each group as numbers into a dictionary of structs.
 pub(super) static HEAD_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let fields_of = |group: usize| -> Fields {
-        let columns = COLUMNS.iter().zip(GROUP_OF).filter(|(_, of)| **of as usize == group);
-        columns.map(|(column, _)| Field::new(column.name, column.kind.data_type(), true)).collect()
-    };
     let own = fields_of(Group::Row as usize);
     let in_common = GROUP_NAMES.iter().enumerate().map(|(group, name)| {
         let kinds = DataType::Struct(fields_of(group));

@@ -25,10 +25,9 @@ impl History {
     /// As far as they fit into one row group, and into memory.
     fn join_events(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
         for (day, segments) in self.small(SegmentKind::Events, now, ROW_GROUP_ROWS / 2) {
-            let read = self.that_fit(segments).and_then(|joined| Ok((self.rows_of(&joined)?, joined)));
-            let Some((table, joined)) = read_or_warned(day, read).filter(|(_, joined)| joined.len() > 1) else {
-                continue;
-            };
+            let fit = read_or_warned(day, self.that_fit(segments));
+            let Some(joined) = fit.filter(|fit| fit.len() > 1) else { continue };
+            let Some(table) = read_or_warned(day, self.rows_of(&joined)) else { continue };
             let rows = table.sheet().sorted()?;
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
@@ -38,26 +37,32 @@ impl History {
         Ok(())
     }
 
-    /// The first of these that make one file; none if that is one alone.
-    fn that_fit(&self, segments: Vec<Segment>) -> io::Result<Vec<Segment>> {
-        let (mut rows, mut bytes, mut fit) = (0, 0, Vec::new());
-        for segment in segments {
+    /// The first of these that make one file.
+    fn that_fit(&self, mut segments: Vec<Segment>) -> io::Result<Vec<Segment>> {
+        let (mut rows, mut bytes) = (0, 0);
+        let fit = segments.iter().take_while(|segment| {
             rows += segment.rows;
-            bytes += scan::unpacked_bytes(&self.dir, &segment).map_err(|error| scan::named(&segment, error))?;
-            if rows > ROW_GROUP_ROWS as u64 || bytes > JOINED_BYTES {
+            rows <= ROW_GROUP_ROWS as u64
+        });
+        segments.truncate(fit.count());
+        // One alone is as it should be: it need not be opened.
+        if segments.len() < 2 {
+            return Ok(segments);
+        }
+        for at in 0..segments.len() {
+            let segment = &segments[at];
+            bytes += scan::unpacked_bytes(&self.dir, segment).map_err(|error| segment.named(error))?;
+            if bytes > JOINED_BYTES {
+                segments.truncate(at);
                 break;
             }
-            fit.push(segment);
         }
-        if fit.len() < 2 {
-            fit.clear();
-        }
-        Ok(fit)
+        Ok(segments)
     }
 
     fn read_into(&self, table: &mut Table, segment: &Segment) -> io::Result<()> {
         let read = scan::whole_file(&self.dir, segment, &mut |batch| table.append(&batch));
-        read.map_err(|error| scan::named(segment, error))
+        read.map_err(|error| segment.named(error))
     }
 
     fn rows_of(&self, segments: &[Segment]) -> io::Result<Table> {

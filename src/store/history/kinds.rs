@@ -4,50 +4,46 @@
 //! Refuses to know what stands there.
 
 use super::dictionary::NONE;
+use std::borrow::Cow;
 
-pub(super) struct Kinds {
-    pub distinct: Vec<u32>,
+pub(super) struct Kinds<'r> {
+    pub distinct: Cow<'r, [u32]>,
     /// Of each row, its number among those; `None`: each has a place of its own.
     rows: Option<Vec<u32>>,
 }
 
-impl Kinds {
-    pub fn of(places: impl ExactSizeIterator<Item = u32> + Clone) -> Kinds {
-        let (least, greatest) = (places.clone().min().unwrap_or(0), places.clone().max().unwrap_or(0));
+impl<'r> Kinds<'r> {
+    /// Of rows with these places.
+    pub fn of(mut rows: Vec<u32>) -> Kinds<'static> {
+        let (least, greatest) = (rows.iter().min().copied().unwrap_or(0), rows.iter().max().copied().unwrap_or(0));
         let (mut numbers, mut distinct) = (vec![NONE; (greatest - least) as usize + 1], Vec::new());
-        let number = |place: u32| {
-            let number = &mut numbers[(place - least) as usize];
+        for row in &mut rows {
+            let number = &mut numbers[(*row - least) as usize];
             if *number == NONE {
                 *number = distinct.len() as u32;
-                distinct.push(place);
+                distinct.push(*row);
             }
-            *number
-        };
-        let rows = places.map(number).collect();
-        Kinds { distinct, rows: Some(rows) }
-    }
-
-    /// Rows with a place each.
-    pub fn apart(places: Vec<u32>) -> Kinds {
-        Kinds { distinct: places, rows: None }
-    }
-
-    /// Of each row, what `of_distinct` has for its place.
-    pub fn spread<T: Copy + PartialEq>(&self, of_distinct: &[T], rows: &mut Vec<T>) {
-        rows.clear();
-        match (&self.rows, of_distinct.first()) {
-            (None, _) => rows.extend_from_slice(of_distinct),
-            // Many columns have one value in all rows: nothing has to be looked up.
-            (Some(numbers), Some(only)) if of_distinct.iter().all(|value| value == only) => {
-                rows.resize(numbers.len(), *only);
-            }
-            (Some(numbers), _) => rows.extend(numbers.iter().map(|number| of_distinct[*number as usize])),
+            *row = *number;
         }
+        Kinds { distinct: distinct.into(), rows: Some(rows) }
     }
 
-    pub fn rows(&self) -> impl Iterator<Item = u32> {
-        let own = if self.rows.is_some() { 0 } else { self.distinct.len() as u32 };
-        self.rows.iter().flatten().copied().chain(0..own)
+    /// Of rows that each have a place of their own.
+    pub fn apart(places: &'r [u32]) -> Kinds<'r> {
+        Kinds { distinct: places.into(), rows: None }
+    }
+
+    /// Of each row, what stands at its place: `at` is asked once for each distinct one, in their order.
+    pub fn spread<T: Copy + PartialEq>(&self, at: impl FnMut(u32) -> T, rows: &mut Vec<T>) {
+        rows.clear();
+        let values = self.distinct.iter().copied().map(at);
+        let Some(numbers) = &self.rows else { return rows.extend(values) };
+        let values: Vec<T> = values.collect();
+        match values.first() {
+            // Many columns have one value in all rows: nothing has to be looked up.
+            Some(only) if values.iter().all(|value| value == only) => rows.resize(numbers.len(), *only),
+            _ => rows.extend(numbers.iter().map(|number| values[*number as usize])),
+        }
     }
 
     pub fn row_count(&self) -> usize {

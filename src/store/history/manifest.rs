@@ -27,6 +27,13 @@ pub struct Segment {
     pub engine: u32,
 }
 
+impl Segment {
+    /// The error with the file that it is about.
+    pub(super) fn named(&self, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{}: {error}", self.path))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SegmentKind {

@@ -24,7 +24,6 @@ pub(super) struct Pages {
     numbers: Vec<u32>,
     local: Vec<u32>,
     used: Vec<u32>,
-    of_kind: Vec<u32>,
     room: Room,
     present: Vec<u32>,
     gathered: Vec<i64>,
@@ -38,7 +37,6 @@ impl Pages {
             numbers: Vec::new(),
             local: Vec::new(),
             used: Vec::new(),
-            of_kind: Vec::new(),
             room: Room::default(),
             present: Vec::new(),
             gathered: Vec::new(),
@@ -51,7 +49,7 @@ impl Pages {
         &mut self,
         column: ColumnDescPtr,
         (values, words): (&[u32], &Dictionary),
-        kinds: &Kinds,
+        kinds: &Kinds<'_>,
         is_looked_up: bool,
     ) -> io::Result<Chunk> {
         self.renumber(values, words, kinds);
@@ -99,11 +97,16 @@ impl Pages {
     }
 
     /// A column of numbers, times or flags, by the places of its rows.
-    pub fn numbers(&mut self, column: ColumnDescPtr, kind: Kind, numbers: &[i64], kinds: &Kinds) -> io::Result<Chunk> {
+    pub fn numbers(
+        &mut self,
+        column: ColumnDescPtr,
+        kind: Kind,
+        numbers: &[i64],
+        kinds: &Kinds<'_>,
+    ) -> io::Result<Chunk> {
         let Pages { zstd, room: Room { page, levels, .. }, gathered, gathered_present, .. } = self;
         let mut chunk = Open::new(column, kinds.row_count());
-        let of_kind: Vec<i64> = kinds.distinct.iter().map(|place| numbers[*place as usize]).collect();
-        kinds.spread(&of_kind, gathered);
+        kinds.spread(|place| numbers[place as usize], gathered);
         let mut whole: Option<(i64, i64)> = None;
         for rows in gathered.chunks(PAGE_ROWS) {
             let mut present = rows;
@@ -145,13 +148,12 @@ impl Pages {
     }
 
     /// Numbers the words that these rows use, in the order of their appearance.
-    fn renumber(&mut self, values: &[u32], words: &Dictionary, kinds: &Kinds) {
-        let Pages { numbers, local, used, of_kind, .. } = self;
+    fn renumber(&mut self, values: &[u32], words: &Dictionary, kinds: &Kinds<'_>) {
+        let Pages { numbers, local, used, .. } = self;
         used.clear();
-        of_kind.clear();
         local.clear();
         local.resize(words.len(), NONE);
-        of_kind.extend(kinds.distinct.iter().map(|place| match values[*place as usize] {
+        let number = |place: u32| match values[place as usize] {
             NONE => NONE,
             value => {
                 let number = &mut local[value as usize];
@@ -161,8 +163,8 @@ impl Pages {
                 }
                 *number
             }
-        }));
-        kinds.spread(of_kind, numbers);
+        };
+        kinds.spread(number, numbers);
     }
 
     fn dictionary_pages(&mut self, chunk: &mut Open, words: &Dictionary) -> io::Result<()> {

@@ -62,8 +62,8 @@ fn encode<W: Write + Send>(out: W, sheet: &Sheet<'_>, rows: &[u32]) -> io::Resul
     let mut pages = Pages::new()?;
     for rows in rows.chunks(ROW_GROUP_ROWS) {
         let mut group = writer.next_row_group().map_err(parquet_io)?;
-        let in_common = |places: &[u32]| Kinds::of(rows.iter().map(|row| places[*row as usize]));
-        let (kinds, own) = (sheet.groups.map(|places| places.map(in_common)), Kinds::apart(rows.to_vec()));
+        let in_common = |places: &[u32]| Kinds::of(rows.iter().map(|row| places[*row as usize]).collect());
+        let (kinds, own) = (sheet.groups.map(|places| places.map(in_common)), Kinds::apart(rows));
         for (index, (column, values)) in sheet.columns.iter().zip(&sheet.values).enumerate() {
             let kinds = sheet.group(index).and_then(|group| kinds[group].as_ref()).unwrap_or(&own);
             let is_looked_up = BLOOMED.contains(&column.name);

@@ -199,7 +199,7 @@ impl Scan {
             SegmentKind::Head => self.take_head(&segment),
             _ => self.take_parquet(&segment),
         };
-        taken.map_err(|error| named(&segment, error))?;
+        taken.map_err(|error| segment.named(error))?;
         Ok(true)
     }
 
@@ -352,9 +352,4 @@ pub(super) fn unpacked_bytes(dir: &Path, segment: &Segment) -> io::Result<u64> {
     let file = File::open(dir.join(&segment.path))?;
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(parquet_io)?;
     Ok(metadata.metadata().row_groups().iter().map(|group| group.total_byte_size().unsigned_abs()).sum())
-}
-
-/// The error with the file that it is about.
-pub(super) fn named(segment: &Segment, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", segment.path))
 }

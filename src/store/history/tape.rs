@@ -81,7 +81,7 @@ impl Tape {
     fn load(&mut self) -> io::Result<()> {
         let Some(segment) = self.files.pop_front() else { return Ok(()) };
         let loaded = Open::load(&self.dir, &segment, self.at);
-        self.open.push(loaded.map_err(|error| scan::named(&segment, error))?);
+        self.open.push(loaded.map_err(|error| segment.named(error))?);
         Ok(())
     }
 

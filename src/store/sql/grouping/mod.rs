@@ -16,9 +16,9 @@ use crate::store::history::scan::Filter;
 
 /// The tables of files.
 const OF_FILES: usize = 2;
-
 /// Of a statement that is looked through, in bytes: each SELECT looks at all of it.
 const LOOKED_THROUGH_MAX: usize = 64 << 10;
+
 /// One such SELECT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Grouping {
@@ -28,6 +28,7 @@ pub(super) struct Grouping {
     /// Columns of the table.
     pub by: Vec<usize>,
     pub aggregates: Vec<Aggregate>,
+    /// Where only some of the groups can be in the answer.
     pub top: Option<Top>,
 }
 
