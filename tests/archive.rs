@@ -100,7 +100,7 @@ fn the_end_of_a_log_is_read_if_whole_and_left_if_it_may_be_completed() {
     let half = [put(dir.path(), "b.log", b"{}\n{\"a\"")];
     let (seen, archive) = replay(&half, &mut Positions::default());
     assert_eq!(seen, ["{}"]);
-    assert_eq!(archive.unfinished(), [(half[0].clone(), 4)]);
+    assert_eq!(archive.notes().unfinished, [(half[0].clone(), 4)]);
     let torn = [put(dir.path(), "b.log.1", b"{}\n{\"a\"")];
     assert_eq!(replay(&torn, &mut Positions::default()).0, ["{}", "<torn>"]);
 }
@@ -113,8 +113,13 @@ fn what_is_missing_is_named_before_anything_is_read() {
     let error = open(dir.path().join("gone.log")).err().unwrap().to_string();
     assert!(error.contains("gone.log: no such file"), "{error}");
     fs::create_dir(dir.path().join("empty")).unwrap();
-    let error = open(dir.path().join("empty")).err().unwrap().to_string();
+    let empty = dir.path().join("empty");
+    let alone = Archive::open(std::slice::from_ref(&empty), Positions::default(), Limits::default());
+    let error = alone.err().unwrap().to_string();
     assert!(error.contains("holds no audit log"), "{error}");
+    // Beside others it is passed over, and named: a pattern over directories must not fail for one of them.
+    let passed_over = open(empty.clone()).unwrap().notes().passed_over.clone();
+    assert_eq!(passed_over, [(empty, "this directory holds no audit log".to_owned())]);
 }
 
 /// The rotated set that a real API server wrote, unpacked under its own names; `None` where it is absent.

@@ -5,9 +5,10 @@
 use super::first::{self, Stamp};
 use super::input::Packing;
 use super::survey::Entry;
+use super::trail::Trail;
 use super::{GapKind, Item, Positions, Start};
 use crate::base::Digest;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ use std::path::PathBuf;
 /// Positions of files that are gone are dropped beyond this many.
 const POSITIONS_AT_MOST: usize = 8192;
 
-const GONE: &str = "the file read last is gone; newer ones may be too";
+const GONE: &str = "the file read last is gone, and newer ones may be, too: it was sought by its content beside the log, \
+below its directory and in the directories beside that, in files with the log's name in theirs, plain or packed";
 
 /// What is decided about where a log begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,9 @@ pub(super) enum Beginning {
 pub(super) struct Ledger {
     start: Start,
     positions: HashMap<Digest, u64>,
+    trails: HashMap<Digest, Trail>,
+    /// Files whose trails are not committed yet.
+    fresh: BTreeSet<Digest>,
     last: Option<Digest>,
     begun: bool,
     /// Before the beginning that [`Start::End`] chose.
@@ -45,10 +50,12 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub fn new(start: Start, positions: Positions) -> Ledger {
-        let Positions { offsets, last } = positions;
+        let Positions { offsets, trails, last } = positions;
         Ledger {
             start,
             positions: offsets,
+            trails,
+            fresh: BTreeSet::new(),
             last,
             begun: false,
             ignored: HashSet::new(),
@@ -65,6 +72,34 @@ impl Ledger {
 
     pub fn set_position(&mut self, file: Digest, to: u64) {
         self.positions.insert(file, to);
+    }
+
+    /// Whether something was read of this file by which it can be known.
+    pub fn is_followed(&self, file: Digest) -> bool {
+        self.trail(file).is_some()
+    }
+
+    /// What was read of a file, if there is anything to compare.
+    pub fn trail(&self, file: Digest) -> Option<&Trail> {
+        self.trails.get(&file).filter(|trail| !trail.is_empty())
+    }
+
+    /// The trail of the file being read.
+    pub fn trail_mut(&mut self, file: Digest) -> &mut Trail {
+        self.fresh.insert(file);
+        self.trails.entry(file).or_default()
+    }
+
+    /// Trails that changed since the last call.
+    pub fn take_trails(&mut self) -> Vec<(Digest, Trail)> {
+        let fresh = std::mem::take(&mut self.fresh);
+        fresh.into_iter().filter_map(|file| Some((file, self.trail(file)?.clone()))).collect()
+    }
+
+    /// Another follower has read the file so far.
+    pub fn take_over(&mut self, file: Digest, position: u64, trail: Trail) {
+        self.positions.insert(file, position);
+        self.trails.insert(file, trail);
     }
 
     /// A packed file was read to its end.
@@ -86,6 +121,14 @@ impl Ledger {
     /// A file was closed before its end.
     pub fn put_back(&mut self, file: Digest, len: u64, path: PathBuf) {
         self.unread.push((file, Some(len), path));
+    }
+
+    /// Files that should be there and are not listed.
+    pub fn missing(&self, listing: &[Entry], held: Option<Digest>) -> Vec<Digest> {
+        let last = self.last.filter(|_| !self.begun);
+        let unread = self.unread.iter().map(|unread| unread.0);
+        let wanted = held.into_iter().chain(last).chain(unread);
+        wanted.filter(|file| !listing.iter().any(|entry| entry.file == Some(*file))).collect()
     }
 
     /// Decides where to begin, once there is something to decide on.
@@ -148,13 +191,15 @@ impl Ledger {
             let riddle = listing.iter().any(|entry| entry.member.path == path && entry.is_riddle());
             let at = self.position(file);
             if !here(file) && !riddle && len.is_none_or(|len| at < len) {
-                let detail = "the file vanished before it was read to its end";
+                let detail = "the file vanished before it was read to its end, and is not beside the log, below its directory \
+                              nor in the directories beside that, in any file with the log's name in its own";
                 self.lost(Some(file), at, len.unwrap_or(at), detail, each);
             }
         }
         self.finished.retain(|file| here(*file));
         if self.positions.len() > POSITIONS_AT_MOST {
             self.positions.retain(|file, _| here(*file) || Some(*file) == held);
+            self.trails.retain(|file, _| here(*file) || Some(*file) == held);
         }
         self.note_unread(listing, held);
     }
@@ -224,7 +269,7 @@ impl Ledger {
     }
 
     fn is_unread(&self, entry: &Entry, file: Digest) -> bool {
-        if self.ignored.contains(&file) || self.finished.contains(&file) {
+        if entry.twin.is_some() || self.ignored.contains(&file) || self.finished.contains(&file) {
             return false;
         }
         match self.positions.get(&file) {

@@ -7,6 +7,7 @@
 use super::Limits;
 use super::first::LineHasher;
 use crate::base::Digest;
+use crate::event::decode;
 use memchr::{memchr2, memrchr};
 use serde::de::IgnoredAny;
 use std::io::{self, Read};
@@ -155,7 +156,7 @@ impl Lines {
     /// is complete JSON: the writer was stopped between the two.
     pub fn finish(&mut self) -> Option<Piece> {
         let tail = self.start..self.end;
-        let whole = matches!(self.state, State::Line) && is_json(&self.buf[tail.clone()]);
+        let whole = matches!(self.state, State::Line) && is_whole(&self.buf[tail.clone()]);
         let (from, to) = (self.position(), self.read_to());
         if from == to {
             return None;
@@ -228,8 +229,8 @@ impl Lines {
     }
 }
 
-fn is_json(bytes: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+fn is_whole(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok() || decode::ends_whole(bytes)
 }
 
 /// The offset after the last newline of `bytes`, for finding the end of what is complete.

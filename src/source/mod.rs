@@ -1,27 +1,36 @@
 //! The reading side: audit logs on disk, live or archived, become an ordered stream of [`Item`]s.
 //!
-//! A file is known by the digest of its first line, and a position counts uncompressed bytes, so that
-//! renaming and compressing lose and repeat nothing. Every byte of a file belongs to exactly one item;
+//! A file is known by its first audit event ([`first`]) and by what was read of it ([`trail`]), and a position counts
+//! uncompressed bytes, so that renaming and compressing lose and repeat nothing. Every byte of a file belongs to exactly one item;
 //! the caller commits `(file, to)` of the items it has made durable, and nothing else.
 //!
 //! Refuses to decode a line, to store a position, to start a thread of its own, or to look at the clock.
 
+mod given;
 mod input;
 mod ledger;
 mod name;
+mod named;
+mod naming;
 mod rotated;
+mod same;
+mod shared;
 mod survey;
 mod tail;
+mod utf16;
 
 pub mod archive;
 pub mod first;
 pub mod follow;
 pub mod lines;
+pub mod trail;
 pub mod wake;
 
-pub use archive::Archive;
+pub use archive::{Archive, Notes};
 pub use follow::{Absence, Follower, Progress, Start};
 pub use rotated::check;
+pub use shared::Shared;
+pub use trail::Trail;
 pub use wake::{WakeHandle, Waker, Woken};
 
 use crate::base::Digest;
@@ -68,6 +77,8 @@ pub enum GapKind {
     Truncated,
     /// A file that cannot be read now; it is tried again. The bytes after `from` are missing.
     Unreadable,
+    /// The active file was removed while it is written to. Its lines are read, but no restart would find them again.
+    Removed,
     /// A file vanished before it was read to its end, or may have: what it held after `from` is unknown.
     Lost,
 }
@@ -81,6 +92,7 @@ impl GapKind {
             GapKind::Torn => "torn",
             GapKind::Truncated => "truncated",
             GapKind::Unreadable => "unreadable",
+            GapKind::Removed => "removed",
             GapKind::Lost => "lost",
         }
     }
@@ -97,6 +109,8 @@ impl fmt::Display for GapKind {
 pub struct Positions {
     /// Rows of other logs may stand beside those of this one.
     pub offsets: HashMap<Digest, u64>,
+    /// What was read of them, by which they are known again.
+    pub trails: HashMap<Digest, Trail>,
     /// The file of the last committed item of this log: if it is gone, files were lost. Without it a
     /// vanished file goes unnoticed.
     pub last: Option<Digest>,
@@ -104,7 +118,7 @@ pub struct Positions {
 
 impl From<HashMap<Digest, u64>> for Positions {
     fn from(offsets: HashMap<Digest, u64>) -> Positions {
-        Positions { offsets, last: None }
+        Positions { offsets, ..Positions::default() }
     }
 }
 
@@ -114,6 +128,9 @@ impl Positions {
         if let Some((file, to)) = item.position() {
             self.offsets.insert(file, to);
             self.last = Some(file);
+        }
+        if let Item::Line { file, from, bytes, .. } = *item {
+            self.trails.entry(file).or_default().push(from + bytes.len() as u64, bytes);
         }
     }
 }
@@ -140,6 +157,8 @@ pub enum SourceError {
     Missing { path: PathBuf },
     #[error("{path}: cannot be read ({error}); kube-apiserver writes it 0600 for root: run as its owner")]
     Unreadable { path: PathBuf, error: io::Error },
+    #[error("{path}: {why}")]
+    Refused { path: PathBuf, why: String },
     #[error("{path}: this directory holds no audit log; name the files themselves")]
     NoLogs { path: PathBuf },
     #[error("{path}: this is a directory; name the log in it that the API server writes to, such as {path}/audit.log")]
@@ -148,6 +167,12 @@ pub enum SourceError {
         "{path}: nobody writes to a {what} file; name {active}, the log that the API server writes to, or `replay` this one"
     )]
     Finished { path: PathBuf, what: &'static str, active: PathBuf },
-    #[error("{path}: this log is named twice; name it once")]
-    Twice { path: PathBuf },
+    #[error("{path}: this log is named twice, also as {other}; name it once")]
+    Twice { path: PathBuf, other: PathBuf },
+    #[error("{path}: {what}; `run` follows the file that the API server writes to, `replay` reads anything once")]
+    Unfollowable { path: PathBuf, what: &'static str },
+    #[error(
+        "{path}: no file is called this, and `run` expands no patterns; name each log, with an --audit-log for each"
+    )]
+    Pattern { path: PathBuf },
 }

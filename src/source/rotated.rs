@@ -4,7 +4,9 @@
 
 use super::SourceError;
 use super::first::Stamp;
-use super::name::{Name, Rank};
+use super::name::{Name, Rank, shape};
+use crate::base::Time;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,8 @@ pub(super) struct Member {
     pub path: PathBuf,
     pub name: Name,
     pub stamp: Stamp,
+    /// Not found in a directory, but given itself.
+    pub is_named: bool,
 }
 
 impl Member {
@@ -22,20 +26,74 @@ impl Member {
         self.name.rank == Rank::Active && !self.name.packed
     }
 
-    fn at(path: PathBuf) -> io::Result<Member> {
+    pub(super) fn at(path: PathBuf) -> io::Result<Member> {
         let name = Name::parse(&path.file_name().unwrap_or_default().to_string_lossy());
-        Ok(Member { stamp: Stamp::at(&path)?, name, path })
+        Ok(Member { stamp: Stamp::at(&path)?, name, path, is_named: false })
     }
 }
 
-/// The rotated set of an active path, oldest first. Empty if nothing, or not even the directory, is there.
+/// The rotated set of an active path, oldest first by their names. Empty if nothing, or not even the directory, is there.
 ///
 /// # Errors
 /// The directory exists but cannot be listed.
-pub(super) fn set_of(active: &Path) -> io::Result<Vec<Member>> {
+pub(super) fn set_of(active: &Path, also: &[Pattern]) -> io::Result<Vec<Member>> {
     let base = active.file_name().unwrap_or_default().to_string_lossy();
-    let wanted = |name: &Name| *name.base == *base;
-    Ok(in_order(list(&directory_of(active), &wanted)?))
+    let own = |name: &str| {
+        if *name == *base {
+            return Some(Name::active(name));
+        }
+        Some(Name::parse(name)).filter(|name| *name.base == *base && !is_active_name(name))
+    };
+    let mut members = list(&directory_of(active), &own)?;
+    for pattern in also {
+        let alike = |name: &str| (shape(name) == pattern.shape && *name != *base).then(|| Name::other(name));
+        let found = list(&pattern.directory, &alike)?;
+        members
+            .extend(found.into_iter().filter(|found| members.iter().all(|m| m.path != found.path)).collect::<Vec<_>>());
+    }
+    Ok(in_order(members))
+}
+
+fn is_active_name(name: &Name) -> bool {
+    name.rank == Rank::Active && !name.packed
+}
+
+/// Names of rotated files as they were met, where they were met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    pub directory: PathBuf,
+    pub shape: String,
+}
+
+/// Directories and files that a search looks at.
+const DIRECTORIES: usize = 64;
+const SEARCHED: usize = 4096;
+
+/// What may be a rotated file of this log under another name or in another directory: beside it, below its directory,
+/// and in the directories beside that one. Its name must hold the log's.
+pub(super) fn neighbours(active: &Path) -> Vec<Member> {
+    let own = directory_of(active);
+    let base = active.file_name().unwrap_or_default().to_string_lossy();
+    let stem = base.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or(&base);
+    let subdirectories = |of: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(of).into_iter().flatten().flatten();
+        let mut found: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        found.sort_unstable();
+        found
+    };
+    let mut directories = vec![own.clone()];
+    directories.extend(subdirectories(&own));
+    let canonical = std::fs::canonicalize(&own).ok();
+    let beside = subdirectories(&own.join(".."));
+    directories.extend(beside.into_iter().filter(|path| std::fs::canonicalize(path).ok() != canonical));
+    directories.truncate(DIRECTORIES);
+    let mut members: Vec<Member> = Vec::new();
+    for directory in directories {
+        let wanted = |name: &str| (*name != *base && name.contains(stem)).then(|| Name::other(name));
+        members.extend(list(&directory, &wanted).unwrap_or_default());
+    }
+    members.truncate(SEARCHED);
+    members
 }
 
 /// Whether each of these can be followed: the paths of logs that are written to, which need not exist yet.
@@ -46,13 +104,27 @@ pub fn check(active: &[PathBuf]) -> Result<(), SourceError> {
     // A path that is not there yet is what it is called.
     let known: Vec<PathBuf> =
         active.iter().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone())).collect();
+    let inodes: Vec<_> = active.iter().map(|path| Stamp::at(path).ok().map(|stamp| (stamp.dev, stamp.ino))).collect();
     for (nth, path) in active.iter().enumerate() {
         let name = Name::parse(&path.file_name().unwrap_or_default().to_string_lossy());
         let path = path.clone();
         match (name.packed, name.rank) {
             _ if path.is_dir() => return Err(SourceError::Directory { path }),
-            _ if known[..nth].contains(&known[nth]) => return Err(SourceError::Twice { path }),
+            _ if let Some(other) = (0..nth).find(|other| {
+                known[*other] == known[nth] || (inodes[nth].is_some() && inodes[*other] == inodes[nth])
+            }) =>
+            {
+                return Err(SourceError::Twice { other: active[other].clone(), path });
+            }
+            _ if path.as_os_str() == "-" => return Err(SourceError::Unfollowable { path, what: STDIN }),
+            _ if other_kind(&path).is_some() => {
+                return Err(SourceError::Unfollowable { what: other_kind(&path).unwrap_or_default(), path });
+            }
+            _ if !path.exists() && path.to_string_lossy().contains(['*', '?', '[']) => {
+                return Err(SourceError::Pattern { path });
+            }
             (false, Rank::Active) => {}
+            _ if !name.surely && !path.with_file_name(&name.base).exists() => {}
             (packed, _) => {
                 let what = if packed { "compressed" } else { "rotated" };
                 return Err(SourceError::Finished { active: path.with_file_name(name.base), path, what });
@@ -60,6 +132,22 @@ pub fn check(active: &[PathBuf]) -> Result<(), SourceError> {
         }
     }
     Ok(())
+}
+
+const STDIN: &str = "standard input ends with this process, and a restart could not read on in it";
+
+/// What is at a path that is there, and is neither a file nor a directory.
+pub(super) fn other_kind(path: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    match kind {
+        _ if kind.is_file() || kind.is_dir() => None,
+        _ if kind.is_fifo() => {
+            Some("this is a named pipe: what was read from it could not be read again after a restart")
+        }
+        _ if kind.is_socket() => Some("this is a socket"),
+        _ => Some("this is a device"),
+    }
 }
 
 /// The directory a path lies in; `.` for a bare name.
@@ -70,7 +158,7 @@ pub(super) fn directory_of(path: &Path) -> PathBuf {
     }
 }
 
-fn list(directory: &Path, wanted: &dyn Fn(&Name) -> bool) -> io::Result<Vec<Member>> {
+fn list(directory: &Path, wanted: &dyn Fn(&str) -> Option<Name>) -> io::Result<Vec<Member>> {
     let entries = match std::fs::read_dir(directory) {
         Err(error) if is_absent(&error) => return Ok(Vec::new()),
         other => other?,
@@ -79,11 +167,9 @@ fn list(directory: &Path, wanted: &dyn Fn(&Name) -> bool) -> io::Result<Vec<Memb
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| !name.starts_with('.') && wanted(&Name::parse(name))) else {
-            continue;
-        };
-        match Member::at(directory.join(name)) {
-            Ok(member) if member.path.is_file() => members.push(member),
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')).and_then(wanted) else { continue };
+        match Member::at(entry.path()) {
+            Ok(member) if member.path.is_file() => members.push(Member { name, ..member }),
             Ok(_) => {}
             Err(error) if is_absent(&error) => {}
             Err(error) => return Err(error),
@@ -96,73 +182,34 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Oldest first. While `x.log.gz` is being written `x.log` is still there, and is the whole one.
-fn in_order(mut members: Vec<Member>) -> Vec<Member> {
-    members.sort_by(|a, b| (&a.name.rank, a.name.packed, &a.path).cmp(&(&b.name.rank, b.name.packed, &b.path)));
-    members.dedup_by(|later, kept| later.name.rank == kept.name.rank);
+/// Oldest first, a packed file before the plain one of its name.
+pub(super) fn in_order(mut members: Vec<Member>) -> Vec<Member> {
+    members.sort_by(|a, b| (&a.name.rank, !a.name.packed, &a.path).cmp(&(&b.name.rank, !b.name.packed, &b.path)));
     members
 }
 
-/// One log of a `replay`: its files, oldest first. No members: standard input.
-#[derive(Debug, Clone)]
-pub(super) struct Log {
-    pub directory: PathBuf,
-    pub base: String,
-    pub members: Vec<Member>,
+/// Puts files in the order of their content where their names do not say it: names of one pattern do.
+pub(super) fn by_content<T>(items: &mut [T], describe: impl Fn(&T) -> (&Member, Option<Time>)) {
+    let patterns: BTreeSet<String> = items
+        .iter()
+        .map(|item| describe(item).0)
+        .filter(|member| !member.is_live())
+        .map(|member| match &member.name.rank {
+            Rank::Stamped(stamp, number) => format!("{}.{}", digits_alike(stamp), u8::from(number.0 > 0)),
+            Rank::Numbered(_) => "number".to_owned(),
+            Rank::Active => "packed".to_owned(),
+        })
+        .collect();
+    if patterns.len() > 1 || patterns.contains(".0") {
+        items.sort_by_key(|item| {
+            let (member, since) = describe(item);
+            (member.is_live(), since.unwrap_or(member.stamp.modified()))
+        });
+    }
 }
 
-/// Groups paths into logs: the files of one rotated set in one directory are one log. A directory stands
-/// for the audit logs in it, `-` for standard input.
-///
-/// # Errors
-/// A path that is missing or cannot be looked at; a directory without logs.
-pub(super) fn group(paths: &[PathBuf]) -> Result<Vec<Log>, SourceError> {
-    let mut logs: Vec<Log> = Vec::new();
-    for path in paths {
-        if path.as_os_str() == "-" {
-            if !logs.iter().any(|log| log.members.is_empty()) {
-                logs.push(Log { directory: PathBuf::new(), base: "-".to_owned(), members: Vec::new() });
-            }
-            continue;
-        }
-        for member in members_of(path)? {
-            let directory = directory_of(&member.path);
-            match logs.iter_mut().find(|log| log.directory == directory && log.base == member.name.base) {
-                Some(log) => log.members.push(member),
-                None => logs.push(Log { directory, base: member.name.base.clone(), members: vec![member] }),
-            }
-        }
-    }
-    for log in &mut logs {
-        log.members = in_order(std::mem::take(&mut log.members));
-    }
-    Ok(logs)
-}
-
-fn members_of(path: &Path) -> Result<Vec<Member>, SourceError> {
-    let fail = |error: io::Error| match is_absent(&error) {
-        true => SourceError::Missing { path: path.to_owned() },
-        false => SourceError::Unreadable { path: path.to_owned(), error },
-    };
-    if !std::fs::metadata(path).map_err(fail)?.is_dir() {
-        return Ok(vec![Member::at(path.to_owned()).map_err(fail)?]);
-    }
-    let mut found = in_order_by_log(list(path, &is_log).map_err(fail)?);
-    // Beside audit logs lie other things: with one name that says so, the rest are not meant.
-    if found.iter().any(|member| member.name.base.contains("audit")) {
-        found.retain(|member| member.name.base.contains("audit"));
-    }
-    if found.is_empty() { Err(SourceError::NoLogs { path: path.to_owned() }) } else { Ok(found) }
-}
-
-fn is_log(name: &Name) -> bool {
-    let extension = Path::new(&name.base).extension().and_then(|e| e.to_str());
-    name.rank != Rank::Active || matches!(extension, Some("log" | "json" | "jsonl" | "ndjson"))
-}
-
-fn in_order_by_log(mut members: Vec<Member>) -> Vec<Member> {
-    members.sort_by(|a, b| (&a.name.base, &a.name.rank).cmp(&(&b.name.base, &b.name.rank)));
-    members
+fn digits_alike(stamp: &str) -> String {
+    stamp.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -170,17 +217,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_is_ordered_and_the_plain_file_wins() {
+    fn a_set_is_ordered() {
         let dir = tempfile::tempdir().unwrap();
         let old = "audit-2026-08-22T10-11-12.345.log";
         let new = "audit-2026-08-22T10-11-12.346.log";
         for name in ["audit.log", new, &format!("{new}.gz"), &format!("{old}.gz"), "other.log", "audit.log.d"] {
             std::fs::write(dir.path().join(name), "x").unwrap();
         }
-        let set = set_of(&dir.path().join("audit.log")).unwrap();
+        let set = set_of(&dir.path().join("audit.log"), &[]).unwrap();
         let names: Vec<_> = set.iter().map(|m| m.path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, [&format!("{old}.gz"), new, "audit.log"]);
-        assert!(set_of(&dir.path().join("no/audit.log")).unwrap().is_empty());
+        assert_eq!(names, [&format!("{old}.gz"), &format!("{new}.gz"), new, "audit.log"]);
+        assert!(set_of(&dir.path().join("no/audit.log"), &[]).unwrap().is_empty());
     }
 
     #[test]
@@ -195,23 +242,5 @@ mod tests {
         assert!(refused(&[path("a-2026-08-22T10-11-12.345.log")]).contains("a rotated file"));
         assert!(refused(&[path("a.log"), path("b.log")]).starts_with(&*path("b.log").to_string_lossy()));
         check(&[path("a.log"), path("later.log")]).unwrap();
-    }
-
-    #[test]
-    fn paths_become_logs() {
-        let dir = tempfile::tempdir().unwrap();
-        let make = |name: &str| {
-            std::fs::write(dir.path().join(name), "x").unwrap();
-            dir.path().join(name)
-        };
-        let paths = [make("a.log.1"), make("b.log"), make("a.log.2.gz"), PathBuf::from("-"), make("a.log")];
-        let logs = group(&paths).unwrap();
-        let sizes: Vec<_> = logs.iter().map(|log| (log.base.as_str(), log.members.len())).collect();
-        assert_eq!(sizes, [("a.log", 3), ("b.log", 1), ("-", 0)]);
-        assert!(logs[0].members[0].name.packed);
-        make("README.md");
-        assert_eq!(group(&[dir.path().to_owned()]).unwrap().len(), 2);
-        let missing = group(&[dir.path().join("c.log")]).unwrap_err();
-        assert!(missing.to_string().contains("c.log"), "{missing}");
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Refuses to read further than a first line, and to read the same first line twice.
 
-use super::first::{self, Stamp};
+use super::first::{self, Head, Stamp};
 use super::input::Packing;
-use super::rotated::{self, Member};
+use super::name::shape;
+use super::rotated::{self, Member, Pattern};
 use super::{Absence, GapKind, Item};
 use crate::base::Digest;
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 /// A file that cannot be read is tried again after this, then after twice as long, and so on.
 const RETRY: Duration = Duration::from_secs(30);
 const RETRY_AT_MOST: Duration = Duration::from_secs(3600);
+/// Patterns of names that are learned.
+const PATTERNS_AT_MOST: usize = 16;
 /// Listings until one holds still: a rename or a packing in between can hide a file from one of them.
 const LISTINGS: usize = 32;
 
@@ -23,8 +26,12 @@ const LISTINGS: usize = 32;
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub member: Member,
-    /// `None`: it has no complete first line yet, or could not be read.
+    /// `None`: it has no complete line yet, or could not be read.
+    pub head: Option<Head>,
+    /// The identity that [`super::naming`] gave it.
     pub file: Option<Digest>,
+    /// The path under which another follower has read all of it.
+    pub twin: Option<PathBuf>,
     /// Uncompressed bytes: exact when plain, modulo 2^32 for gzip, unknown for zstd.
     pub len: Option<u64>,
     pub packing: Packing,
@@ -32,14 +39,33 @@ pub(super) struct Entry {
     pub troubled: bool,
     /// The trouble began while the log was being read: its lines are due even if newer ones have been read.
     pub owed: bool,
+    /// The plain file that it is packed from is still there.
+    is_made: bool,
 }
 
 impl Entry {
+    fn unknown(member: Member) -> Entry {
+        Entry {
+            member,
+            head: None,
+            file: None,
+            twin: None,
+            len: None,
+            packing: Packing::Plain,
+            troubled: false,
+            owed: false,
+            is_made: false,
+        }
+    }
+
     /// Bytes after `position`; of a packed file of unknown length, its bytes on the disk.
     pub fn bytes_after(&self, position: u64) -> u64 {
         self.len.unwrap_or(self.member.stamp.len).saturating_sub(position)
     }
 }
+
+/// Why a live file is not read that a shell has made UTF-16 of.
+const UTF16: &str = "it is UTF-16 text; the API server writes UTF-8: name its own file, or `replay` this one";
 
 struct Trouble {
     why: String,
@@ -52,7 +78,7 @@ struct Trouble {
 #[derive(Clone, Copy)]
 struct Known {
     stamp: Stamp,
-    file: Option<Digest>,
+    head: Option<Head>,
     len: Option<u64>,
     packing: Packing,
 }
@@ -62,11 +88,13 @@ pub(super) struct Survey {
     active: PathBuf,
     known: HashMap<PathBuf, Known>,
     troubles: HashMap<PathBuf, Trouble>,
+    /// Where and under what names rotated files were met that the log's own name does not lead to.
+    patterns: Vec<Pattern>,
 }
 
 impl Survey {
     pub fn of(active: &Path) -> Survey {
-        Survey { active: active.to_owned(), known: HashMap::new(), troubles: HashMap::new() }
+        Survey { active: active.to_owned(), known: HashMap::new(), troubles: HashMap::new(), patterns: Vec::new() }
     }
 
     /// The set as it is now, oldest first; `None` if it cannot be listed, or never holds still. What is newly
@@ -84,10 +112,20 @@ impl Survey {
             let here = |path: &PathBuf| members.iter().any(|member| member.path == *path);
             self.known.retain(|path, _| here(path));
             self.troubles.retain(|path, _| here(path));
-            let entries: Option<Vec<Entry>> =
-                members.into_iter().map(|member| self.look_at(member, now, each)).collect();
-            if let Some(entries) = entries {
-                return Some(without_copies(entries));
+            let plain: Vec<PathBuf> =
+                members.iter().filter(|member| !member.name.packed).map(|member| member.path.clone()).collect();
+            let entries: Option<Vec<Entry>> = members
+                .into_iter()
+                .map(|member| {
+                    // While `x.log.gz` is being written `x.log` is still there, and is the whole one.
+                    let is_made = member.name.packed && plain.contains(&member.path.with_extension(""));
+                    self.look_at(member, is_made, now, each)
+                })
+                .collect();
+            if let Some(mut entries) = entries {
+                entries.retain(|entry| entry.head.is_some() || entry.troubled || !entry.is_made);
+                rotated::by_content(&mut entries, |entry| (&entry.member, entry.head.and_then(|head| head.since)));
+                return Some(entries);
             }
         }
         None
@@ -95,9 +133,9 @@ impl Survey {
 
     /// `None`: no two listings in a row agreed.
     fn list(&self) -> io::Result<Option<Vec<Member>>> {
-        let mut before = rotated::set_of(&self.active)?;
+        let mut before = rotated::set_of(&self.active, &self.patterns)?;
         for _ in 1..LISTINGS {
-            let again = rotated::set_of(&self.active)?;
+            let again = rotated::set_of(&self.active, &self.patterns)?;
             let key = |member: &Member| (member.path.clone(), member.stamp.dev, member.stamp.ino);
             if again.iter().map(key).eq(before.iter().map(key)) {
                 return Ok(Some(again));
@@ -108,29 +146,54 @@ impl Survey {
     }
 
     /// `None`: the path names another file by now, or none. To leave it out would be to call it lost.
-    fn look_at(&mut self, member: Member, now: Instant, each: &mut dyn FnMut(Item<'_>)) -> Option<Entry> {
+    fn look_at(
+        &mut self,
+        member: Member,
+        is_made: bool,
+        now: Instant,
+        each: &mut dyn FnMut(Item<'_>),
+    ) -> Option<Entry> {
         let trouble = self.troubles.get(&member.path);
         let (mut troubled, owed) = (trouble.is_some(), trouble.is_some_and(|t| t.owed));
         if trouble.is_some_and(|t| t.stamp == Some(member.stamp) && now < t.retry_at) {
-            return Some(Entry { member, file: None, len: None, packing: Packing::Plain, troubled, owed });
+            return Some(Entry { troubled, owed, ..Entry::unknown(member) });
         }
         let known = match self.known.get(&member.path).filter(|known| known.stamp == member.stamp) {
             Some(known) => Ok(*known),
-            None => identify(&member),
+            None => identify(&member, self.known.get(&member.path)),
         };
         match known {
             Ok(known) if !known.stamp.same_inode(&member.stamp) => None,
             Ok(known) => {
                 self.known.insert(member.path.clone(), known);
-                let Known { file, len, packing, .. } = known;
-                Some(Entry { member, file, len, packing, troubled, owed })
+                let Known { head, len, packing, .. } = known;
+                Some(Entry { head, len, packing, troubled, owed, is_made, ..Entry::unknown(member) })
             }
             Err(error) if rotated::is_absent(&error) => None,
+            Err(_) if is_made => Some(Entry { is_made, ..Entry::unknown(member) }),
             Err(error) => {
                 self.trouble(&member.path, Some(member.stamp), &error, None, now, each);
                 troubled = true;
-                Some(Entry { member, file: None, len: None, packing: Packing::Plain, troubled, owed })
+                Some(Entry { troubled, owed, ..Entry::unknown(member) })
             }
+        }
+    }
+
+    /// Files that may be this log's under names and in directories that are not known yet, with what they begin like.
+    pub fn neighbours(&self) -> Vec<Entry> {
+        let look = |member: Member| {
+            let Known { head, len, packing, .. } = identify(&member, None).ok()?;
+            head.map(|head| Entry { head: Some(head), len, packing, ..Entry::unknown(member) })
+        };
+        rotated::neighbours(&self.active).into_iter().filter_map(look).collect()
+    }
+
+    /// Files like this one are of the log from now on.
+    pub fn learn(&mut self, path: &Path) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let pattern = Pattern { directory: rotated::directory_of(path), shape: shape(&name) };
+        if !self.patterns.contains(&pattern) && self.patterns.len() < PATTERNS_AT_MOST {
+            self.patterns.push(pattern);
         }
     }
 
@@ -161,8 +224,17 @@ impl Survey {
             self.troubles.get(&self.active).or_else(|| self.troubles.get(&rotated::directory_of(&self.active)));
         match trouble {
             Some(trouble) => Some(Absence::Unreadable(trouble.why.clone())),
-            None => (!self.known.contains_key(&self.active)).then_some(Absence::NotThere),
+            None if self.known.contains_key(&self.active) => None,
+            None => Some(match rotated::other_kind(&self.active) {
+                Some(what) => Absence::Unreadable(format!("{}: {what}", self.active.display())),
+                None => Absence::NotThere,
+            }),
         }
+    }
+
+    /// Bytes of the active file if not one line of it is complete.
+    pub fn nameless(&self) -> Option<u64> {
+        self.known.get(&self.active).filter(|known| known.head.is_none() && known.stamp.len > 0).map(|k| k.stamp.len)
     }
 
     /// The path could be read after all.
@@ -176,26 +248,23 @@ impl Survey {
     }
 }
 
-fn identify(member: &Member) -> io::Result<Known> {
+/// Looks into a file; `before` is what it was when it was last looked into.
+fn identify(member: &Member, before: Option<&Known>) -> io::Result<Known> {
     let fd = File::open(&member.path)?;
     let stamp = Stamp::of(&fd.metadata()?);
     let packing = Packing::of_file(&fd)?;
     let len = match packing {
         Packing::Plain => Some(stamp.len),
         Packing::Gzip => Some(u64::from(first::gzip_length(&fd, stamp.len)?)),
-        Packing::Zstd => None,
+        Packing::Utf16 { .. } if member.is_live() => return Err(io::Error::other(UTF16)),
+        _ => None,
     };
-    let file = first::of_file(&fd, !member.is_live())?.map(|(file, _)| file);
-    Ok(Known { stamp, file, len, packing })
-}
-
-/// Of two files with one identity (a copy before the cut in place) the later one stands for both.
-fn without_copies(mut entries: Vec<Entry>) -> Vec<Entry> {
-    let files: Vec<_> = entries.iter().map(|entry| entry.file).collect();
-    let mut index = 0;
-    entries.retain(|entry| {
-        index += 1;
-        entry.file.is_none() || !files[index..].contains(&entry.file)
-    });
-    entries
+    // A long beginning without a line end must not be read again and again while it grows.
+    let grown = before.filter(|known| known.head.is_none() && known.stamp.same_inode(&stamp) && member.is_live());
+    let from = grown.map_or(0, |known| known.stamp.len.min(stamp.len));
+    let head = match packing {
+        Packing::Plain if from > 0 && !first::has_line_end(&fd, from)? => None,
+        _ => first::of_file(&fd, !member.is_live())?,
+    };
+    Ok(Known { stamp, head, len, packing })
 }

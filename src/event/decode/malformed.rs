@@ -17,6 +17,9 @@ pub enum Malformed {
     TooDeep,
     /// JSON, and no audit event: another kind or API group, or not even an object.
     NotAnEvent,
+    /// Holds an audit event that something put inside other JSON or behind a prefix: a log shipper's or a container
+    /// runtime's line, not the API server's.
+    Wrapped,
     /// `audit.k8s.io`, but neither `v1` nor `v1beta1`.
     UnsupportedVersion,
     /// No level, stage, audit id, verb or time.
@@ -28,13 +31,14 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    pub const ALL: [Malformed; 10] = [
+    pub const ALL: [Malformed; 11] = [
         Malformed::TooLong,
         Malformed::NotUtf8,
         Malformed::NulBytes,
         Malformed::NotJson,
         Malformed::TooDeep,
         Malformed::NotAnEvent,
+        Malformed::Wrapped,
         Malformed::UnsupportedVersion,
         Malformed::MissingField,
         Malformed::BadTime,
@@ -51,6 +55,7 @@ impl Malformed {
             Malformed::NotJson => "not_json",
             Malformed::TooDeep => "too_deep",
             Malformed::NotAnEvent => "not_an_event",
+            Malformed::Wrapped => "wrapped",
             Malformed::UnsupportedVersion => "unsupported_version",
             Malformed::MissingField => "missing_field",
             Malformed::BadTime => "bad_time",

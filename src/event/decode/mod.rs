@@ -8,6 +8,7 @@ mod cursor;
 mod malformed;
 mod reference;
 mod scanner;
+mod torn;
 
 #[cfg(test)]
 mod tests;
@@ -85,16 +86,53 @@ fn line_with(read: Read, bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32
     if bytes.is_empty() {
         return;
     }
-    let text = match checked(bytes, limits) {
-        Ok(text) => text,
-        Err(reason) => return each(0, Err(reason)),
-    };
-    let mut wire = WireEvent::default();
-    match read(text, &mut wire).and_then(|()| document(&wire)) {
-        Ok(Document::Event) => hand(0, &mut wire, each),
-        Ok(Document::List) => items(read, wire.items, each),
-        Err(reason) => each(0, Err(reason)),
+    let mut index = 0;
+    if let Err(reason) = whole(read, bytes, limits, &mut index, each) {
+        let reason = torn::wrapped(bytes, reason);
+        if let Some(document) = torn::behind_prefix(bytes) {
+            if let Err(reason) = whole(read, document, limits, &mut index, each) {
+                each(0, Err(reason));
+            }
+            return;
+        }
+        if !torn::may_be_glued(reason) {
+            return each(0, Err(reason));
+        }
+        // Two writers' lines, or a line that was cut off and the next one, without a line end between them.
+        torn::parts(bytes, &mut |part| {
+            let read = part.map_or(Err(reason), |part| whole(read, part, limits, &mut index, each));
+            if let Err(reason) = read {
+                each(index, Err(reason));
+                index += 1;
+            }
+        });
     }
+}
+
+/// Hands out one document, which begins at `index` of its line; an error where it is none.
+fn whole(
+    read: Read,
+    bytes: &[u8],
+    limits: &Limits,
+    index: &mut u32,
+    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
+) -> Result<(), Malformed> {
+    let text = checked(bytes, limits)?;
+    let mut wire = WireEvent::default();
+    match read(text, &mut wire).and_then(|()| document(&wire))? {
+        Document::Event => {
+            hand(*index, &mut wire, each);
+            *index += 1;
+        }
+        Document::List => *index = items(read, wire.items, *index, each),
+    }
+    Ok(())
+}
+
+/// Whether the line, which has no line end yet, ends with a document: then nothing of it is missing.
+#[must_use]
+pub fn ends_whole(bytes: &[u8]) -> bool {
+    torn::ends_whole(bytes.trim_ascii())
 }
 
 fn checked<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, Malformed> {
@@ -116,16 +154,22 @@ fn hand(index: u32, wire: &mut WireEvent<'_>, each: &mut dyn FnMut(u32, Result<&
     }
 }
 
-/// The list is valid JSON by now, so that items can be told apart without parsing them.
-fn items(read: Read, list: Option<Raw<'_>>, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
-    let Some(Raw(text)) = list else { return };
+/// The list is valid JSON by now, so that items can be told apart without parsing them. Returns the index after the last.
+fn items(
+    read: Read,
+    list: Option<Raw<'_>>,
+    first: u32,
+    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
+) -> u32 {
+    let Some(Raw(text)) = list else { return first };
     let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else {
-        return each(0, Err(Malformed::BadValue));
+        each(first, Err(Malformed::BadValue));
+        return first + 1;
     };
     if inside.trim_ascii().is_empty() {
-        return;
+        return first;
     }
-    let (mut from, mut index) = (0, 0);
+    let (mut from, mut index) = (0, first);
     while from < inside.len() {
         let (end, _) = cursor::extent(inside.as_bytes(), from);
         let item = inside.get(from..end).unwrap_or_default().trim_ascii();
@@ -140,6 +184,7 @@ fn items(read: Read, list: Option<Raw<'_>>, each: &mut dyn FnMut(u32, Result<&Au
         from = end + rest.find(',').map_or(rest.len(), |comma| comma + 1);
         index += 1;
     }
+    index
 }
 
 enum Document {

@@ -41,7 +41,7 @@ fn every_reason_is_told() {
     assert_eq!(read(b"\xff{}"), [(0, "not_utf8".into())]);
     let deep = format!("{HEAD},\"requestObject\":{}{}}}", "[".repeat(200), "]".repeat(200));
     for (text, expected) in [
-        (&*format!("\0\0\0{}", event()), "nul_bytes"),
+        (&*format!("{}\0", &event()[..200]), "nul_bytes"),
         (&event()[..200], "not_json"),
         ("[Truncated...]", "not_json"),
         (&deep, "too_deep"),
@@ -135,4 +135,51 @@ fn escapes_in_what_is_used_are_resolved() {
 fn labels_are_stable_and_distinct() {
     let labels: std::collections::BTreeSet<_> = Malformed::ALL.iter().map(|m| m.reason()).collect();
     assert_eq!(labels.len(), Malformed::ALL.len());
+}
+
+#[test]
+fn whole_events_survive_on_the_line_of_a_torn_one() {
+    let said = |line: String| read(line.as_bytes()).into_iter().map(|(_, said)| said).collect::<Vec<_>>();
+    let (whole, b) = (event(), event().replace("\"a\"", "\"b\""));
+    for at in [1, 17, 60, 200, whole.len() - 1] {
+        assert_eq!(said(format!("{}{b}", &whole[..at])), ["not_json", "b"], "torn at {at}");
+        assert_eq!(said(format!("{whole}{}", &b[..at])), ["a", "not_json"], "torn at {at}");
+        assert_eq!(said(format!("{}{}{b}", &whole[..at], &whole[..at])), ["not_json", "b"], "torn at {at}");
+    }
+    assert_eq!(said(format!("{whole}{b}")), ["a", "b"]);
+    assert_eq!(said(format!("{whole} {b}{whole}")), ["a", "b", "a"]);
+    let mut cut = event().replace("erika", "\u{e9}").into_bytes();
+    cut.truncate(cut.windows(2).position(|two| two == "\u{e9}".as_bytes()).unwrap() + 1);
+    cut.extend_from_slice(b.as_bytes());
+    assert_eq!(read(&cut), [(0, "not_utf8".into()), (1, "b".into())]);
+    assert!(ends_whole(format!("{}{b}", &whole[..60]).as_bytes()));
+    assert!(!ends_whole(format!("{b}{}", &whole[..60]).as_bytes()));
+}
+
+#[test]
+fn what_only_looks_like_an_event_in_a_body_is_none() {
+    let inner = event().replace("\"a\"", "\"inner\"");
+    let outer = format!("{HEAD},\"requestObject\":{{\"x\":{inner}}}}}");
+    assert_eq!(reason(&outer), "a");
+    // Torn just behind the inner one, nobody could tell.
+    for at in (1..outer.len()).filter(|at| !outer[..*at].ends_with(&inner)) {
+        let line = format!("{}{}", &outer[..at], event());
+        let told = read(line.as_bytes());
+        assert_eq!(told.last(), Some(&(1, "a".to_owned())), "torn at {at}");
+        assert_eq!(told.len(), 2, "torn at {at}");
+    }
+    let many = format!("{HEAD},\"requestObject\":[{}", vec![inner; 5000].join(","));
+    assert_eq!(reason(&many), "not_json");
+}
+
+#[test]
+fn events_that_somebody_wrapped_are_read_or_named() {
+    assert_eq!(reason(&format!("2026-03-02T08:53:50.02Z stdout F {}", event())), "a");
+    assert_eq!(reason(&format!("<13>Mar  2 08:53:50 cp-1 audit: {}", event())), "a");
+    let quoted = event().replace('"', "\\\"");
+    assert_eq!(reason(&format!("{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\"}}")), "wrapped");
+    assert_eq!(reason(&format!("{{\"_source\":{{\"audit\":{}}}}}", event())), "wrapped");
+    assert_eq!(reason(&format!("[{}]", event())), "wrapped");
+    assert_eq!(reason(&format!("stdout F \"{quoted}\"")), "wrapped");
+    assert_eq!(reason("{\"log\":\"a line of something else\"}"), "not_an_event");
 }
