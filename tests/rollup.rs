@@ -36,7 +36,7 @@ fn roll(history: &mut History, lines: &[String], seq: &mut u64) {
     for line in lines {
         decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
             *seq += 1;
-            let place = Place { seq: *seq, source: 0, file: Digest::of(b"a log"), offset: *seq };
+            let place = Place { seq: *seq, source: 0, file: Digest::of(b"a log"), offset: *seq, is_copy: false };
             rows.push(event.unwrap(), None, place);
         });
     }

@@ -3,15 +3,19 @@
 //! Refuses to give other rows than the statement that it prints.
 
 use super::Shape;
+use super::named::{self, principals};
 use super::query::{answer_with, limits};
-use crate::base::{Span, Time};
-use crate::store::history::read_manifest;
+use crate::base::{Span, Time, text};
+use crate::store::history::{Manifest, bulk, read_manifest};
 use crate::store::sql::{self, Question, SqlLimits, Window};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use rusqlite::types::ValueRef;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// For what is near the subject of an empty answer.
+const NEAR_TIME: Duration = Duration::from_secs(5);
 
 /// Where, when and how; the same for every question.
 #[derive(clap::Args)]
@@ -44,9 +48,9 @@ pub(super) struct Asked {
 
 #[derive(Subcommand)]
 pub(super) enum Ask {
-    /// Everything that one account did, in order
+    /// Everything that one account did, and that was done in its name, in order
     Timeline {
-        /// namespace/name of a service account, or a user name as the log has it
+        /// namespace/name of a service account, the name of a node, or a user name as the log has it
         account: String,
         #[command(flatten)]
         asked: Asked,
@@ -54,13 +58,13 @@ pub(super) enum Ask {
     /// Who was seen from an address, used a credential, or touched an object
     #[command(group = clap::ArgGroup::new("subject").required(true))]
     Who {
-        /// The address that can be trusted, as in `origin`
+        /// The address that can be trusted, as in `origin`; a port is left out
         #[arg(long, value_name = "ADDRESS", group = "subject")]
         from: Option<String>,
-        /// A credential id: JTI=... or X509SHA256=...
+        /// A credential id: JTI=... or X509SHA256=..., or what stands behind it: the jti of a token
         #[arg(long, value_name = "ID", group = "subject")]
         used: Option<String>,
-        /// resource/namespace/name; leave parts empty for any (secrets/shop/, nodes//worker)
+        /// resource[.group]/namespace/name, or resource/name; leave parts empty for any (secrets/shop/)
         #[arg(long, value_name = "OBJECT", group = "subject")]
         touched: Option<String>,
         #[command(flatten)]
@@ -68,26 +72,26 @@ pub(super) enum Ask {
     },
     /// Each kind of operation of an account, with its first and last time (from the daily rollup)
     FirstSeen {
-        /// namespace/name of a service account, or a user name as the log has it
+        /// namespace/name of a service account, the name of a node, or a user name as the log has it
         account: String,
         #[command(flatten)]
         asked: Asked,
     },
     /// What an account did since --since that it never did before (from the daily rollup)
     Diff {
-        /// namespace/name of a service account, or a user name as the log has it
+        /// namespace/name of a service account, the name of a node, or a user name as the log has it
         account: String,
         #[command(flatten)]
         asked: Asked,
     },
     /// A credential's whole life: who issued it, what it did, what it issued, and so on
     Trail {
-        /// A credential id: JTI=... or X509SHA256=...
+        /// A credential id: JTI=... or X509SHA256=..., or what stands behind it: the jti of a token
         credential: String,
         #[command(flatten)]
         asked: Asked,
     },
-    /// Who entered which pod: exec, attach, port-forward
+    /// Who entered which pod: exec, attach, port-forward, also through the kubelet by nodes/proxy
     Exec(Asked),
     /// Who read or wrote Secrets
     Secrets(Asked),
@@ -103,14 +107,14 @@ pub(super) enum Ask {
 
 pub(super) fn ask(ask: Ask) -> Result<()> {
     let (question, asked) = match ask {
-        Ask::Timeline { account, asked } => (Question::Timeline { principal: principal(&account) }, asked),
+        Ask::Timeline { account, asked } => (Question::Timeline { principals: principals(&account) }, asked),
         Ask::Who { from, used, touched, asked } => (subject(from, used, touched)?, asked),
-        Ask::FirstSeen { account, asked } => (Question::FirstSeen { principal: principal(&account) }, asked),
+        Ask::FirstSeen { account, asked } => (Question::FirstSeen { principals: principals(&account) }, asked),
         Ask::Diff { account, asked } => {
             let Some(since) = asked.window()?.since else { bail!("--since is missing: since when is it new?") };
-            (Question::Diff { principal: principal(&account), since }, asked)
+            (Question::Diff { principals: principals(&account), since }, asked)
         }
-        Ask::Trail { credential, asked } => (Question::Trail { credential }, asked),
+        Ask::Trail { credential, asked } => (Question::Trail { credential: named::credential(&credential) }, asked),
         Ask::Exec(asked) => (Question::Exec, asked),
         Ask::Secrets(asked) => (Question::Secrets, asked),
         Ask::Denied(asked) => (Question::Denied, asked),
@@ -167,55 +171,45 @@ impl sql::Answer for First<'_> {
 
 /// A name that was mistyped looks like one that did nothing.
 fn say_why_empty(question: &Question, asked: &Asked) -> Result<()> {
-    let Some((subject, statement)) = question.subject() else { return Ok(()) };
-    let found = sql::query(&asked.state, &statement, asked.limits(), &mut Unseen)?;
-    match found.rows {
-        0 => eprintln!("no row: there is no {subject} in this history"),
-        _ => eprintln!("no row: {subject} is in this history, but not in this window"),
+    let what = question.looks_for();
+    let mut known = Names::default();
+    let found = sql::query(&asked.state, &question.at_any_time(), asked.limits(), &mut known)?;
+    if found.rows > 0 {
+        eprintln!("no row: {what}: in this history, but not in this window");
+        return Ok(());
+    }
+    eprintln!("no row: {what}: there are none in this history");
+    let mut near = Names::default();
+    let quick = SqlLimits { time: asked.limits().time.min(NEAR_TIME), ..asked.limits() };
+    // It is a help: without a rollup, or within this time, there may be none.
+    let looked = question.near().map(|statement| sql::query(&asked.state, &statement, quick, &mut near));
+    if matches!(looked, Some(Ok(_))) && !near.0.is_empty() {
+        eprintln!("near: {}", near.0.join(", "));
     }
     Ok(())
 }
 
-/// Rows that only have to be there.
-struct Unseen;
+/// The first column of an answer, safe to show.
+#[derive(Default)]
+struct Names(Vec<String>);
 
-impl sql::Answer for Unseen {
+impl sql::Answer for Names {
     fn columns(&mut self, _: &[&str]) -> std::io::Result<()> {
         Ok(())
     }
 
-    fn row(&mut self, _: &[ValueRef<'_>]) -> std::io::Result<()> {
+    fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()> {
+        self.0.extend(values.first().and_then(|value| value.as_str().ok()).map(|name| text::name(name).into_owned()));
         Ok(())
     }
 }
 
 fn subject(from: Option<String>, used: Option<String>, touched: Option<String>) -> Result<Question> {
     Ok(match (from, used, touched) {
-        (Some(origin), ..) => match origin.parse::<IpAddr>() {
-            Ok(ip) => Question::WhoFrom { origin: ip.to_string() },
-            Err(_) => bail!("--from {origin:?} is no address: write one such as 203.0.113.9 or 2001:db8::9"),
-        },
-        (_, Some(credential), _) => Question::WhoUsed { credential },
-        (.., touched) => {
-            let touched = touched.unwrap_or_default();
-            let mut parts = touched.splitn(3, '/').map(str::to_owned);
-            let [resource, namespace, name] = [(); 3].map(|()| parts.next().unwrap_or_default());
-            if resource.is_empty() {
-                bail!("--touched {touched:?} names no resource: write resource/namespace/name")
-            }
-            Question::WhoTouched { resource, namespace, name }
-        }
+        (Some(typed), ..) => Question::WhoFrom { origin: named::address(&typed)? },
+        (_, Some(typed), _) => Question::WhoUsed { credential: named::credential(&typed) },
+        (.., typed) => Question::WhoTouched(named::object(&typed.unwrap_or_default())?),
     })
-}
-
-/// `namespace/name` is a service account; anything else is a user name, verbatim.
-fn principal(account: &str) -> String {
-    match account.split_once('/') {
-        Some((namespace, name)) if !namespace.contains(':') && !name.contains('/') => {
-            format!("system:serviceaccount:{namespace}:{name}")
-        }
-        _ => account.to_owned(),
-    }
 }
 
 impl Asked {
@@ -263,7 +257,16 @@ pub(super) fn time(state: &Path, text: &str) -> Result<Time> {
     }
 }
 
-pub(super) fn newest(state: &Path) -> Result<Time> {
-    let manifest = read_manifest(state).with_context(|| format!("reading the history in {state:?}"))?;
-    Ok(manifest.segments.iter().map(|segment| segment.time_max).max().unwrap_or(Time::ZERO))
+/// By the bulk of history: a line with a wrong clock would leave every span before it empty.
+fn newest(state: &Path) -> Result<Time> {
+    Ok(bulk::newest(manifest(state)?.segments.iter(), bulk::tolerance(Span::seconds(90 * 86_400))))
+}
+
+/// The greatest time in history, whoever wrote it.
+pub(super) fn end(state: &Path) -> Result<Time> {
+    Ok(manifest(state)?.segments.iter().map(|segment| segment.time_max).max().unwrap_or(Time::ZERO))
+}
+
+fn manifest(state: &Path) -> Result<Manifest> {
+    read_manifest(state).with_context(|| format!("reading the history in {state:?}"))
 }

@@ -6,6 +6,7 @@ mod ack;
 mod ask;
 mod demo;
 mod export;
+mod named;
 mod query;
 pub mod reference;
 mod replay;
@@ -153,7 +154,7 @@ struct RunArgs {
 
 #[derive(clap::Args)]
 struct ReplayArgs {
-    /// Logs (plain, .gz, .zst), directories of them, or - for standard input. Rotated sets are read in their order, several logs are merged by time
+    /// Logs (plain or packed by gzip, zstd, xz, bzip2 or lz4), directories of them, or - for standard input. Rotated sets are read in their order, several logs are merged by time
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Settings, as for run

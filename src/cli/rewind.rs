@@ -2,7 +2,7 @@
 //!
 //! Refuses to change anything: the state is read beside the daemon.
 
-use super::ask::{newest, time};
+use super::ask::{end, time};
 use super::{BacktestArgs, ExplainArgs, Output, VerifyArgs, style};
 use crate::base::Time;
 use crate::config::Config;
@@ -25,7 +25,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<()> {
 pub(super) fn backtest(args: &BacktestArgs) -> Result<()> {
     let policy = args.policy.as_deref().map(|file| Config::load(Some(file))).transpose()?.map(|config| config.policy);
     let since = time(&args.state, &args.since)?;
-    let until = args.until.as_deref().map_or_else(|| newest(&args.state), |text| time(&args.state, text))?;
+    let until = args.until.as_deref().map_or_else(|| end(&args.state), |text| time(&args.state, text))?;
     let mut progress = Progress::new();
     let done = backtest::backtest(&args.state, policy.as_ref(), since, until, &mut |at, of| progress.show(at, of))?;
     progress.end();

@@ -133,7 +133,7 @@ macro_rules! columns {
 columns! {
     seq: Int of Row, "the number that the event got when it was read: the one order of everything";
     time: Time of Row, "stage time, by the API server's clock";
-    received: Time of Row, "when the API server received the request";
+    received: Time of Row, "when the API server received the request; with audit_id it says which request an event belongs to: the same in all its stages, and in what two servers recorded of it";
     audit_id: Unique of Row, "the request's id; chosen by the client if it sends one";
     stage: Text of Outcome, "ResponseStarted, ResponseComplete, Panic or RequestReceived";
     level: Text of Outcome, "Metadata, Request or RequestResponse";
@@ -163,7 +163,7 @@ columns! {
     decision: Text of Outcome, "allow or forbid; NULL where authorization was not reached";
     reason: Text of Outcome, "which binding allowed it, in the API server's words";
     origin: Text of Caller, "the one address that can be trusted";
-    source_ips: Text of Caller, "JSON array of all addresses; only the last is the API server's own word";
+    source_ips: Text of Caller, "JSON array of all addresses, :: for one that cannot be read; only the last is the API server's own word";
     user_agent: Text of Caller, "as the client sent it";
     uri: Text of Request, "path and query, secrets redacted";
     facts: Text of Body, "JSON: the few facts taken from the request body";
@@ -174,6 +174,7 @@ columns! {
     origin_country: Text of Caller, "of a public origin, by `geoip.country` when it was read: ISO 3166-1 alpha-2";
     origin_asn: Int of Caller, "of a public origin, by `geoip.asn` when it was read: number of the autonomous system";
     origin_network: Text of Caller, "the name of this autonomous system";
+    is_copy: Flag of Outcome, "another server recorded the request before, so it is not counted here";
 }
 
 /// What a head calls each group that rows have in common, in the order of [`Group`].

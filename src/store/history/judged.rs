@@ -47,7 +47,7 @@ arrays! {
     Int64Array: seq code position source origin_asn;
     TimestampMicrosecondArray: time received;
     StringArray: audit_id stage level principal user_uid groups impersonated impersonated_groups credential_kind credential_id issued_credential_id pod pod_uid node legacy_secret verb api_group resource subresource namespace name decision reason source_ips origin user_agent uri facts file origin_country origin_network;
-    BooleanArray: stale;
+    BooleanArray: stale is_copy;
 }
 
 /// Hands every row of a batch to `each`, with its place, as the event that it was.
@@ -92,7 +92,7 @@ fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -
     let reason = serde_json::to_string(&get(&c.reason)).ok()?;
     let stage = meaning(&STAGES, c.stage.value(row))?;
     let code = if c.code.is_null(row) { 0 } else { u16::try_from(c.code.value(row)).ok()? };
-    let principal = Principal::parse(&username);
+    let principal = Principal::of(&username, &groups);
     let (verb, group, resource) = (text(&c.verb), text(&c.api_group), text(&c.resource));
     let (subresource, namespace, name) = (text(&c.subresource), text(&c.namespace), text(&c.name));
     let path = if resource.is_empty() { uri.split('?').next().unwrap_or_default() } else { "" };
@@ -143,14 +143,19 @@ fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -
         facts: facts(&get(&c.facts))?,
         geo: geo.as_ref(),
     };
-    let place = Place {
+    each(place(c, row)?, &event);
+    Some(())
+}
+
+/// `None`: what stands there cannot be read.
+fn place(c: &Arrays, row: usize) -> Option<Place> {
+    Some(Place {
         seq: u64::try_from(c.seq.value(row)).ok()?,
         source: SourceIndex::try_from(c.source.value(row)).ok()?,
         file: Digest::parse(c.file.value(row))?,
         offset: u64::try_from(c.position.value(row)).ok()?,
-    };
-    each(place, &event);
-    Some(())
+        is_copy: c.is_copy.is_valid(row) && c.is_copy.value(row),
+    })
 }
 
 /// `None`: what stands there cannot be read.

@@ -7,6 +7,7 @@
 mod alike;
 mod batch;
 mod bloom;
+pub mod bulk;
 pub(super) mod cells;
 mod chunk;
 mod columns;
@@ -205,7 +206,7 @@ impl History {
     #[must_use]
     pub fn wants_snapshot(&self, now: Time, engine: u32) -> bool {
         let last = self.segments.values().rfind(|s| s.kind == SegmentKind::Snapshot);
-        last.is_none_or(|s| s.engine != engine || s.time_max.day() < now.day())
+        last.is_none_or(|s| s.engine != engine || s.time_max.day() != now.day())
     }
 
     /// Writes a snapshot of the records, which come in the order of (room, key).

@@ -5,7 +5,7 @@
 use super::manifest::{Segment, SegmentKind};
 use super::sheet::Sheet;
 use super::table::Table;
-use super::{COLUMNS, Change, History, ROW_GROUP_ROWS, Rows, head, parquet, rollup};
+use super::{COLUMNS, Change, History, ROW_GROUP_ROWS, Rows, bulk, head, parquet, rollup};
 use crate::base::{Span, Time};
 use crate::store::StoreError;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ impl History {
     pub fn due(&mut self, now: Time, at_end: bool, rows: &mut Rows) -> Result<Change, StoreError> {
         let mut change = Change { forget: std::mem::take(&mut self.deleted), ..Change::default() };
         // A log that lags by days, beside one that does not, must not make a file of every commit.
-        let is_hour_over = now >= self.looked + GRACE;
+        let is_hour_over = now.since(self.looked).0.abs() >= GRACE.0;
         let mut done = self.roll(now, at_end, is_hour_over, rows, &mut change);
         if at_end || is_hour_over {
             self.looked = now;
@@ -107,14 +107,24 @@ impl History {
     }
 
     /// Oldest first, by age and by bytes. The rollup outlives the events; what led up to them does not.
+    ///
+    /// Age counts from the newest time that the bulk of the files vouches for, and `now` at most. A file beyond that has
+    /// a wrong clock, and is as old as what was ingested beside it.
     fn expire(&self, now: Time, change: &mut Change) {
-        let mut files: Vec<&Segment> =
+        let kept: Vec<&Segment> =
             self.of_kind(SegmentKind::Events).filter(|s| !change.forget.contains(&s.id)).collect();
-        files.sort_by_key(|s| (s.time_max, s.id));
-        let mut bytes: u64 = files.iter().map(|s| s.bytes).sum();
+        let newest = bulk::newest(kept.iter().copied(), bulk::tolerance(self.retention.age)).min(now);
+        let beside = |file: &Segment| {
+            let others = kept.iter().filter(|s| s.time_max <= newest && s.seq_min <= file.seq_max);
+            others.map(|s| s.time_max).max().unwrap_or(newest)
+        };
+        let time = |file: &Segment| if file.time_max <= newest { file.time_max } else { beside(file) };
+        let mut files: Vec<(Time, &Segment)> = kept.iter().map(|file| (time(file), *file)).collect();
+        files.sort_by_key(|(time, file)| (*time, file.id));
+        let mut bytes: u64 = kept.iter().map(|s| s.bytes).sum();
         let mut gone = None;
-        for segment in files {
-            let old = now.since(segment.time_max) > self.retention.age;
+        for (time, segment) in files {
+            let old = newest.since(time) > self.retention.age;
             if !old && bytes <= self.retention.bytes {
                 break;
             }

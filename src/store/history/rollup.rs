@@ -1,6 +1,7 @@
 //! The daily rollup: who did what, where, from which origin, with which agent, how it ended; how often, first, last.
 //!
-//! Refuses to count a request twice: a long-running one counts when it ends, a 401 when it is answered.
+//! Refuses to count a request twice: a long-running one counts when it ends, a 401 when it is answered, and one that two
+//! servers recorded where it was recorded first.
 
 use super::columns::{Column, Kind};
 use super::dictionary::{Dictionary, NONE};
@@ -44,7 +45,9 @@ pub(super) fn of(events: &Sheet<'_>, rows: &[u32]) -> io::Result<Table> {
     let (agents, products) = products(columns[TEXTS - 1].1);
     let (stages, stage_words) = events.words("stage")?;
     let (codes, times) = (events.numbers("code")?, events.numbers("time")?);
+    let copies = events.numbers("is_copy")?;
     let is_counted = |row: u32| match stages.get(row) {
+        _ if copies.get(row) == 1 => false,
         NONE => false,
         stage => match stage_words.get(stage) {
             b"ResponseComplete" | b"Panic" => true,

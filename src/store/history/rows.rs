@@ -48,6 +48,8 @@ pub struct Place {
     pub source: SourceIndex,
     pub file: Digest,
     pub offset: u64,
+    /// Another server recorded the request before.
+    pub is_copy: bool,
 }
 
 /// Rows since the last roll: those that the head has, then those that wait for the next commit. Used again after it,
@@ -77,7 +79,7 @@ impl Rows {
         let Rows { columns: c, groups: [caller, request, outcome, body, source], .. } = self;
         put_caller(c, caller, event, origin);
         put_request(c, request, event);
-        put_outcome(c, outcome, event);
+        put_outcome(c, outcome, event, place.is_copy);
         put_body(c, body, event.facts.as_deref());
         put_source(c, source, place);
         c.seq.push(signed(place.seq));
@@ -183,7 +185,7 @@ fn put_caller(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>, origi
     let (kind, namespace, name) = match event.principal {
         Principal::ServiceAccount { namespace, name } => ("service-account", namespace, name),
         Principal::Node { name } => ("node", "", name),
-        Principal::User { name } => ("user", "", name),
+        Principal::User { name } | Principal::Impostor { name } => ("user", "", name),
         Principal::Anonymous => ("anonymous", "", ""),
         Principal::Nobody => ("nobody", "", ""),
     };
@@ -252,16 +254,17 @@ fn put_request(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>) {
     c.uri.put_shown(event.uri, text::clean);
 }
 
-fn put_outcome(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>) {
+fn put_outcome(c: &mut Gathered, alike: &mut Alike, event: &AuditEvent<'_>, is_copy: bool) {
     alike.begin();
     let [high, low] = event.code.to_le_bytes();
-    alike.part(&[event.stage as u8, event.level as u8, high, low]);
+    alike.part(&[event.stage as u8, event.level as u8, high, low, u8::from(is_copy)]);
     alike.part(event.decision.as_bytes());
     alike.part(event.reason.0.as_bytes());
     if !alike.end() {
         return;
     }
     c.stage.put(word(&STAGES, event.stage));
+    c.is_copy.push(is_copy.into());
     c.level.put(word(&LEVELS, event.level));
     c.code.push(if event.code == 0 { NULL } else { event.code.into() });
     c.decision.put_shown(event.decision, |decision| decision);

@@ -69,6 +69,16 @@ pub struct Pruned {
     pub rows_read: u64,
 }
 
+impl Pruned {
+    pub fn add(&mut self, more: Pruned) {
+        self.files += more.files;
+        self.files_skipped += more.files_skipped;
+        self.row_groups += more.row_groups;
+        self.row_groups_skipped += more.row_groups_skipped;
+        self.rows_read += more.rows_read;
+    }
+}
+
 /// The matching rows of history, batch by batch.
 pub struct Scan {
     dir: PathBuf,

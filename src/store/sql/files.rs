@@ -27,11 +27,7 @@ pub(super) struct Tally(Arc<Mutex<Pruned>>);
 impl Tally {
     pub fn add(&self, more: Pruned) {
         if let Ok(mut sum) = self.0.lock() {
-            sum.files += more.files;
-            sum.files_skipped += more.files_skipped;
-            sum.row_groups += more.row_groups;
-            sum.row_groups_skipped += more.row_groups_skipped;
-            sum.rows_read += more.rows_read;
+            sum.add(more);
         }
     }
 

@@ -8,13 +8,14 @@ mod accounts;
 mod files;
 mod grouped;
 mod grouping;
+mod near;
 mod questions;
 mod requests;
 mod state;
 mod tokens;
 mod words;
 
-pub use questions::{Question, Window};
+pub use questions::{Object, Question, Window};
 pub use words::{TABLES, Table};
 
 use super::error::StoreError;
@@ -119,7 +120,7 @@ pub fn ask(
     let (deadline, memory_bytes) = (Some(Instant::now() + limits.time), limits.memory_bytes);
     let bounds = Bounds { deadline, memory_bytes, ..Bounds::default() };
     let found = match question.plan(window) {
-        Plan::Requests(columns, filter) => requests::find(dir, columns, filter, window.limit, bounds),
+        Plan::Requests(columns, wanted) => requests::find(dir, columns, wanted, window.limit, bounds),
         Plan::Statement(_) => return query(dir, &question.sql(window), limits, answer),
     };
     let found = found.map_err(|error| stopped(&error, limits))?;

@@ -1,12 +1,14 @@
-//! The oldest requests that match, once each, on the scan itself: SQLite would have to sort all of them first.
+//! The oldest requests that match, once each, on the scan itself: SQLite would have to sort all of
+//! them first.
 //!
-//! Refuses to hold more rows than the answer has: what is later than the last of them is passed over, with its file if
-//! all of it is.
+//! Refuses to hold more rows than the answer has: what is later than the last of them is passed
+//! over, with its file if all of it is.
 
 use super::Found;
-use crate::base::Time;
+use super::questions::Wanted;
+use crate::base::{Span, Time};
 use crate::store::history::cells::Texts;
-use crate::store::history::scan::{Bounds, Filter, Scan};
+use crate::store::history::scan::{Bounds, Pruned, Scan};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -24,101 +26,127 @@ enum Cell {
     Text(Box<str>),
 }
 
-/// The audit id, by which requests of one moment are ordered, and the columns.
-type Key = (Cell, Vec<Cell>);
+/// The audit id, by which requests of one moment are ordered, and when they were received: what
+/// makes a request one.
+type Key = (Cell, Time);
 
-/// The earliest rows that were seen, as many as the answer may have.
+/// An event may say how a request ended so long after the first one.
+const SLACK: Span = Span::seconds(120);
+
+/// The earliest requests that were seen, as many as the answer may have.
 struct Earliest {
     limit: usize,
-    times: HashMap<Rc<Key>, Time>,
+    known: HashMap<Rc<Key>, (Time, Vec<Cell>)>,
     order: BTreeSet<(Time, Rc<Key>)>,
     bytes: u64,
 }
 
-/// The first `limit` of the matching requests: `columns`, which have the audit id, and the time of the first row that
-/// is the same in all of them.
+/// The first `limit` of the requests of which an event is wanted: the time of the first such event,
+/// and `columns`, which have the audit id and the URI, as they stand in any of them.
 ///
 /// # Errors
 /// As [`Scan`]'s.
 pub(super) fn find(
     dir: &Path,
     columns: &'static [&'static str],
-    filter: Filter,
+    wanted: Vec<Wanted>,
     limit: u64,
     bounds: Bounds,
 ) -> io::Result<Found> {
-    let names: Vec<&'static str> = [&["time"], columns].concat();
-    let mut scan = Scan::open(dir, false, filter, &names, bounds)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut earliest = Earliest { limit, times: HashMap::new(), order: BTreeSet::new(), bytes: 0 };
-    while let Some(batch) = scan.next() {
-        earliest.take(&batch?, columns)?;
-        bounds.check(earliest.bytes)?;
-        if let Some(last) = earliest.last() {
-            scan.narrow(last);
+    let mut earliest = Earliest { limit, known: HashMap::new(), order: BTreeSet::new(), bytes: 0 };
+    let mut pruned = Pruned::default();
+    for Wanted { filter, in_uri } in wanted {
+        let names: Vec<&'static str> = [&["time", "received"], columns].concat();
+        let mut scan = Scan::open(dir, false, filter, &names, bounds)?;
+        while let Some(batch) = scan.next() {
+            earliest.take(&batch?, columns, in_uri)?;
+            bounds.check(earliest.bytes)?;
+            if let Some(last) = earliest.last() {
+                scan.narrow(last + SLACK);
+            }
         }
+        pruned.add(scan.pruned());
     }
+    let Earliest { order, mut known, .. } = earliest;
     let row = |(time, key): (Time, Rc<Key>)| {
-        let cells = key.1.iter().map(|cell| match cell {
+        let cells = known.remove(&key).map(|(_, cells)| cells).unwrap_or_default();
+        let cells = cells.into_iter().map(|cell| match cell {
             Cell::Null => Value::Null,
-            Cell::Number(n) => Value::Integer(*n),
-            Cell::Text(text) => Value::Text(text.to_string()),
+            Cell::Number(n) => Value::Integer(n),
+            Cell::Text(text) => Value::Text(text.into()),
         });
         [Value::Text(time.to_string())].into_iter().chain(cells).collect()
     };
-    Ok(Found { names, rows: earliest.order.into_iter().map(row).collect(), pruned: scan.pruned() })
+    Ok(Found { names: [&["time"], columns].concat(), rows: order.into_iter().map(row).collect(), pruned })
 }
 
 impl Earliest {
-    /// The time after which no row is wanted any more.
+    /// The time after which no other request is wanted any more.
     fn last(&self) -> Option<Time> {
         (self.order.len() >= self.limit).then(|| self.order.last().map_or(Time(i64::MIN), |(time, _)| *time))
     }
 
-    fn take(&mut self, batch: &RecordBatch, columns: &[&str]) -> io::Result<()> {
+    fn take(&mut self, batch: &RecordBatch, columns: &[&str], in_uri: &[&str]) -> io::Result<()> {
         let wrong = || io::Error::new(io::ErrorKind::InvalidData, "a column of history is of another type");
         let times = batch.column_by_name("time").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
         let times = times.ok_or_else(wrong)?;
-        let arrays: Vec<Option<Column<'_>>> = columns
-            .iter()
-            .map(|name| batch.column_by_name(name).map(|array| Column::of(array).ok_or_else(wrong)).transpose())
-            .collect::<Result<_, _>>()?;
-        let id = columns.iter().position(|name| *name == "audit_id");
+        let column =
+            |name: &str| batch.column_by_name(name).map(|array| Column::of(array).ok_or_else(wrong)).transpose();
+        let arrays: Vec<Option<Column<'_>>> = columns.iter().map(|name| column(name)).collect::<Result<_, _>>()?;
+        let (id, uri) = (column("audit_id")?, column("uri")?);
+        let received = batch.column_by_name("received").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        let received = received.ok_or_else(wrong)?.values();
+        let at = |column: &Option<Column<'_>>, row| column.as_ref().map_or(Cell::Null, |column| column.cell(row));
         for (row, time) in times.values().iter().enumerate() {
             let time = Time(*time);
-            if self.last().is_some_and(|last| time > last) {
+            if self.last().is_some_and(|last| time > last + SLACK) || !has_one_of(&at(&uri, row), in_uri) {
                 continue;
             }
-            let cells: Vec<Cell> =
-                arrays.iter().map(|column| column.as_ref().map_or(Cell::Null, |column| column.cell(row))).collect();
-            let id = id.map_or(Cell::Null, |id| cells[id].clone());
-            self.offer(time, (id, cells));
+            let key = Rc::new((at(&id, row), Time(received[row])));
+            if self.known.contains_key(&key) || self.last().is_none_or(|last| time <= last) {
+                self.offer(time, key, arrays.iter().map(|column| at(column, row)).collect());
+            }
         }
         Ok(())
     }
 
-    fn offer(&mut self, time: Time, key: Key) {
-        let key = Rc::new(key);
-        match self.times.get(&key) {
-            Some(known) if *known <= time => return,
-            Some(known) => {
-                self.order.remove(&(*known, Rc::clone(&key)));
+    fn offer(&mut self, time: Time, key: Rc<Key>, cells: Vec<Cell>) {
+        match self.known.get_mut(&key) {
+            Some((first, known)) => {
+                self.bytes -= bytes(&key, known);
+                let all = known.iter_mut().zip(cells);
+                all.for_each(|(known, cell)| *known = std::mem::replace(known, Cell::Null).max(cell));
+                self.bytes += bytes(&key, known);
+                if time < *first {
+                    self.order.remove(&(*first, Rc::clone(&key)));
+                    *first = time;
+                    self.order.insert((time, key));
+                }
             }
-            None => self.bytes += bytes(&key),
+            None => {
+                self.bytes += bytes(&key, &cells);
+                self.known.insert(Rc::clone(&key), (time, cells));
+                self.order.insert((time, key));
+            }
         }
-        self.times.insert(Rc::clone(&key), time);
-        self.order.insert((time, key));
         if self.order.len() > self.limit
             && let Some((_, last)) = self.order.pop_last()
+            && let Some((_, cells)) = self.known.remove(&last)
         {
-            self.times.remove(&last);
-            self.bytes -= bytes(&last);
+            self.bytes -= bytes(&last, &cells);
         }
     }
 }
 
-fn bytes(key: &Key) -> u64 {
-    let cells = key.1.iter().chain([&key.0]).map(|cell| match cell {
+/// Whether a text has one of these parts, in whatever case; there may be no such condition.
+fn has_one_of(text: &Cell, parts: &[&str]) -> bool {
+    let Cell::Text(text) = text else { return parts.is_empty() };
+    parts.is_empty() || parts.iter().any(|part| text.to_lowercase().contains(part))
+}
+
+fn bytes(key: &Key, cells: &[Cell]) -> u64 {
+    let cells = cells.iter().chain([&key.0]).map(|cell| match cell {
         Cell::Text(text) => text.len() + size_of::<Cell>(),
         Cell::Null | Cell::Number(_) => size_of::<Cell>(),
     });

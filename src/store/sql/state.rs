@@ -6,6 +6,7 @@ use super::Failed;
 use super::accounts::{self, AccountsLater};
 use super::words::{COVERAGE, FINDINGS, INCIDENTS, declaration};
 use crate::base::Time;
+use crate::engine::camera;
 use crate::store::{ReadOnly, Recovered};
 use rusqlite::{Connection, Statement, params_from_iter, types::Value as Sql};
 use serde_json::Value;
@@ -97,10 +98,11 @@ fn coverage(db: &Connection, snapshot: &Recovered<'_>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What an incident of visibility found, but for gaps, which have rows of their own.
+/// What an incident of visibility found, but for gaps and leaps, which have rows of their own.
 fn unseen(incident: &Value) -> impl Iterator<Item = &Value> {
     let findings = incident["findings"].as_array().filter(|_| incident["kind"] == "visibility");
-    findings.into_iter().flatten().filter(|told| told["detector"] != "log-gap")
+    let has_rows = |told: &&Value| told["detector"] == camera::GAP || told["detector"] == camera::LEAP;
+    findings.into_iter().flatten().filter(move |told| !has_rows(told))
 }
 
 /// Nothing before the first event, whose clock it would be.

@@ -101,7 +101,7 @@ pub(super) const CREDENTIALS: &[Column] = &[
 
 pub(super) const COVERAGE: &[Column] = &[
     int("seq", "the number of the input before it; NULL of what is no place in the log"),
-    text("kind", "truncated, lost, unreadable, ...; malformed; log-silent, log-part-vanished, ..."),
+    text("kind", "truncated, lost, unreadable, ...; malformed; log-leap, log-silent, log-part-vanished, ..."),
     text("detail", "one sentence, or why the line could not be read"),
     text("time", "stage time of the event before it; NULL before the first"),
     text("file", "digest of the first line of the log file"),
