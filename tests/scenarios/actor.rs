@@ -136,6 +136,18 @@ impl Actor {
         self
     }
 
+    /// As an account of the same name that was made anew.
+    pub fn with_uid(mut self, uid: &str) -> Actor {
+        self.uid = uid.to_owned();
+        self
+    }
+
+    /// With a certificate that says these groups.
+    pub fn in_groups(mut self, groups: &[&str]) -> Actor {
+        self.groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        self
+    }
+
     pub fn acting_as(mut self, username: &str, groups: &[&str]) -> Actor {
         self.assumed = Some(json!({"username": username, "groups": groups}));
         self

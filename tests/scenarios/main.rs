@@ -29,6 +29,7 @@ mod credentials;
 mod escalation;
 mod page;
 mod recon;
+mod recording;
 mod replay;
 mod templates;
 mod world;

@@ -110,8 +110,10 @@ fn event(stage: &Value, asked: &Asked, uri: &str, code: u64, answer: Option<&Val
                 object[key] = json!(value);
             }
         }
-        if !asked.group.is_empty() {
-            object["apiGroup"] = json!(asked.group);
+        // The shape may be another group's.
+        match asked.group.as_str() {
+            "" => drop(object.as_object_mut().expect("an object").remove("apiGroup")),
+            group => object["apiGroup"] = json!(group),
         }
         object["apiVersion"] = json!(asked.version);
         // The name of what is made stands in the body only.

@@ -60,6 +60,14 @@ pub fn controller(name: &str) -> Actor {
 /// What becomes of a line, whatever its time and id.
 type Dress = Box<dyn Fn(&str) -> String>;
 
+/// Begins the audit ids of an attacker, and of everybody else.
+const ATTACKERS: &str = "a77ac4ed";
+const OTHERS: &str = "da11";
+
+/// From the first stage of a request to the next.
+const SOON: i64 = 700;
+const ISSUED: &str = "authentication.kubernetes.io/issued-credential-id";
+
 /// Stands in the text of a request for its audit id, and for the times when it began and when a stage ended.
 const OPEN: [&str; 3] = ["<id>", "<began>", "<ended>"];
 
@@ -75,7 +83,14 @@ pub struct Trace {
     /// When they were made.
     pub asked: Vec<i64>,
     pub now: i64,
+    /// Whose requests these are, of those that are no attacker's: it stands in their audit ids.
+    pub mark: u16,
     count: u64,
+}
+
+/// The mark in an audit id that is no attacker's.
+pub fn mark_of(id: &str) -> Option<u16> {
+    u16::from_str_radix(id.strip_prefix(OTHERS)?.get(..4)?, 16).ok()
 }
 
 impl Trace {
@@ -89,26 +104,31 @@ impl Trace {
 
     /// A request of the attacker, `METHOD URI CODE`; two seconds pass.
     pub fn ask(&mut self, actor: &Actor, request: &str) {
-        self.put(actor, request, None, true, &[]);
+        self.put(actor, request, None, true, &[], SOON);
     }
 
     pub fn send(&mut self, actor: &Actor, request: &str, body: &Value) {
-        self.put(actor, request, Some(body), true, &[]);
+        self.put(actor, request, Some(body), true, &[], SOON);
     }
 
     /// A TokenRequest of the attacker, which gives out the credential `id`.
     pub fn mint(&mut self, actor: &Actor, request: &str, body: &Value, id: &str) {
-        self.put(actor, request, Some(body), true, &[("authentication.kubernetes.io/issued-credential-id", id)]);
+        self.put(actor, request, Some(body), true, &[(ISSUED, id)], SOON);
     }
 
     /// A TokenRequest of somebody else.
     pub fn issue(&mut self, actor: &Actor, request: &str, body: &Value, id: &str) {
-        self.put(actor, request, Some(body), false, &[("authentication.kubernetes.io/issued-credential-id", id)]);
+        self.put(actor, request, Some(body), false, &[(ISSUED, id)], SOON);
     }
 
     /// A request of somebody else.
     pub fn other(&mut self, actor: &Actor, request: &str, body: Option<&Value>) {
-        self.put(actor, request, body, false, &[]);
+        self.put(actor, request, body, false, &[], SOON);
+    }
+
+    /// A watch of somebody else that lasts so long.
+    pub fn watch(&mut self, actor: &Actor, request: &str, lasting: i64) {
+        self.put(actor, request, None, false, &[], lasting);
     }
 
     pub fn wait(&mut self, time: i64) {
@@ -130,15 +150,23 @@ impl Trace {
         self.lines.iter().map(id).collect()
     }
 
-    fn put(&mut self, actor: &Actor, request: &str, body: Option<&Value>, attack: bool, notes: &[(&str, &str)]) {
+    fn put(
+        &mut self,
+        actor: &Actor,
+        request: &str,
+        body: Option<&Value>,
+        attack: bool,
+        notes: &[(&str, &str)],
+        lasting: i64,
+    ) {
         self.count += 1;
-        let kind = if attack { "a77ac4ed" } else { "da117111" };
+        let kind = if attack { ATTACKERS.to_owned() } else { format!("{OTHERS}{:04x}", self.mark) };
         let own = format!("{kind}-{:04x}-4000-8000-{:012x}", self.count & 0xffff, self.now);
         let id = actor.audit_id.clone().unwrap_or(own);
         let key = format!("{actor:?} {request} {body:?} {notes:?}");
         let stages = self.known.entry(key).or_insert_with(|| stages(actor, request, body, notes, self.dress.as_ref()));
         let began = moment(self.now).to_string();
-        for (at, stage) in (0..).map(|n| self.now + 700 * n + 5).zip(stages) {
+        for (at, stage) in (0..).map(|n| self.now + lasting * n + 5).zip(stages) {
             let ended = moment(at).to_string();
             let values = [id.as_str(), &began, &ended];
             let line = OPEN.iter().zip(values).fold(stage.clone(), |line, (open, value)| line.replace(open, value));
