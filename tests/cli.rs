@@ -79,11 +79,11 @@ fn an_answer_that_was_cut_says_so() {
 #[test]
 fn an_empty_answer_tells_a_typo_from_silence() {
     for (args, words) in [
-        (&["timeline", "shop/nope"][..], "no account \"system:serviceaccount:shop:nope\""),
-        (&["first-seen", "shop/nope"], "no account"),
-        (&["who", "--from", "192.0.2.200"], "no address"),
-        (&["who", "--used", "JTI=nope"], "no credential"),
-        (&["trail", "JTI=nope"], "no credential"),
+        (&["timeline", "shop/nope"][..], "account \"system:serviceaccount:shop:nope\" or \"shop/nope\""),
+        (&["first-seen", "shop/nope"], "there are none in this history"),
+        (&["who", "--from", "192.0.2.200"], "there are none in this history"),
+        (&["who", "--used", "JTI=nope"], "there are none in this history"),
+        (&["trail", "JTI=nope"], "there are none in this history"),
         (&["timeline", "shop/cart", "--until", "2020-01-01T00:00:00Z"], "but not in this window"),
     ] {
         let answer = asked(args);
@@ -156,11 +156,19 @@ fn logs_that_nobody_writes_to_are_refused() {
         }
         command.output().unwrap()
     };
-    let log = dir.path().join("audit.log");
+    let (log, link, fifo) = (dir.path().join("audit.log"), dir.path().join("link.log"), dir.path().join("fifo"));
+    std::fs::write(&log, "").unwrap();
+    std::fs::hard_link(&log, &link).unwrap();
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for (logs, words) in [
         (&[dir.path()][..], "is a directory"),
         (&[Path::new("audit.log.gz")], "compressed file"),
         (&[&log, &log], "named twice"),
+        (&[&log, &link], "named twice"),
+        (&[Path::new("-")], "standard input"),
+        (&[Path::new("/dev/null")], "a device"),
+        (&[&fifo], "a named pipe"),
+        (&[&dir.path().join("audit*.log")], "expands no patterns"),
     ] {
         let refused = named(logs);
         assert_eq!(code(&refused), Some(1), "{logs:?}");

@@ -209,7 +209,7 @@ fn history_is_judged_without_the_files() {
     desk.replay("a.log", &week(&|| person(OFFICE)), &config);
     assert_eq!(desk.replay("b.log", &ninth(&person(FOREIGN)), &config), [READ_ELSEWHERE]);
     // The incident is open in the state that this goes on from.
-    let later = [12 * HOUR, 12 * HOUR + MINUTE].map(|time| person(OFFICE).line(8 * DAY + time) + "\n");
+    let later = [12 * HOUR, 13 * HOUR, 14 * HOUR].map(|time| person(OFFICE).line(8 * DAY + time) + "\n");
     fs::write(desk.path("c.log"), later.concat()).unwrap();
     let mut told = Told(Vec::new());
     replay(&[desk.path("c.log")], Some(&desk.path("state")), &config, &mut told).unwrap();
@@ -277,7 +277,7 @@ proptest! {
             let geo = Geo { ip: *ip, country, asn: *asn, network };
             decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
                 let event = AuditEvent { geo: Some(&geo), ..event.unwrap().clone() };
-                let place = Place { seq: n as u64 + 1, source: 0, file: Digest::of(b"a log"), offset: n as u64 };
+                let place = Place { seq: n as u64 + 1, source: 0, file: Digest::of(b"a log"), offset: n as u64, is_copy: false };
                 rows.push(&event, Some(*ip), place);
             });
         }

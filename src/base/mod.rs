@@ -2,12 +2,14 @@
 //!
 //! Refuses to know anything about Kubernetes, files or clocks.
 
+pub mod bits;
 pub mod digest;
 pub mod id;
 pub mod remembered;
 pub mod text;
 pub mod time;
 
+pub use bits::Bits;
 pub use digest::Digest;
 pub use id::{Id, IdRef};
 pub use time::{Span, Time};

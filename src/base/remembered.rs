@@ -1,8 +1,9 @@
-//! A bounded memory of values: which, since when, how often, on how many days.
+//! A bounded memory of values: which, since when, how often, on how many days, and how often a new one comes.
 //!
-//! Refuses to be washed: when it is full a newcomer can only displace a value that was seen on one
+//! Cannot be flushed by a flood: when it is full a newcomer can only displace a value that was seen on one
 //! day, the weakest first, so that a flood of inventions displaces other inventions and nothing that
-//! is habit. What finds no place is counted.
+//! is habit. What finds no place is counted. Nothing that was known becomes wholly new again: a value that
+//! returns after a long time counts half the days that it was seen on.
 
 use super::{Time, text};
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,9 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn new(at: Time) -> Seen {
+    /// One sighting.
+    #[must_use]
+    pub fn new(at: Time) -> Seen {
         let s = at.stored_seconds();
         Seen { first: s, last: s, count: 1, days: 1 }
     }
@@ -39,8 +42,12 @@ impl Seen {
         Time::from_seconds(i64::from(self.last))
     }
 
-    fn again(&mut self, at: Time) {
+    /// One more sighting; days that ended before `horizon` count half.
+    pub fn again(&mut self, at: Time, horizon: Time) {
         let s = at.stored_seconds();
+        if self.last() < horizon {
+            self.days = (self.days / 2).max(1);
+        }
         self.count = self.count.saturating_add(1);
         if s / 86_400 > self.last / 86_400 {
             self.days = self.days.saturating_add(1);
@@ -67,25 +74,59 @@ pub struct Remembered {
     entries: Vec<Entry>,
     /// Values that found no place, saturating.
     pub refused: u32,
+    novelty: Novelty,
+}
+
+/// On how many days a value came that was not known, saturating.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Novelty {
+    days: u16,
+    /// The last of them, in days since 1970, saturating (2149).
+    last: u16,
+}
+
+impl Novelty {
+    /// Counts the day of `at`.
+    pub fn note(&mut self, at: Time) {
+        let day = day_of(at);
+        if self.days == 0 || day > self.last {
+            self.days = self.days.saturating_add(1);
+            self.last = day;
+        }
+    }
+
+    /// Days before today that brought something new, without the first: on its first day everything is new.
+    #[must_use]
+    pub fn days_before(&self, now: Time) -> u32 {
+        let today = u32::from(self.days > 0 && self.last == day_of(now));
+        u32::from(self.days).saturating_sub(today).saturating_sub(u32::from(u32::from(self.days) > today))
+    }
+}
+
+fn day_of(at: Time) -> u16 {
+    u16::try_from(at.stored_seconds() / 86_400).unwrap_or(u16::MAX)
 }
 
 impl Remembered {
-    /// What is known of `what`; a value not seen since `horizon` is forgotten.
+    /// What is known of `what`.
     #[must_use]
-    pub fn get(&self, what: &str, horizon: Time) -> Option<&Seen> {
+    pub fn get(&self, what: &str) -> Option<&Seen> {
         let at = self.position(cut(what)).ok()?;
-        let seen = &self.entries[at].seen;
-        (seen.last() >= horizon).then_some(seen)
+        Some(&self.entries[at].seen)
     }
 
-    /// Remembers one more sighting; at most `limit` values are kept.
+    /// How often new values come.
+    #[must_use]
+    pub fn novelty(&self) -> Novelty {
+        self.novelty
+    }
+
+    /// Remembers one more sighting; at most `limit` values are kept. A value that was not seen since `horizon` counts
+    /// half its days, and is the first to go.
     pub fn note(&mut self, what: &str, at: Time, horizon: Time, limit: usize) {
         let what = cut(what);
         match self.position(what) {
-            Ok(i) => {
-                let seen = &mut self.entries[i].seen;
-                if seen.last() < horizon { *seen = Seen::new(at) } else { seen.again(at) }
-            }
+            Ok(i) => self.entries[i].seen.again(at, horizon),
             Err(i) if self.entries.len() < limit => self.insert(i, what, at),
             Err(_) => match self.weakest(horizon) {
                 Some(weak) => {
@@ -93,7 +134,10 @@ impl Remembered {
                     let i = self.position(what).unwrap_or_else(|i| i);
                     self.insert(i, what, at);
                 }
-                None => self.refused = self.refused.saturating_add(1),
+                None => {
+                    self.refused = self.refused.saturating_add(1);
+                    self.novelty.note(at);
+                }
             },
         }
     }
@@ -115,6 +159,7 @@ impl Remembered {
     }
 
     fn insert(&mut self, i: usize, what: &str, at: Time) {
+        self.novelty.note(at);
         // Grow by eighths, not doubles: a hundred thousand accounts pay for every empty place.
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(1 + self.entries.len() / 8);
@@ -182,7 +227,7 @@ mod tests {
         for n in 0..1000 {
             memory.note(&format!("invention {n}"), day(5), EVER, 4);
         }
-        assert_eq!(memory.get("habit", EVER).unwrap().days, 3);
+        assert_eq!(memory.get("habit").unwrap().days, 3);
         assert_eq!(memory.len(), 4);
     }
 
@@ -194,7 +239,7 @@ mod tests {
             memory.note("b", day(d), EVER, 2);
         }
         memory.note("c", day(3), EVER, 2);
-        assert_eq!((memory.get("c", EVER), memory.refused), (None, 1));
+        assert_eq!((memory.get("c"), memory.refused), (None, 1));
     }
 
     #[test]
@@ -205,17 +250,30 @@ mod tests {
             memory.note("b", day(d + 1), EVER, 2);
         }
         memory.teach("c", day(5), EVER, 2, 5);
-        assert_eq!(memory.get("c", EVER).map(|s| s.days), Some(5));
-        assert_eq!((memory.get("a", EVER), memory.len()), (None, 2));
+        assert_eq!(memory.get("c").map(|s| s.days), Some(5));
+        assert_eq!((memory.get("a"), memory.len()), (None, 2));
     }
 
     #[test]
-    fn what_is_long_unseen_is_forgotten_and_begins_anew() {
+    fn what_returns_after_a_long_time_counts_half_its_days() {
         let mut memory = Remembered::default();
-        memory.note("a", day(1), EVER, 8);
-        memory.note("a", day(2), EVER, 8);
-        assert!(memory.get("a", day(3)).is_none());
-        memory.note("a", day(9), day(3), 8);
-        assert_eq!(memory.get("a", EVER).map(|s| (s.count, s.days)), Some((1, 1)));
+        for d in 1..5 {
+            memory.note("a", day(d), EVER, 8);
+        }
+        memory.note("a", day(90), day(55), 8);
+        assert_eq!(memory.get("a").map(|s| (s.count, s.days)), Some((5, 3)));
+    }
+
+    #[test]
+    fn days_that_bring_something_new_are_counted_without_the_first() {
+        let mut memory = Remembered::default();
+        let counted: Vec<u32> = (1..5)
+            .map(|d| {
+                memory.note(&d.to_string(), day(d), EVER, 2);
+                memory.novelty().days_before(day(d))
+            })
+            .collect();
+        assert_eq!(counted, [0, 0, 1, 2], "neither the first day nor today counts");
+        assert_eq!(memory.novelty().days_before(day(9)), 3);
     }
 }

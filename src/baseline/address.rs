@@ -11,12 +11,16 @@ use smol_str::SmolStr;
 pub const POD_ALIVE: Span = Span::seconds(3600);
 /// So many pods or nodes beside the owner, all alive, make an address a shared one.
 const SHARED_BY: u8 = 3;
+/// An address that many share stays shared for so long after it was last heard.
+const SHARED_KEPT: Span = Span::seconds(86_400);
 /// Disorder between several logs.
 const TOLERANCE: Span = Span::seconds(5);
 /// A newcomer that outlasts the owner by so much has inherited the address.
 const HANDOVER: Span = Span::seconds(600);
 /// Kubelets renew their lease every ten seconds: one that was heard within this is alive.
 const NODE_ALIVE: Span = Span::seconds(120);
+/// Most nodes remembered that an address had before.
+const FORMERS: usize = 4;
 /// Owners are touched once a minute: an address that changes with every event would be stored with every commit.
 const TOUCH: Span = Span::seconds(60);
 
@@ -34,8 +38,8 @@ pub struct NodeAt {
     pub name: SmolStr,
     pub first: Time,
     pub last: Time,
-    /// The node that called from here before it.
-    former: SmolStr,
+    /// Nodes that called from here before it, the last one last.
+    formers: Vec<SmolStr>,
 }
 
 /// Requests without a user (401) from one address in one window.
@@ -108,10 +112,16 @@ impl Address {
             return Change::None;
         }
         // A replaced node hands its address on, and does not come back; two that are alive are behind one address.
-        let is_back = self.node.former == *name;
+        let is_back = self.node.formers.iter().any(|former| former == name);
         let crowded = !self.node.name.is_empty() && (is_back || now.since(self.node.last) <= NODE_ALIVE);
-        let former = std::mem::take(&mut self.node.name);
-        self.node = NodeAt { name: name.into(), first: now, last: now, former };
+        let mut formers = std::mem::take(&mut self.node.formers);
+        if !self.node.name.is_empty() {
+            if formers.len() >= FORMERS {
+                formers.remove(0);
+            }
+            formers.push(std::mem::take(&mut self.node.name));
+        }
+        self.node = NodeAt { name: name.into(), first: now, last: now, formers };
         if crowded {
             self.crowd = self.crowd.saturating_add(1);
         }
@@ -153,6 +163,10 @@ impl Address {
         if !self.node.name.is_empty() {
             return Change::None;
         }
+        // What many shared a day ago is no pod's own because the last of them is silent.
+        if self.is_shared() && pod.first.since(self.last) <= SHARED_KEPT {
+            return Change::Touched;
+        }
         if !self.has_live_pod(pod.first) {
             (self.pod, self.newcomer, self.overlap, self.crowd) = (Some(Box::new(pod)), None, false, 0);
             return Change::Owned;
@@ -170,8 +184,13 @@ impl Address {
 
     /// A pod that has its home elsewhere is heard here for the first time.
     pub fn hear_visitor(&mut self, now: Time) -> Change {
-        if !self.has_live_pod(now) || self.is_shared() {
+        if self.is_shared() || !self.node.name.is_empty() {
             return Change::None;
+        }
+        // Before anybody has it for their own, a gateway is known by those who pass.
+        if !self.has_live_pod(now) {
+            self.crowd = self.crowd.saturating_add(1);
+            return Change::Touched;
         }
         self.crowd = self.crowd.saturating_add(1);
         Change::Crowded

@@ -5,7 +5,7 @@
 
 use super::address::{Address, Change, Failures, PodAt};
 use crate::base::{Span, Time};
-use crate::event::{AuditEvent, Component, Credential, CredentialKind, Principal, origin};
+use crate::event::{AuditEvent, Component, Credential, CredentialKind, Principal, Stage, origin};
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,10 @@ pub struct Census {
     astray: u32,
     /// That clients are hidden has been told.
     told: bool,
+    /// Requests without a user from all public addresses in one window; a bit of `kinds` for each network.
+    outside: Failures,
+    /// Pods that were heard with an address of each family.
+    both_families: u32,
 }
 
 #[derive(Clone, Default)]
@@ -152,7 +156,7 @@ impl Addresses {
     /// Learns from a request that was allowed or refused, after it was judged; never from one whose
     /// origin is the evidence of theft.
     pub fn learn(&mut self, event: &AuditEvent<'_>, ip: IpAddr, home: Home, strange: bool) {
-        let now = event.time;
+        let now = heard_at(event);
         match (event.principal, event.credential.kind) {
             (Principal::Nobody, _) => self.fail(event, ip, strange),
             (Principal::Node { name }, _) => {
@@ -170,7 +174,7 @@ impl Addresses {
     }
 
     fn learn_pod(&mut self, event: &AuditEvent<'_>, ip: IpAddr, home: Home) {
-        let (now, uid) = (event.time, event.credential.pod_uid);
+        let (now, uid) = (heard_at(event), event.credential.pod_uid);
         let change = match self.known.get_mut(&ip).and_then(|a| a.hear_known_pod(uid, now)) {
             Some(Change::None) => return,
             Some(change) => {
@@ -195,10 +199,8 @@ impl Addresses {
 
     /// A credential that has its home elsewhere was used here for the first time, whatever came of it.
     pub fn learn_visitor(&mut self, ip: IpAddr, now: Time) {
-        if self.get(ip).is_some() {
-            let change = self.change(ip, now, |a| a.hear_visitor(now));
-            self.count(change, now, Some(ip));
-        }
+        let change = self.change(ip, now, |a| a.hear_visitor(now));
+        self.count(change, now, Some(ip));
     }
 
     /// A pod's credential is used here for the first time, whatever came of it: at its own node's address, or astray.
@@ -244,8 +246,36 @@ impl Addresses {
     }
 
     fn fail(&mut self, event: &AuditEvent<'_>, ip: IpAddr, strange: bool) {
+        if !origin::is_private(ip) && !is_cluster(self, ip) {
+            self.census.outside = self.failures_outside(event, Some(ip));
+        }
         let failures = self.failures(event, ip, strange);
         self.entry(self.counted_at(ip), event.time).failures = failures;
+    }
+
+    /// Whether several pods are heard with an address of each family: then a second address of the other one is no other
+    /// place.
+    #[must_use]
+    pub fn have_both_families(&self) -> bool {
+        self.census.both_families >= PODS_OF_RANGE
+    }
+
+    /// A pod was heard with its first address of another family.
+    pub fn learn_family(&mut self) {
+        self.census.both_families = self.census.both_families.saturating_add(1);
+    }
+
+    /// The failures of all public addresses with the one of `event` counted in.
+    #[must_use]
+    pub fn failures_outside(&self, event: &AuditEvent<'_>, ip: Option<IpAddr>) -> Failures {
+        let mut failures = self.census.outside;
+        if event.time.since(failures.since) > FAILURE_WINDOW {
+            failures = Failures { since: event.time, count: 0, kinds: 0 };
+        }
+        failures.count = failures.count.saturating_add(1);
+        let network = ip.map(origin::neighbourhood).map(|net| net.to_string()).unwrap_or_default();
+        failures.kinds |= 1 << (network.bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % 61);
+        failures
     }
 
     /// The failures of a caller with the one of `event` counted in. What is not `strange` (the client that lives there
@@ -319,6 +349,11 @@ pub enum Home {
     Here,
     /// At another one.
     Elsewhere,
+}
+
+/// When the caller was there: a long request that ends says only where it began.
+fn heard_at(event: &AuditEvent<'_>) -> Time {
+    if event.is_long_running() && event.stage == Stage::ResponseComplete { event.received } else { event.time }
 }
 
 fn range_of(ranges: &mut Vec<Range>, ip: IpAddr) -> Option<&mut Range> {

@@ -3,7 +3,7 @@
 //! Refuses to teach by itself: only the operator's word is worth more than days of watching.
 
 use super::account::Account;
-use super::features::{agents, networks, operations, origins};
+use super::features::{agents, networks, operations, origins, practices};
 use super::{Learning, account};
 use crate::base::Time;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,10 @@ pub enum Dimension {
     /// A finding that no other dimension explains, by its signature.
     Finding,
     Network,
+    /// A kind of act, by its key.
+    Practice,
+    /// An object, namespace or program of a kind of act.
+    Object,
 }
 
 /// One word of one account.
@@ -39,6 +43,7 @@ pub struct Lesson {
 impl Account {
     /// Takes a word for habit, as if it had been seen on as many days as a sensitive one needs.
     pub fn learn_lesson(&mut self, lesson: &Lesson, now: Time, policy: &Learning) {
+        let days = u16::try_from(policy.sensitive_days.max(5)).unwrap_or(u16::MAX);
         let (memory, limit) = match lesson.dimension {
             Dimension::Operation => (&mut self.operations, operations::LIMIT),
             Dimension::Denial => (&mut self.denials, operations::DENIALS_LIMIT),
@@ -48,8 +53,9 @@ impl Account {
             Dimension::Issuer => (&mut self.issuers, account::ISSUERS_LIMIT),
             Dimension::Finding => (&mut self.accepted, ACCEPTED_LIMIT),
             Dimension::Network => (&mut self.networks, networks::LIMIT),
+            Dimension::Object => (&mut self.objects, practices::OBJECTS_LIMIT),
+            Dimension::Practice => return self.practices.teach(&lesson.word, now, days),
         };
-        let days = u16::try_from(policy.sensitive_days.max(2)).unwrap_or(u16::MAX);
         memory.teach(&lesson.word, now, policy.horizon(now), limit, days);
     }
 }

@@ -1,6 +1,6 @@
 //! Who made which Secret in the last minute: the token controller fills in what others ordered.
 
-use crate::base::{Span, Time};
+use crate::base::{Bits, Span, Time};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -16,8 +16,8 @@ pub struct Maker {
     pub by: SmolStr,
     pub audit_id: SmolStr,
     pub at: Time,
-    /// Its baseline was, when it made the Secret.
-    pub mature: bool,
+    /// What it weighs that this account made a Secret that comes to hold a token.
+    pub weight: Bits,
 }
 
 /// The token controller filled a Secret in.

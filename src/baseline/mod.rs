@@ -6,6 +6,7 @@
 pub mod account;
 pub mod address;
 pub mod addresses;
+pub mod causes;
 pub mod departed;
 pub mod features;
 pub mod lesson;
@@ -13,13 +14,16 @@ pub mod makers;
 mod maturity;
 pub mod peers;
 pub mod population;
+pub mod prevalence;
 pub mod stolen;
 
 pub use account::{Account, Predecessor};
 pub use address::Address;
 pub use addresses::Addresses;
+pub use causes::Causes;
 pub use departed::Departed;
 pub use maturity::{Learning, Maturity};
 pub use peers::Peers;
 pub use population::Population;
+pub use prevalence::Prevalence;
 pub use stolen::Stolen;

@@ -71,8 +71,7 @@ impl Population {
     ) -> Peers {
         let mut peers = Peers::default();
         let alike = |account: &&Account| {
-            agent.is_none_or(|agent| account.agents.get(agent, learning.horizon(now)).is_some())
-                && account.maturity(now, learning).mature
+            agent.is_none_or(|agent| account.agents.get(agent).is_some()) && account.maturity(now, learning).mature
         };
         let others = self.family_of(username).filter(|name| *name != username).take(ASKED);
         for account in others.filter_map(|name| self.get(name)).filter(alike) {

@@ -97,7 +97,7 @@ impl Population {
             }
             let name = SmolStr::new(username);
             self.join_family(&name);
-            self.accounts.insert(name, Account { first_seen: now, last_seen: now, ..Account::default() });
+            self.accounts.insert(name, Account::begun(now));
         }
         let Some((name, account)) = self.accounts.get_key_value_mut(username) else { return };
         let before = account.credentials.shared_bytes();

@@ -17,7 +17,7 @@ pub use reload::Reloader;
 use crate::base::Span;
 use crate::baseline::{Learning, population::Limits};
 use crate::detect::Policy;
-use crate::detect::policy::{DetectorPolicy, Enumeration, Incidents, Network, Unauthenticated, Visibility};
+use crate::detect::policy::{DetectorPolicy, Enumeration, Incidents, Network, Thresholds, Unauthenticated, Visibility};
 use crate::detect::profile::Profile;
 use crate::sink;
 use crate::store::Retention;
@@ -136,6 +136,8 @@ struct File {
     unauthenticated: Unauthenticated,
     incidents: Incidents,
     visibility: Visibility,
+    severity: Thresholds,
+    gains: BTreeMap<String, u32>,
     /// Per detector, by its id.
     detectors: BTreeMap<String, DetectorPolicy>,
     /// Files and directories of rules, exemptions and silences; relative paths begin at this file.
@@ -158,6 +160,8 @@ impl From<File> for Config {
             unauthenticated,
             incidents,
             visibility,
+            severity,
+            gains,
             detectors,
             rules,
             sinks,
@@ -171,6 +175,8 @@ impl From<File> for Config {
             unauthenticated,
             incidents,
             visibility,
+            severity,
+            gains,
             detectors,
             rules: Arc::default(),
         };

@@ -3,7 +3,7 @@
 //! Refuses to correct anything: what is wrong is said, and the settings in force stay.
 
 use super::{Config, Daemon, Problem};
-use crate::detect::{Policy, detectors};
+use crate::detect::{Policy, detectors, weigh};
 use crate::engine::camera;
 use crate::telemetry::accounts;
 
@@ -13,8 +13,7 @@ const LINE_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=256 << 20;
 const POLL_SECONDS: std::ops::RangeInclusive<f64> = 0.05..=3600.0;
 
 /// Ids that are told without a detector: what could not be seen.
-pub(super) const VISIBILITY: [&str; 5] =
-    [camera::GAP, camera::UNREAD, camera::SILENT, camera::HIDDEN, camera::VANISHED];
+pub(super) const VISIBILITY: [&str; camera::ALL.len()] = camera::ALL;
 
 /// Everything that is wrong, in the order of the file.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
@@ -24,6 +23,7 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     above_zero(&config.policy, &mut found);
     windows(&config.policy, &mut found);
     detectors_named(&config.policy, &mut found);
+    weights(&config.policy, &mut found);
     sinks(config, &mut found);
     found
 }
@@ -90,6 +90,27 @@ fn cluster(name: &str, found: &mut Vec<Problem>) {
     if name.len() > CLUSTER_NAME || !name.chars().all(plain) {
         let remedy = "use at most 63 letters, digits and - _ . : / @";
         say(found, "cluster", "the name of the cluster is too long or has other characters", remedy);
+    }
+}
+
+/// The most bits that a setting may give to an act.
+const GAIN_MAX: u32 = 40;
+
+fn weights(policy: &Policy, found: &mut Vec<Problem>) {
+    let t = &policy.severity;
+    if !(0 < t.low && t.low < t.medium && t.medium < t.high && t.high < t.critical) {
+        let remedy = "let them rise from low to critical; the defaults are 5, 12, 18 and 27";
+        say(found, "severity", "the bits of the severities do not rise", remedy);
+    }
+    for (key, bits) in &policy.gains {
+        let field = format!("gains.{key}");
+        if !weigh::is_key(key) {
+            let remedy = "use a key of docs/design/judgement.md, such as secret.list or secret.list.c";
+            say(found, &field, "there is no such act", remedy);
+        }
+        if *bits > GAIN_MAX {
+            say(found, &field, "it is more than 40 bits", "set 0 to 40");
+        }
     }
 }
 

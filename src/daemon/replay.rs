@@ -10,7 +10,7 @@ use crate::detect::rule::Trouble;
 use crate::engine::Engine;
 use crate::event::decode::{self, Malformed};
 use crate::incident::{Incident, Revision, Status};
-use crate::source::{Archive, Limits, Positions};
+use crate::source::{Archive, Limits, Notes, Positions};
 use crate::store::history::ROW_GROUP_ROWS;
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -47,8 +47,8 @@ pub struct Summary {
     pub exempted: u64,
     /// Rules without an answer, by id and fault, with how often.
     pub troubles: Vec<(Trouble, u64)>,
-    /// Files whose last line has no end yet, with its bytes: left for `run`.
-    pub unfinished: Vec<(PathBuf, u64)>,
+    /// What is to be said of the files themselves.
+    pub notes: Notes,
 }
 
 impl Summary {
@@ -97,19 +97,25 @@ pub fn replay(
     }
     let resumed = !positions.offsets.is_empty();
     let mut archive = Archive::open(paths, positions, limits)?;
+    (pump.holds, pump.merged) = (archive.has_several(), true);
     let (mut committed, mut day) = (0, pump.engine.now().day());
     let mut summary = Summary { resumed, ..Summary::default() };
     let mut stories = Stories { open: BTreeMap::new() };
     loop {
         let done = archive.read(STRIDE, &stage_time, &mut |item| pump.take(0, &item));
+        if done.all {
+            pump.settle();
+        }
         match &mut keeper {
             // A day's end is worth a snapshot.
             Some(_)
                 if !done.all
+                    && !pump.batch.is_heavy()
                     && done.bytes - committed < COMMIT_BYTES
                     && pump.batch.rows.as_ref().is_none_or(|rows| rows.since_roll() < ROW_GROUP_ROWS)
                     && pump.engine.now().day() == day => {}
             Some(keeper) => {
+                pump.batch.trails = archive.take_trails();
                 let batch = keeper.commit(&mut pump)?;
                 stories.follow(&batch, &mut summary, audience)?;
                 (committed, day) = (done.bytes, pump.engine.now().day());
@@ -128,7 +134,7 @@ pub fn replay(
         keeper.finish(&mut pump, true)?;
     }
     stories.end(&mut summary, audience)?;
-    summary.unfinished = archive.unfinished().to_vec();
+    summary.notes = archive.notes().clone();
     summary.accounts = pump.engine.population().len();
     summary.newest = pump.engine.now();
     let known = pump.engine.population().iter();
@@ -152,7 +158,7 @@ fn count(summary: &mut Summary, batch: &Batch) {
     summary.bytes += batch.bytes;
     summary.events += batch.events;
     summary.judged += batch.out.judged;
-    summary.gaps += batch.holes.len() as u64;
+    summary.gaps += batch.gaps.values().sum::<u64>();
     for hole in &batch.holes {
         let words = format!("{}: {}", hole.kind, hole.detail);
         if let Some((_, times)) = summary.first_gaps.iter_mut().find(|(gap, _)| *gap == words) {

@@ -12,9 +12,10 @@ use crate::engine::{Engine, SourceIndex, StoredInput};
 use crate::event::decode;
 use crate::incident::{Reason, Revision};
 use crate::sink::SinkError;
-use crate::source::{Follower, Limits, Start, Waker, Woken};
+use crate::source::{Follower, Limits, Shared, Start, Waker, Woken};
 use crate::store::StoreError;
 use anyhow::Result;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,12 @@ use std::time::{Duration, Instant};
 
 /// Bytes read of each log before the others have their turn, and before a commit is considered.
 const BUDGET: u64 = 4 << 20;
+/// The same where there are several: they are read side by side, so that what two of them say of one request is close.
+const BUDGET_OF_SEVERAL: u64 = 256 << 10;
+/// By the events' time, a log waits when it is so far ahead of one that has more to read.
+const SIDE_BY_SIDE: Span = Span::seconds(10);
+/// A log is read on so often in its turn for the lines of another that wait for it.
+const POLLS_FOR_OTHERS: u32 = 16;
 /// A batch waits at most so long for its commit: each costs a sync.
 const COMMIT_EVERY: Duration = Duration::from_millis(400);
 /// Silence, before ticks begin, and between them.
@@ -118,6 +125,8 @@ pub struct Session {
     ticked: Instant,
     caught_up: bool,
     behind: u64,
+    /// Logs that have more to read, and how many bytes.
+    left: BTreeMap<SourceIndex, u64>,
 }
 
 impl Session {
@@ -129,6 +138,7 @@ impl Session {
         let daemon = &config.daemon;
         let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
         pump.keeps_history = true;
+        pump.holds = daemon.audit_logs.len() > 1;
         pump.geoip = Lookups::in_files(&config.databases);
         let (mut keeper, logs) = Keeper::on(
             ground.store(&daemon.state)?,
@@ -145,8 +155,10 @@ impl Session {
             Begin::Oldest => Start::Oldest,
             Begin::End => Start::End,
         };
-        let open =
-            |(path, (source, positions)): (&PathBuf, _)| (source, Follower::open(path, start, positions, limits));
+        let shared = Shared::default();
+        let open = |(path, (source, positions)): (&PathBuf, _)| {
+            (source, Follower::beside(&shared, path, start, positions, limits))
+        };
         let followers = daemon.audit_logs.iter().zip(logs).map(open).collect();
         let now = ground.now();
         let poll = Duration::from_secs_f64(daemon.poll_seconds);
@@ -163,6 +175,7 @@ impl Session {
             ticked: now,
             caught_up: false,
             behind: 0,
+            left: BTreeMap::new(),
         })
     }
 
@@ -215,14 +228,32 @@ impl Session {
     }
 
     fn read(&mut self, now: Instant, watch: &Watch) {
-        let (mut caught_up, mut behind) = (true, 0);
         let events = self.pump.batch.events;
+        let budget = if self.followers.len() > 1 { BUDGET_OF_SEVERAL } else { BUDGET };
+        let slowest = self.left.keys().map(|source| self.pump.latest(*source)).min();
+        // Logs whose lines are held come first, then those that say more of them.
+        self.followers.sort_by_key(|(source, _)| !self.pump.holds_of(*source));
         for (source, follower) in &mut self.followers {
-            let progress = follower.poll(now, BUDGET, &mut |item| self.pump.take(*source, &item));
-            caught_up &= progress.caught_up;
-            behind += progress.bytes_behind;
+            let is_ahead = slowest.is_some_and(|slowest| self.pump.latest(*source).since(slowest) > SIDE_BY_SIDE);
+            if is_ahead && !self.pump.waits_for(*source) {
+                // It stays as it was: while another has more to read, nothing is caught up.
+                continue;
+            }
+            let mut progress = follower.poll(now, budget, &mut |item| self.pump.take(*source, &item));
+            for _ in 0..POLLS_FOR_OTHERS {
+                if progress.caught_up || !self.pump.waits_for(*source) {
+                    break;
+                }
+                progress = follower.poll(now, budget, &mut |item| self.pump.take(*source, &item));
+            }
+            if progress.caught_up {
+                self.left.remove(source);
+            } else {
+                self.left.insert(*source, progress.bytes_behind);
+            }
             watch.log(follower.path(), progress.absence);
         }
+        let (caught_up, behind) = (self.left.is_empty(), self.left.values().sum());
         if self.pump.batch.events > events {
             self.heard = now;
         }
@@ -273,6 +304,7 @@ impl Session {
 
     fn commit(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
         let begun = self.ground.now();
+        self.pump.batch.trails = self.followers.iter_mut().flat_map(|(_, follower)| follower.take_trails()).collect();
         let batch = self.keeper.commit(&mut self.pump)?;
         self.committed = self.ground.now();
         watch.batch(&batch);

@@ -3,7 +3,6 @@
 //! Refuses to hold anything up: counting is all it does.
 
 use super::Batch;
-use super::pump::Hole;
 use crate::base::text::counted;
 use crate::engine::{Answer, Command, Engine, Refusal};
 use crate::event::decode::Malformed;
@@ -23,6 +22,9 @@ const STATE: &str = "state-writable";
 /// Readiness: no log is withheld from us. One that is not there yet is only noted.
 const LOGS: &str = "logs-readable";
 const WITHHELD: &str = "it is tried again; kube-apiserver writes it 0600 for root: run as its owner";
+const NO_LINE: &str = "it holds bytes and not one complete line yet";
+const IS_IT: &str = "name the file that the API server's --audit-log-path names";
+const READ_AS: &str = "this is the same log, and is read once, as";
 /// Counting all baselines takes a walk over them.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 
@@ -63,6 +65,9 @@ impl Watch {
             None => tracing::info!("{shown}: it can be read now"),
             Some(Absence::NotThere) => tracing::warn!("{shown}: there is no such file; it is read as soon as there is"),
             Some(Absence::Unreadable(why)) => tracing::error!("{why}; {WITHHELD}"),
+            Some(Absence::NoLine { stuck: false }) => tracing::info!("{shown}: {NO_LINE}"),
+            Some(Absence::NoLine { stuck: true }) => tracing::error!("{shown}: {NO_LINE}; {IS_IT}"),
+            Some(Absence::ReadAs(other)) => tracing::warn!("{shown}: {READ_AS} {}", other.display()),
         }
         match absence {
             None => absent.remove(path),
@@ -73,6 +78,11 @@ impl Watch {
             match absence {
                 Absence::NotThere => missing.push(format!("{}: there is no such file yet", path.display())),
                 Absence::Unreadable(why) => withheld.push(format!("{why}; {WITHHELD}")),
+                Absence::NoLine { stuck: false } => missing.push(format!("{}: {NO_LINE}", path.display())),
+                Absence::NoLine { stuck: true } => withheld.push(format!("{}: {NO_LINE}; {IS_IT}", path.display())),
+                Absence::ReadAs(other) => {
+                    missing.push(format!("{}: {READ_AS} {}", path.display(), other.display()));
+                }
             }
         }
         let outcome = if withheld.is_empty() { Ok(missing.join(", ")) } else { Err(withheld.join(", ")) };
@@ -115,8 +125,8 @@ impl Watch {
         for (reason, count) in Malformed::ALL.into_iter().zip(batch.malformed) {
             (0..count).for_each(|_| metrics.count_malformed(reason));
         }
-        for Hole { kind, .. } in &batch.holes {
-            metrics.count_gap(kind.as_str(), 0.0);
+        for (kind, count) in &batch.gaps {
+            (0..*count).for_each(|_| metrics.count_gap(kind.as_str(), 0.0));
         }
         if batch.out.silent.0 > 0 {
             metrics.count_gap("silent", batch.out.silent.0 as f64 / 1e6);

@@ -1,6 +1,8 @@
 //! One detector, one judgement, with its evidence.
 
+use super::Meta;
 use super::rule::Rule;
+use crate::base::Bits;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::fmt;
@@ -10,15 +12,15 @@ use std::sync::Arc;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// One novelty on a harmless resource; stays in the record.
+    /// Little evidence; stays in the record.
     Info,
-    /// A dangerous kind of act by an account that is not well known; kept and shown.
+    /// Some evidence; kept and shown.
     Low,
-    /// A sensitive operation new to a mature account, two independent novelties, or a gap in what we see.
+    /// Look today.
     Medium,
-    /// Evidence of credential theft.
+    /// Look within the hour.
     High,
-    /// A chain over two or more tactics.
+    /// Wake someone.
     Critical,
 }
 
@@ -114,32 +116,51 @@ impl From<&'static str> for Source {
 pub struct Finding {
     pub detector: Source,
     pub title: SmolStr,
-    pub severity: Severity,
+    /// How much it says that somebody else is at work.
+    pub weight: Bits,
     pub tactic: Tactic,
     /// Of a detector of ours; a rule brings its own.
     pub techniques: &'static [&'static str],
+    /// What makes it another piece of evidence than the others of its detector: the key of an act; empty for one that
+    /// has only one.
+    pub key: SmolStr,
+    /// What it is about, where several of the same add up: an object, a namespace, an address.
+    pub object: SmolStr,
     /// One plain sentence: what this account does otherwise.
     pub expected: String,
     /// One plain sentence: what it did now.
     pub observed: String,
+    /// Why it weighs less than it could, in words.
+    pub causes: Vec<String>,
     /// Another principal whose story this is too: the account a token was minted for, or by.
     pub also: Option<SmolStr>,
     /// Whose story it is, where that is not who made the request, and the audit id of what they did.
     pub culprit: Option<(SmolStr, SmolStr)>,
-    /// The dimension in which this was never seen of a mature account: two different ones add up.
-    pub novelty: Option<Novelty>,
-}
-
-/// Dimensions of behaviour that are independent of each other.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub enum Novelty {
-    Operation,
-    Agent,
-    Origin,
-    Credential,
+    /// Physical evidence that the credential is in other hands: nothing is learned from where it was used.
+    pub is_theft: bool,
 }
 
 impl Finding {
+    /// A finding of a detector of ours, to be filled in.
+    #[must_use]
+    pub fn of(meta: &Meta, weight: Bits) -> Finding {
+        Finding {
+            detector: meta.id.into(),
+            title: SmolStr::new_static(meta.title),
+            weight,
+            tactic: meta.tactic,
+            techniques: meta.techniques,
+            key: SmolStr::default(),
+            object: SmolStr::default(),
+            expected: String::new(),
+            observed: String::new(),
+            causes: Vec::new(),
+            also: None,
+            culprit: None,
+            is_theft: false,
+        }
+    }
+
     /// ATT&CK technique ids.
     pub fn techniques(&self) -> impl Iterator<Item = &str> {
         let own: &[SmolStr] = match &self.detector {

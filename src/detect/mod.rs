@@ -4,6 +4,7 @@
 
 pub mod acts;
 pub mod coverage;
+pub mod deed;
 pub mod detectors;
 pub mod finding;
 mod own;
@@ -13,10 +14,11 @@ pub mod reference;
 pub mod rule;
 pub mod sensitive;
 mod view;
+pub mod weigh;
 
-pub use finding::{Finding, Novelty, Severity, Tactic};
+pub use finding::{Finding, Severity, Tactic};
 pub use policy::Policy;
-pub use view::{Marks, Rival, View};
+pub use view::{Marks, Moved, Rival, View};
 
 /// What a detector says of itself; the reference page is generated from it and from its doc comment.
 #[derive(Debug)]
@@ -24,8 +26,8 @@ pub struct Meta {
     /// Kebab-case, stable: a label of metrics, alerts and silences.
     pub id: &'static str,
     pub title: &'static str,
-    /// The severities it can give, lowest first.
-    pub severities: &'static [Severity],
+    /// What one finding of it weighs, in words.
+    pub weighs: &'static str,
     pub tactic: Tactic,
     /// ATT&CK for Containers technique ids.
     pub techniques: &'static [&'static str],

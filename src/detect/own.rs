@@ -14,19 +14,29 @@ const CONTROLLERS: [&str; 8] =
     ["-controller", "-collector", "-publisher", "-cleaner", "-autoscaler", "-binder", "-signer", "-provider"];
 
 /// Products of clients that people and scripts use, and no component is built with.
-const CLIENTS: [&str; 12] = [
+const CLIENTS: [&str; 22] = [
+    "(none)",
     "Go-http-client",
     "Helm",
     "OpenAPI-Generator",
+    "PostmanRuntime",
+    "Python-urllib",
+    "Ruby",
     "Swagger-Codegen",
     "Wget",
+    "axios",
+    "busybox",
     "curl",
     "helm",
     "k9s",
     "kubectl",
+    "nc",
+    "node-fetch",
     "oc",
+    "python-httpx",
     "python-requests",
     "python-urllib3",
+    "wget",
 ];
 
 /// What a component is heard with so soon after it was first heard is its own program.
@@ -65,26 +75,45 @@ pub(super) fn is_controller(view: &View<'_>) -> bool {
 
 /// What a kubelet does by trade; the node authorizer sees to whose objects.
 #[must_use]
-pub(super) fn is_trade_of_kubelet(sensitive: Sensitive) -> bool {
+pub(super) fn is_trade_of_kubelet(sensitive: Sensitive, view: &View<'_>) -> bool {
     use Sensitive as S;
-    matches!(
-        sensitive,
-        S::SecretRead
-            | S::Token
-            | S::TokenReview
-            | S::Csr
-            | S::Pod
-            | S::PrivilegedWorkload
-            | S::SystemNamespace
-            | S::NodeChange
-    )
+    let operation = &view.event.operation;
+    match sensitive {
+        // One after the other, by name; and tokens that end with their pod.
+        S::SecretRead => !operation.name.is_empty(),
+        S::Token => {
+            let asked = view.event.facts.as_ref().and_then(|facts| facts.token.as_ref());
+            asked.is_none_or(|token| token.bound_to == "Pod")
+        }
+        S::NodeChange => !operation.verb.starts_with("delete"),
+        S::Csr => operation.subresource != "approval",
+        S::TokenReview | S::Pod | S::PrivilegedWorkload | S::SystemNamespace => true,
+        _ => false,
+    }
+}
+
+/// A program of people and their scripts.
+#[must_use]
+pub(super) fn is_client(agent: &str) -> bool {
+    CLIENTS.contains(&agent)
 }
 
 fn is_controller_account(view: &View<'_>) -> bool {
     let principal = view.event.principal;
     let crate::event::Principal::ServiceAccount { namespace: "kube-system", name } = principal else { return false };
-    CONTROLLERS.iter().any(|end| name.ends_with(end))
-        && matches!(view.agent, "kube-controller-manager" | "cloud-controller-manager" | "kube-scheduler")
+    CONTROLLERS.iter().any(|end| name.ends_with(end)) && is_program_of_components(view)
+}
+
+/// A program that is one of the components, or all of them in one (`k3s`, `rke2`): the control plane's own identities
+/// are used with it by habit.
+fn is_program_of_components(view: &View<'_>) -> bool {
+    let own = ["kube-controller-manager", "cloud-controller-manager", "kube-scheduler"];
+    let users = ["system:kube-controller-manager", "system:kube-scheduler"];
+    let uses = |user: &&str| {
+        let seen = view.population.get(user).and_then(|account| account.agents.get(view.agent));
+        seen.is_some_and(|seen| seen.count > 1)
+    };
+    own.contains(&view.agent) || (!is_client(view.agent) && users.iter().any(uses))
 }
 
 fn is_trade(component: Component, view: &View<'_>) -> bool {
@@ -131,6 +160,8 @@ fn is_of_its_role(sensitive: Sensitive, view: &View<'_>) -> bool {
     let role = role(view.event.user_agent);
     match sensitive {
         Sensitive::TokenReview => true,
+        // Requests of kubelets are approved and signed by it, whether its controllers have accounts of their own or not.
+        Sensitive::Csr => !is_client(view.agent),
         // Informers look at all namespaces; what is deleted with its namespace is looked at there.
         Sensitive::SecretRead if operation.verb != "get" => {
             !role.is_empty() && (operation.namespace.is_empty() || role == "namespace-controller")

@@ -4,6 +4,7 @@
 
 use super::Severity;
 use super::rule::Rules;
+use crate::base::Bits;
 use crate::baseline::{Learning, population::Limits};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -23,11 +24,57 @@ pub struct Policy {
     pub unauthenticated: Unauthenticated,
     pub incidents: Incidents,
     pub visibility: Visibility,
+    /// Bits of evidence from which an incident has each severity.
+    pub severity: Thresholds,
+    /// What acts would win an intruder, in bits, by their key (`secret.list`) or their key and reach (`secret.list.c`):
+    /// in place of the built-in ones. At most 40.
+    pub gains: BTreeMap<String, u32>,
     /// Per detector, by its id.
     pub detectors: BTreeMap<String, DetectorPolicy>,
     /// What the rule files say, compiled.
     #[schemars(skip)]
     pub rules: Arc<Rules>,
+}
+
+/// Bits of evidence that make an incident as severe.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Thresholds {
+    pub low: u32,
+    /// Look today.
+    pub medium: u32,
+    /// Look within the hour.
+    pub high: u32,
+    /// Wake someone.
+    pub critical: u32,
+}
+
+impl Default for Thresholds {
+    fn default() -> Thresholds {
+        Thresholds { low: 5, medium: 12, high: 18, critical: 27 }
+    }
+}
+
+impl Thresholds {
+    /// The severity of so much evidence.
+    #[must_use]
+    pub fn severity(&self, weight: Bits) -> Severity {
+        let reached = Severity::ALL.into_iter().rev().find(|severity| weight >= self.weight(*severity));
+        reached.unwrap_or(Severity::Info)
+    }
+
+    /// The least evidence of a severity.
+    #[must_use]
+    pub fn weight(&self, severity: Severity) -> Bits {
+        let bits = match severity {
+            Severity::Info => 0,
+            Severity::Low => self.low,
+            Severity::Medium => self.medium,
+            Severity::High => self.high,
+            Severity::Critical => self.critical,
+        };
+        Bits::whole(bits.min(1000).cast_signed())
+    }
 }
 
 /// What the operator knows of addresses.
@@ -96,11 +143,13 @@ pub struct Unauthenticated {
     pub inside: u32,
     /// Distinct kinds of request below which a burst from inside is only a retry.
     pub inside_kinds: u32,
+    /// From many networks outside the cluster together.
+    pub spread: u32,
 }
 
 impl Default for Unauthenticated {
     fn default() -> Unauthenticated {
-        Unauthenticated { outside: 10, inside: 20, inside_kinds: 3 }
+        Unauthenticated { outside: 10, inside: 20, inside_kinds: 3, spread: 400 }
     }
 }
 
@@ -156,9 +205,17 @@ impl Policy {
         !self.detectors.is_empty() && self.detectors.get(detector).is_some_and(|d| d.disabled)
     }
 
+    /// The weight of a detector's finding, within the most severe that the operator lets it be.
     #[must_use]
-    pub fn capped(&self, detector: &str, severity: Severity) -> Severity {
+    pub fn capped(&self, detector: &str, weight: Bits) -> Bits {
         let most = self.detectors.get(detector).and_then(|d| d.at_most);
-        most.map_or(severity, |most| severity.min(most))
+        let next = most.and_then(|most| Severity::ALL.into_iter().find(|severity| *severity > most));
+        next.map_or(weight, |next| weight.min(self.severity.weight(next) - Bits(1)))
+    }
+
+    /// The severity that a finding has alone.
+    #[must_use]
+    pub fn severity_of(&self, finding: &super::Finding) -> Severity {
+        self.severity.severity(self.capped(finding.detector.id(), finding.weight))
     }
 }

@@ -50,6 +50,7 @@ macro_rules! moved {
 
 moved! {
     incidents.notify: Severity::High, Severity::Low;
+    severity.medium: 14, 10;
     learning.min_age_hours: 240, 120;
     learning.min_days: 8, 5;
     learning.sensitive_days: 5, 10;

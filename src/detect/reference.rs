@@ -2,7 +2,7 @@
 //!
 //! Refuses words of its own: what is wrong on a page is wrong in the detector's file.
 
-use super::{Detector, Severity, detectors};
+use super::{Detector, detectors};
 use std::fmt::Write;
 
 /// The sections of every detector's doc comment, in this order.
@@ -38,14 +38,13 @@ fn table() -> String {
     out.push_str(
         "In the order in which they judge. What could not be seen (`log-gap`, `log-unreadable`, `log-silent`,\n",
     );
-    out.push_str("`addresses-hidden`, `log-part-vanished`) is told without a detector, in incidents of kind `visibility`. What this\ncovers of the detections that others publish: [coverage](coverage.md); of whole attacks: [scenarios](scenarios.md); how much of\nthem, and for how much noise, in 200 clusters of chance: [clusters](clusters.md).\n\n");
-    out.push_str("| detector | severity | tactic | techniques | audit level |\n|---|---|---|---|---|\n");
+    out.push_str("`log-leap`, `log-unjudged`, `addresses-hidden`, `log-part-vanished`) is told without a detector, in incidents of kind `visibility`. What this\ncovers of the detections that others publish: [coverage](coverage.md); of whole attacks: [scenarios](scenarios.md); how much of\nthem, and for how much noise, in 200 clusters of chance: [clusters](clusters.md).\n\n");
+    out.push_str("| detector | weighs | tactic | techniques | audit level |\n|---|---|---|---|---|\n");
     for Detector { meta, .. } in detectors::ALL {
         let techniques = techniques(meta.techniques);
-        let severities = severities(meta.severities);
+        let weighs = meta.weighs;
         let (id, title) = (meta.id, meta.title);
-        let _ =
-            writeln!(out, "| [{title}]({id}.md) | {severities} | {:?} | {techniques} | {} |", meta.tactic, meta.level);
+        let _ = writeln!(out, "| [{title}]({id}.md) | {weighs} | {:?} | {techniques} | {} |", meta.tactic, meta.level);
     }
     out
 }
@@ -56,7 +55,7 @@ fn page(detector: &Detector) -> String {
     let tunables: Vec<String> = meta.tunables.iter().map(|t| format!("`{t}`")).collect();
     let settings = if tunables.is_empty() { "none".to_owned() } else { tunables.join(", ") };
     let rows = [
-        ("severity", severities(meta.severities)),
+        ("weighs", meta.weighs.to_owned()),
         ("tactic", format!("{:?}", meta.tactic)),
         ("techniques", techniques(meta.techniques)),
         ("audit level", meta.level.to_owned()),
@@ -71,10 +70,6 @@ fn page(detector: &Detector) -> String {
         let _ = writeln!(out, "{}{line}", if line.starts_with("# ") { "#" } else { "" });
     }
     out
-}
-
-fn severities(severities: &[Severity]) -> String {
-    severities.iter().map(|s| s.label()).collect::<Vec<_>>().join(", ")
 }
 
 /// Linked to ATT&CK; a sub-technique has a page below its technique.

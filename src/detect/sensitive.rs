@@ -41,7 +41,7 @@ pub enum Sensitive {
 }
 
 /// Namespaces that belong to the cluster itself.
-pub(super) const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+pub(crate) const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 impl Sensitive {
     /// What kind of sensitive act an event is, if any. exec is told by subresource: over WebSocket it
@@ -63,7 +63,7 @@ impl Sensitive {
             ("authentication.k8s.io", "tokenreviews", _) => Some(Sensitive::TokenReview),
             ("", "configmaps", "") if writes && is_cluster_config(operation) => Some(Sensitive::ClusterConfig),
             ("" | "events.k8s.io", "events", "") if operation.verb.starts_with("delete") => Some(Sensitive::Traces),
-            ("rbac.authorization.k8s.io", _, _) if writes => Some(Sensitive::Rbac),
+            ("rbac.authorization.k8s.io" | "authorization.openshift.io", _, _) if writes => Some(Sensitive::Rbac),
             ("admissionregistration.k8s.io", _, "") if writes => Some(Sensitive::Webhook),
             ("certificates.k8s.io", _, _) if writes => Some(Sensitive::Csr),
             ("apiregistration.k8s.io", "apiservices", "") if writes => Some(Sensitive::ApiService),
@@ -216,17 +216,25 @@ fn audiences<'e>(event: &'e AuditEvent<'_>) -> impl Iterator<Item = &'e str> {
     token.into_iter().flat_map(|t| t.audiences.iter().map(smol_str::SmolStr::as_str))
 }
 
-/// Humans are many and alike; groups, controllers and nodes of the system are not.
+/// The strongest of all that is assumed: groups in any order, then the name. People are many and alike; groups,
+/// controllers and nodes of the system are not.
 fn impersonated(event: &AuditEvent<'_>, out: &mut String) {
     let Some(who) = &event.impersonated else { return };
     let everyone = ["system:authenticated", "system:serviceaccounts", "system:unauthenticated"];
-    let strong = who.groups.iter().find(|g| {
-        g.starts_with("system:") && !everyone.contains(&g.as_ref()) && !g.starts_with("system:serviceaccounts:")
+    let is_common = |group: &str| everyone.contains(&group) || group.starts_with("system:serviceaccounts:");
+    let masters = who.groups.iter().find(|group| *group == "system:masters");
+    let system = who.groups.iter().find(|group| group.starts_with("system:") && !is_common(group));
+    let own = who.groups.iter().find(|group| !group.starts_with("system:"));
+    let foreign = who.groups.iter().find(|group| {
+        group.starts_with("system:serviceaccounts:") && !who.username.starts_with("system:serviceaccount:")
     });
-    let _ = match strong {
-        Some(group) => write!(out, "as group {group}"),
-        None if who.username.starts_with("system:") => write!(out, "as {}", who.username),
-        None => write!(out, "as a user"),
+    let _ = match masters.or(system).or(foreign) {
+        Some(group) => write!(out, "group {group}"),
+        None if who.username.starts_with("system:") => write!(out, "{}", who.username),
+        None => match own {
+            Some(group) => write!(out, "group {group}"),
+            None => write!(out, "a user"),
+        },
     };
 }
 
@@ -236,9 +244,15 @@ pub fn is_builtin_role(name: &str) -> bool {
     name.starts_with("system:") || matches!(name, "cluster-admin" | "admin" | "edit" | "view")
 }
 
-/// The part of a nodes/proxy URI that says what the kubelet is asked for: `metrics`, `exec`, `pods`.
-fn kubelet_path(uri: &str) -> &str {
+/// What a kubelet is asked for, by the path of a nodes/proxy URI: `metrics`, `exec`, `pods`. Empty where there is no
+/// path; `obscured` where it has dots or escapes, for kubelets and proxies resolve them as they like.
+#[must_use]
+pub fn kubelet_path(uri: &str) -> String {
     let path = uri.split('?').next().unwrap_or("");
     let after = path.split_once("/proxy/").map_or("", |(_, rest)| rest);
-    after.split('/').next().unwrap_or("")
+    let is_obscured = after.contains('%') || after.split('/').any(|part| part == "." || part == "..");
+    if is_obscured {
+        return "obscured".to_owned();
+    }
+    after.split('/').find(|part| !part.is_empty()).unwrap_or("").to_owned()
 }

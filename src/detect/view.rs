@@ -4,9 +4,10 @@
 
 use super::acts::Acts;
 use super::sensitive::Sensitive;
+use super::weigh::Weights;
 use super::{Policy, own};
-use crate::base::Time;
 use crate::base::remembered::Seen;
+use crate::base::{Bits, Time};
 use crate::baseline::address::Failures;
 use crate::baseline::features::credentials::{Holder, Issued, Place};
 use crate::baseline::features::operations;
@@ -14,7 +15,7 @@ use crate::baseline::features::origins::{Class, Origin};
 use crate::baseline::features::probes::Probe;
 use crate::baseline::makers::Maker;
 use crate::baseline::stolen::Use;
-use crate::baseline::{Account, Address, Maturity, Peers};
+use crate::baseline::{Account, Address, Causes, Maturity, Peers, Population, Prevalence};
 use crate::event::{AuditEvent, Geo, Principal, PrincipalKind};
 
 /// What is remarkable about an event, worked out once: detectors sleep unless one of theirs is set.
@@ -65,6 +66,21 @@ pub struct Rival {
     pub is_foreign: bool,
 }
 
+/// What is known of a credential that appears elsewhere: facts that say whether it was moved or taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Moved {
+    /// The kubelet fetched this token after the credential was last used elsewhere: its sandbox was made anew.
+    pub is_fetched_anew: bool,
+    /// The request was received before another pod came to the address.
+    pub was_received_before: bool,
+    /// The entry before the last of `sourceIPs` is the credential's own place: the last may be a peer API server.
+    pub is_forwarded: bool,
+    /// The credential's first place is an address that only its pod has.
+    pub home_is_pods_own: bool,
+    /// Pods are seen with addresses of both families.
+    pub has_both_families: bool,
+}
+
 pub struct View<'a> {
     pub event: &'a AuditEvent<'a>,
     pub policy: &'a Policy,
@@ -75,6 +91,16 @@ pub struct View<'a> {
     pub origin: Origin,
     pub sensitive: Option<Sensitive>,
     pub acts: Acts,
+    /// What the event's acts weigh; worked out last.
+    pub weights: Weights,
+    /// All accounts, what is common among them, and what has changed lately.
+    pub population: &'a Population,
+    pub prevalence: &'a Prevalence,
+    pub causes: &'a Causes,
+    /// What a binding to the role that is bound is worth, where the role was seen to be written.
+    pub role_worth: Option<Bits>,
+    /// The most that the account could do whose token is minted, or as whom a pod is to run.
+    pub run_as_power: Bits,
     /// The words the event will be remembered by, and what is known of each.
     pub operation: &'a str,
     pub operation_seen: Option<&'a Seen>,
@@ -117,10 +143,14 @@ pub struct View<'a> {
     pub pods_are_shown: bool,
     /// Whether a pod at another node's address is odd.
     pub nodes_tell_apart: bool,
+    /// What is known of a credential that appears elsewhere.
+    pub moved: Moved,
     /// Another address at which the credential of a node or component is in use meanwhile.
     pub rival: Option<Rival>,
     /// Of a request without a user: the failures of its caller, with this one.
     pub failures: Failures,
+    /// The failures of all callers outside the cluster, with this one; a bit of `kinds` for each network.
+    pub failures_outside: Option<Failures>,
     /// Whether a request without a user is none that the client at this address makes by habit.
     pub strange: bool,
 }
@@ -129,6 +159,22 @@ impl View<'_> {
     #[must_use]
     pub fn now(&self) -> Time {
         self.event.time
+    }
+
+    /// The program, the origin or the operation is new to the account, or was on its first day.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        let few = |seen: Option<&Seen>| seen.is_none_or(|seen| seen.days <= 1);
+        few(self.agent_seen) || few(self.origin_seen) || self.operation_seen.is_none()
+    }
+
+    /// The pod was not heard before the last ten minutes, or ever, while others of its account were.
+    #[must_use]
+    pub fn is_new_pod(&self) -> bool {
+        let young = |first: Time| self.now().since(first).as_seconds() < 600;
+        !self.event.credential.pod.is_empty()
+            && self.account.events > 0
+            && self.holder.is_none_or(|holder| young(holder.first) && holder.first > self.account.first_seen)
     }
 
     #[must_use]

@@ -3,13 +3,17 @@
 //! Refuses to guess why. What was not seen is a fact of security, so it becomes an incident of its own kind.
 
 use super::input::{Gap, SourceIndex};
-use crate::base::{Digest, Span, Time};
+use crate::base::{Bits, Digest, Span, Time};
 use crate::detect::policy::Visibility;
-use crate::detect::{Finding, Severity, Tactic};
+use crate::detect::Finding;
 use crate::event::{AuditEvent, Level, Stage};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
+
+mod told;
+use told::{finding, gap, patience, silence, unjudged, vanished};
+pub use told::{hidden, leap, subject};
 
 /// Ids under which visibility is told, as detectors' ids are.
 pub const GAP: &str = "log-gap";
@@ -17,7 +21,13 @@ pub const SILENT: &str = "log-silent";
 pub const HIDDEN: &str = "addresses-hidden";
 pub const VANISHED: &str = "log-part-vanished";
 pub const UNREAD: &str = "log-unreadable";
+pub const LEAP: &str = "log-leap";
+pub const UNJUDGED: &str = "log-unjudged";
+pub const ALL: [&str; 7] = [GAP, UNREAD, SILENT, VANISHED, HIDDEN, LEAP, UNJUDGED];
 
+/// What could not be seen weighs as much as people are told of by default, or as what is only kept.
+const TOLD: Bits = Bits::whole(12);
+const KEPT: Bits = Bits::whole(5);
 /// A stage or level is missed only where it was one in so many.
 const USUAL_SHARE: u64 = 1000;
 const VANISHED_AFTER: Span = Span::seconds(3600);
@@ -25,6 +35,10 @@ const VANISHED_AFTER: Span = Span::seconds(3600);
 /// comes after them says nothing new.
 const UNREAD_MANY: u32 = 10;
 const UNREAD_WINDOW: Span = Span::seconds(3600);
+/// So many events of a log, of which none has a stage that is judged, are no accident: of one that never had any, and
+/// of one that had.
+const UNJUDGED_FIRST: u32 = 32;
+const UNJUDGED_LATER: u32 = 5000;
 /// What no crash leaves behind and a client can bring about: a request that is too large, nested too deep, or holds
 /// bytes that are no text. Each hides itself.
 const HIDES: [&str; 3] = ["too_long", "too_deep", "not_utf8"];
@@ -39,8 +53,15 @@ pub struct Blind {
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 struct Log {
+    /// Its newest event.
     last: Time,
+    /// The engine's now when it spoke last: clocks of servers differ, and logs are read one after the other.
+    heard: Time,
     told_silent: bool,
+    /// Events since the last one that is judged; whether there ever was one, and whether it was told.
+    unjudged: u32,
+    ever_judged: bool,
+    told_unjudged: bool,
 }
 
 /// How often one stage or level was seen, and how long it has been missed.
@@ -81,7 +102,19 @@ pub struct Camera {
     started: VecDeque<u64>,
     /// By log and reason.
     unread: BTreeMap<(SourceIndex, SmolStr), Unread>,
+    /// What could not be seen before the first event: only that says when it was.
+    early: Vec<Early>,
 }
+
+/// A gap, or a line that could not be read, before the first event.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Early {
+    Gap { source: SourceIndex, kind: String, detail: String, digest: Digest },
+    Unread { source: SourceIndex, reason: String, digest: Digest },
+}
+
+/// So many wait for the first event; a log without any is told without a time.
+const EARLY_LIMIT: usize = 16;
 
 /// Most starts remembered; the end of one that is forgotten is judged as if it were new.
 const STARTED_LIMIT: usize = 1024;
@@ -115,10 +148,11 @@ impl Camera {
     /// Whether a log has been silent for longer than the policy allows, and nobody was told yet.
     #[must_use]
     pub fn misses_a_log(&self, now: Time, policy: &Visibility) -> bool {
-        self.logs.iter().any(|(source, log)| !log.told_silent && silence(*source, log, now, policy).is_some())
+        self.logs.values().any(|log| !log.told_silent && log.is_silent_at(now, policy))
     }
 
-    /// Takes note of one event, and returns the silence that it ended. `now` is the engine's clock after it.
+    /// Takes note of one event, and returns the silence that it ended, if there was one. `now` is the engine's clock
+    /// after it. Only the log's own events say that it was silent: another may be read first.
     pub fn hear(
         &mut self,
         source: SourceIndex,
@@ -126,19 +160,24 @@ impl Camera {
         now: Time,
         policy: &Visibility,
         out: &mut Vec<Blind>,
-    ) -> Span {
-        let log = self.logs.entry(source).or_insert_with(|| Log { last: event.time.min(now), told_silent: false });
-        let silent = silence(source, log, now, policy);
-        let span = if silent.is_some() { now.since(log.last) } else { Span::ZERO };
-        out.extend(silent.filter(|_| !log.told_silent));
+    ) -> Option<Span> {
+        let at = event.time.min(now);
+        let log = self.logs.entry(source).or_insert_with(|| Log { last: at, ..Log::default() });
+        let gap = at.since(log.last);
+        let was_silent = gap > patience(policy);
+        if was_silent && !log.told_silent {
+            out.push(silence(source, log, policy));
+        }
+        let ended = (was_silent || log.told_silent).then(|| gap.max(Span::ZERO));
         log.told_silent = false;
-        log.last = log.last.max(event.time.min(now));
+        (log.last, log.heard) = (log.last.max(at), now);
+        log.count_unjudged(source, event, out);
         if event.stage == Stage::ResponseStarted && !event.username.is_empty() {
             self.remember_start(event);
         }
         self.events += 1;
         self.count_parts(event, policy, out);
-        span
+        ended
     }
 
     /// Whether the silence of a log would be told that is none of these.
@@ -159,21 +198,38 @@ impl Camera {
         before.is_none_or(|u| u.count < UNREAD_MANY || now.since(u.since) > UNREAD_WINDOW)
     }
 
+    /// Keeps what has no time yet, and returns what is told: all of it, once there is a time, or no more can wait.
+    pub fn wait(&mut self, now: Time, early: Early) -> Vec<Blind> {
+        self.early.push(early);
+        if now == Time::ZERO && self.early.len() < EARLY_LIMIT { Vec::new() } else { self.waited(now) }
+    }
+
+    /// What waited for a time, as of `now`.
+    pub fn waited(&mut self, now: Time) -> Vec<Blind> {
+        let told = std::mem::take(&mut self.early).into_iter().map(|early| match early {
+            Early::Gap { source, kind, detail, digest } => {
+                gap(source, &Gap { kind: &kind, detail: &detail, digest }, now)
+            }
+            Early::Unread { source, reason, digest } => self.unread(source, &reason, digest, now),
+        });
+        told.collect()
+    }
+
     /// A line that could not be read: `low`, for crashes tear lines; `medium` for many, and for one that hides a request.
-    pub fn unread(&mut self, source: SourceIndex, reason: &str, digest: Digest, now: Time) -> Blind {
+    fn unread(&mut self, source: SourceIndex, reason: &str, digest: Digest, now: Time) -> Blind {
         let seen = self.unread.entry((source, reason.into())).or_insert(Unread { since: now, count: 0 });
         if now.since(seen.since) > UNREAD_WINDOW {
             *seen = Unread { since: now, count: 0 };
         }
         seen.count = seen.count.saturating_add(1);
         let grave = HIDES.contains(&reason) || seen.count >= UNREAD_MANY;
-        let (severity, many) = if grave { (Severity::Medium, seen.count) } else { (Severity::Low, seen.count) };
+        let (weight, many) = (if grave { TOLD } else { KEPT }, seen.count);
         Blind {
             subject: format!("log {source}: {reason}"),
             at: now,
             digest: Digest::of_parts(&[b"unread", reason.as_bytes(), &digest.0]),
             finding: Finding {
-                severity,
+                weight,
                 ..finding(
                     UNREAD,
                     "Lines of the audit log cannot be read",
@@ -215,14 +271,35 @@ impl Camera {
     pub fn tick(&mut self, at: Time, policy: &Visibility, out: &mut Vec<Blind>) -> Vec<SourceIndex> {
         let mut still = Vec::new();
         for (source, log) in &mut self.logs {
-            let Some(blind) = silence(*source, log, at, policy) else { continue };
+            if !log.is_silent_at(at, policy) {
+                continue;
+            }
             still.push(*source);
             if !log.told_silent {
                 log.told_silent = true;
-                out.push(blind);
+                out.push(silence(*source, log, policy));
             }
         }
         still
+    }
+}
+
+impl Log {
+    fn is_silent_at(&self, now: Time, policy: &Visibility) -> bool {
+        now.since(self.heard) > patience(policy)
+    }
+
+    fn count_unjudged(&mut self, source: SourceIndex, event: &AuditEvent<'_>, out: &mut Vec<Blind>) {
+        if event.stage != Stage::RequestReceived {
+            (self.unjudged, self.ever_judged, self.told_unjudged) = (0, true, false);
+            return;
+        }
+        self.unjudged = self.unjudged.saturating_add(1);
+        let many = if self.ever_judged { UNJUDGED_LATER } else { UNJUDGED_FIRST };
+        if self.unjudged >= many && !self.told_unjudged {
+            self.told_unjudged = true;
+            out.push(unjudged(source, self));
+        }
     }
 }
 
@@ -242,112 +319,23 @@ fn request(event: &AuditEvent<'_>) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Whose story the silence and the gaps of a log are.
-#[must_use]
-pub fn subject(source: SourceIndex) -> String {
-    format!("log {source}")
-}
-
-/// The same words and the same digest, whether a tick or the next event finds out.
-fn silence(source: SourceIndex, log: &Log, now: Time, policy: &Visibility) -> Option<Blind> {
-    let patience = Span::seconds(i64::from(policy.silent_seconds));
-    if now.since(log.last) <= patience {
-        return None;
-    }
-    Some(Blind {
-        subject: subject(source),
-        at: log.last + patience,
-        digest: Digest::of_parts(&[b"silent", &source.to_le_bytes(), &log.last.0.to_le_bytes()]),
-        finding: finding(
-            SILENT,
-            "The audit log fell silent",
-            format!("an API server writes several events a minute; silence of {patience} is reported"),
-            format!("no event after {}", log.last),
-        ),
-    })
-}
-
-fn vanished(part: usize, seen: &Part, now: Time) -> Blind {
-    let name = PARTS[part];
-    Blind {
-        subject: name.to_owned(),
-        at: now,
-        digest: Digest::of_parts(&[b"vanished", name.as_bytes(), &seen.last.0.to_le_bytes()]),
-        finding: finding(
-            VANISHED,
-            "A part of the audit log vanished",
-            format!("events of {name} were seen {} times", seen.seen),
-            format!("none of the last {} events has it; the last one was at {}", seen.events_since, seen.last),
-        ),
-    }
-}
-
-/// One address stands for many clients, as a finding.
-#[must_use]
-pub fn hidden(source: SourceIndex, now: Time) -> Blind {
-    Blind {
-        subject: "addresses".to_owned(),
-        at: now,
-        digest: Digest::of_parts(&[b"hidden"]),
-        finding: finding(
-            HIDDEN,
-            "Addresses of clients are hidden",
-            "pods and nodes call the API server from addresses of their own".to_owned(),
-            format!(
-                "most clients in log {source} share an address: a load balancer or SNAT hides them, so where credentials are used cannot be judged"
-            ),
-        ),
-    }
-}
-
-/// A hole in the input, as a finding.
-#[must_use]
-pub fn gap(source: SourceIndex, gap: &Gap<'_>, now: Time) -> Blind {
-    Blind {
-        subject: subject(source),
-        at: now,
-        digest: gap.digest,
-        finding: finding(
-            GAP,
-            "A part of the audit log could not be read",
-            "every byte that the API server writes is read".to_owned(),
-            format!("{}: {}", gap.kind, gap.detail),
-        ),
-    }
-}
-
-fn finding(detector: &'static str, title: &str, expected: String, observed: String) -> Finding {
-    Finding {
-        detector: detector.into(),
-        title: title.into(),
-        severity: Severity::Medium,
-        tactic: Tactic::Visibility,
-        techniques: &["T1562.008"],
-        expected,
-        observed,
-        also: None,
-        culprit: None,
-        novelty: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(camera: &mut Camera, reason: &str, minute: i64) -> Option<Severity> {
+    fn told(camera: &mut Camera, reason: &str, minute: i64) -> Option<Bits> {
         let now = Time::from_seconds(1_000_000 + minute * 60);
-        camera.wants_unread(0, reason, now).then(|| camera.unread(0, reason, Digest::default(), now).finding.severity)
+        camera.wants_unread(0, reason, now).then(|| camera.unread(0, reason, Digest::default(), now).finding.weight)
     }
 
     #[test]
     fn one_torn_line_is_no_alarm_and_many_or_a_hiding_one_are() {
         let mut camera = Camera::default();
         let seen: Vec<_> = (0..12).map(|minute| told(&mut camera, "not_json", minute)).collect();
-        let mut expected = vec![Some(Severity::Low); 9];
-        expected.extend([Some(Severity::Medium), None, None]);
+        let mut expected = vec![Some(KEPT); 9];
+        expected.extend([Some(TOLD), None, None]);
         assert_eq!(seen, expected);
-        assert_eq!(told(&mut camera, "not_json", 100), Some(Severity::Low), "it is counted by the hour");
-        assert_eq!(told(&mut camera, "too_long", 100), Some(Severity::Medium));
+        assert_eq!(told(&mut camera, "not_json", 100), Some(KEPT), "it is counted by the hour");
+        assert_eq!(told(&mut camera, "too_long", 100), Some(TOLD));
     }
 }

@@ -4,7 +4,8 @@
 //! Refuses kubelets and the control plane: they mint, read and make for everybody.
 
 use super::Engine;
-use super::observe::{Observed, geo_of};
+use super::judge::Observed;
+use super::look::geo_of;
 use crate::base::Digest;
 use crate::baseline::features::origins::Class;
 use crate::detect::Finding;
@@ -12,6 +13,8 @@ use crate::event::{AuditEvent, CredentialKind, Operation, Outcome, Principal, Pr
 use crate::incident::links::{GRAVE, How};
 use crate::incident::{Arrival, Neighbour};
 
+/// How the subjects begin of stories that have no user: a client may call itself so.
+const RESERVED: [&str; 6] = ["addresses", "level ", "log ", "origin ", "stage ", "user "];
 /// The parts that controllers add to a workload's name: a CronJob's pod has two.
 const GENERATED_PARTS: usize = 3;
 
@@ -31,7 +34,12 @@ impl Engine {
         let origin = seen.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
         let network = geo_of(event, seen.origin).map(ToString::to_string).unwrap_or_default();
         let nameless = matches!(event.principal, Principal::Nobody | Principal::Anonymous);
-        let subject = if nameless { format!("origin {origin}") } else { event.username.to_owned() };
+        let subject = match event.username {
+            _ if nameless => format!("origin {origin}"),
+            // Names that stories without a user have.
+            name if RESERVED.iter().any(|word| name.starts_with(word)) => format!("user {name}"),
+            name => name.to_owned(),
+        };
         let neighbour = self.neighbour(event, seen);
         let mut clues = clues_of(event);
         clues.extend(neighbour.iter().map(|(_, pod)| format!("pod {pod}")));
@@ -70,12 +78,12 @@ impl Engine {
         findings: &[Finding],
         story: Option<Digest>,
     ) {
-        let loud = |f: &Finding| f.culprit.is_none() && self.policy.capped(f.detector.id(), f.severity) >= GRAVE;
+        let loud = |f: &Finding| f.culprit.is_none() && self.policy.severity_of(f) >= GRAVE;
         let address = if findings.iter().any(loud) { self.public_address(event, seen) } else { None };
         let gained = gained(event).or(address.map(|address| (How::Origin, address)));
         let Some((how, what)) = gained else { return };
-        // To deploy is many an account's trade; only what was remarkable in itself leads on.
-        if how == How::PodMade && story.is_none() {
+        // To deploy, and to read Secrets, is many an account's trade; only what was remarkable in itself leads on.
+        if how != How::Minted && story.is_none() {
             return;
         }
         let facts = self.facts_of(event, seen);

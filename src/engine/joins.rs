@@ -4,13 +4,16 @@
 //! Refuses to judge: it only finds the other half.
 
 use super::Engine;
-use crate::base::{Span, Time};
+use crate::base::{Bits, Span, Time};
+use crate::baseline::account::Practised;
 use crate::baseline::features::credentials::Holder;
 use crate::baseline::makers::Maker;
+use crate::baseline::prevalence::Group;
 use crate::baseline::stolen::Use;
 use crate::baseline::{Account, Peers};
 use crate::detect::View;
-use crate::event::{AuditEvent, Component, CredentialKind, Operation, Outcome, PrincipalKind};
+use crate::detect::acts::Act;
+use crate::event::{AuditEvent, Component, CredentialKind, Operation, Outcome, Principal, PrincipalKind};
 use std::net::IpAddr;
 
 /// After so long no API server takes a pod that was ended for a living one: it honours the token for 60 seconds after the
@@ -22,13 +25,13 @@ const TOLERANCE: Span = Span::seconds(5);
 
 impl Engine {
     /// Who made the Secret that the token controller fills in now, or filled in before its making was read.
-    pub(super) fn secret_maker(&self, event: &AuditEvent<'_>, mature: bool) -> Option<Maker> {
+    pub(super) fn secret_maker(&self, event: &AuditEvent<'_>, weight: Bits) -> Option<Maker> {
         let Operation { namespace, name, .. } = event.operation;
         if fills_secret(event) {
             return self.makers.of(namespace, name, event.time).cloned();
         }
         let filled = makes_secret(event) && self.makers.was_filled(namespace, name, event.time);
-        filled.then(|| maker_of(event, mature))
+        filled.then(|| maker_of(event, weight))
     }
 
     /// The account whose unbound token is issued now, if the token's use was read before.
@@ -42,9 +45,19 @@ impl Engine {
     }
 
     /// A TokenRequest that succeeded: the lineage of the token begins. Kubelets' are left out, they
-    /// are bound to pods and say so themselves.
+    /// are bound to pods and say so themselves; when a kubelet fetched one is remembered apart.
     pub(super) fn learn_issue(&mut self, event: &AuditEvent<'_>) {
-        if event.issued_credential_id.is_empty() || event.principal.kind() == PrincipalKind::Node {
+        if event.issued_credential_id.is_empty() {
+            return;
+        }
+        if event.principal.kind() == PrincipalKind::Node {
+            // Only of accounts that are known: others have no place that a token could leave.
+            let target = target_of(event);
+            if self.population.get(&target).is_some() {
+                self.population.update(&target, event.time, |account| {
+                    account.fetch(event.issued_credential_id, event.time);
+                });
+            }
             return;
         }
         self.population.update(&target_of(event), event.time, |account| {
@@ -86,28 +99,53 @@ impl Engine {
     /// What the account's peers say to what is news of it: first to its operation, then to its program.
     pub(super) fn ask_peers(&self, view: &View<'_>) -> (Peers, Peers) {
         let (event, now, learning) = (view.event, view.now(), &self.policy.learning);
-        let horizon = learning.horizon(now);
         // As long as it counts as a novelty; after that nobody needs to be asked.
         let is_fresh = view.operation_seen.is_none_or(|s| s.count < 3 && s.first().day() == now.day());
         let of_operation = is_fresh && view.sensitive.is_none() && !event.outcome.is_refusal();
-        if !view.maturity.mature || !view.is_machine() || !(of_operation || view.agent_seen.is_none()) {
+        if view.account.events == 0 || !view.is_machine() || !(of_operation || view.agent_seen.is_none()) {
             return Default::default();
         }
-        let knows = |account: &Account| account.operations.get(view.operation, horizon).is_some();
+        let knows = |account: &Account| account.operations.get(view.operation).is_some();
         let ask = |agent, knows: &dyn Fn(&Account) -> bool| {
             self.population.ask_peers(event.username, agent, now, learning, knows)
         };
         let operation = if of_operation { ask(Some(view.agent), &knows) } else { Peers::default() };
-        let uses = |account: &Account| account.agents.get(view.agent, horizon).is_some();
+        let uses = |account: &Account| account.agents.get(view.agent).is_some();
         let agent = if view.agent_seen.is_none() { ask(None, &uses) } else { Peers::default() };
         (operation, agent)
     }
 
-    pub(super) fn learn_maker(&mut self, event: &AuditEvent<'_>, mature: bool) {
+    pub(super) fn learn_maker(&mut self, event: &AuditEvent<'_>, weight: Bits) {
         if makes_secret(event) {
-            self.makers.note(maker_of(event, mature));
+            self.makers.note(maker_of(event, weight));
         } else if fills_secret(event) {
+            self.learn_token_secret(event);
             self.makers.note_filled(event.operation.namespace, event.operation.name, event.time);
+        }
+    }
+}
+
+impl Engine {
+    /// The Secret came to hold a token: whoever made it makes such Secrets.
+    fn learn_token_secret(&mut self, event: &AuditEvent<'_>) {
+        let Operation { namespace, name, .. } = event.operation;
+        let Some(by) = self.makers.of(namespace, name, event.time).map(|maker| maker.by.clone()) else { return };
+        let horizon = self.policy.learning.horizon(event.time);
+        let act = Act::TokenSecret;
+        let foreign = namespace != Principal::parse(&by).namespace();
+        let practised = Practised {
+            key: act.key(),
+            object: "",
+            place: if foreign { namespace } else { "" },
+            program: "",
+            gain: act.gain(),
+        };
+        let mut is_new = false;
+        self.population.update(&by, event.time, |account| {
+            is_new = account.practise(&practised, event.time, horizon);
+        });
+        if is_new {
+            self.prevalence.count_practice(act.key(), Group::of(Principal::parse(&by).kind()));
         }
     }
 }
@@ -117,7 +155,7 @@ fn target_of(event: &AuditEvent<'_>) -> String {
     format!("system:serviceaccount:{}:{}", event.operation.namespace, event.operation.name)
 }
 
-fn makes_secret(event: &AuditEvent<'_>) -> bool {
+pub(super) fn makes_secret(event: &AuditEvent<'_>) -> bool {
     let operation = &event.operation;
     operation.resource == "secrets" && operation.verb == "create" && event.outcome == Outcome::Allowed
 }
@@ -131,13 +169,13 @@ fn fills_secret(event: &AuditEvent<'_>) -> bool {
         && event.user_agent.ends_with("/tokens-controller")
 }
 
-fn maker_of(event: &AuditEvent<'_>, mature: bool) -> Maker {
+fn maker_of(event: &AuditEvent<'_>, weight: Bits) -> Maker {
     Maker {
         namespace: event.operation.namespace.into(),
         secret: event.operation.name.into(),
         by: event.username.into(),
         audit_id: event.audit_id.into(),
         at: event.time,
-        mature,
+        weight,
     }
 }

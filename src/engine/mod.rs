@@ -8,32 +8,38 @@ mod clock;
 mod gains;
 mod input;
 mod joins;
-mod observe;
+mod judge;
+mod learn;
+mod look;
 mod records;
 mod remark;
 mod trace;
+mod twin;
 pub mod word;
 
 pub use input::{Gap, Input, SourceIndex, StoredInput};
 pub use records::{Record, Room, account, describe, room_name};
 pub use trace::{Known, Trace};
+pub use twin::Request;
 pub use word::{Ack, Acknowledged, Command};
 
 use crate::base::{Digest, Span, Time, text};
 use crate::baseline::makers::Makers;
-use crate::baseline::{Addresses, Departed, Population, Stolen};
+use crate::baseline::{Addresses, Causes, Departed, Population, Prevalence, Stolen};
 use crate::detect::rule::{Dispatch, Trouble};
 use crate::detect::{Finding, Policy};
-use crate::event::AuditEvent;
+use crate::event::{AuditEvent, origin};
 use crate::incident::{Acknowledgement, Arrival, Correlator, Revision};
-use camera::{Blind, Camera};
+use camera::{Blind, Camera, Early};
 use clock::Clock;
-use observe::Scratch;
+use judge::Scratch;
 use smol_str::SmolStr;
+use std::net::IpAddr;
+use twin::Twins;
 
 /// Of what the same inputs make of the same records. It goes up whenever a judgement or the bytes of a record change:
 /// records are compared within one version only. `tests/rewind.rs` notices.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands out.
 #[derive(Default)]
@@ -49,7 +55,9 @@ pub struct Output {
     /// Commands that were taken, in their order.
     pub answers: Vec<Answer>,
     /// Silences of logs that ended, together.
-    pub silent: crate::base::Span,
+    pub silent: Span,
+    /// Of events whose time is not believed: seq, and one sentence.
+    pub leaps: Vec<(u64, String)>,
     /// Events that were judged (the others repeat what was judged, or have no response yet).
     pub judged: u64,
 }
@@ -81,10 +89,15 @@ pub struct Engine {
     makers: Makers,
     departed: Departed,
     stolen: Stolen,
+    prevalence: Prevalence,
+    causes: Causes,
     correlator: Correlator,
     word: word::Word,
     clock: Clock,
     camera: Camera,
+    twins: Twins,
+    /// Of the last event.
+    request: Request,
     /// The number of the last input.
     seq: u64,
     scratch: Scratch,
@@ -103,10 +116,14 @@ impl Engine {
             makers: Makers::default(),
             departed: Departed::default(),
             stolen: Stolen::default(),
+            prevalence: Prevalence::default(),
+            causes: Causes::default(),
             correlator: Correlator::default(),
             word: word::Word::default(),
             clock: Clock::default(),
             camera: Camera::default(),
+            twins: Twins::default(),
+            request: Request::default(),
             seq: 0,
             scratch: Scratch::default(),
         }
@@ -121,6 +138,24 @@ impl Engine {
     #[must_use]
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Whether nothing was judged as of later than now, so that now divides what was judged before from what comes.
+    #[must_use]
+    pub fn is_sure_of_now(&self) -> bool {
+        self.clock.is_sure()
+    }
+
+    /// The request that the last event belongs to.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        self.request
+    }
+
+    /// The address that can be trusted of the last event, which is this one.
+    #[must_use]
+    pub fn caller(&self, event: &AuditEvent<'_>) -> Option<IpAddr> {
+        origin::caller(handed_on(event, self.request), &self.policy.network.trusted_proxies)
     }
 
     #[must_use]
@@ -184,14 +219,20 @@ impl Engine {
                 self.correlator.tick(at, &self.policy, &mut out.revisions);
             }
             Input::Gap { source, gap } => {
-                let blind = camera::gap(source, &gap, self.clock.now());
-                self.tell(vec![blind], out);
+                let (kind, detail) = (gap.kind.to_owned(), gap.detail.to_owned());
+                let gap = Early::Gap { source, kind, detail, digest: gap.digest };
+                let blind = self.camera.wait(self.clock.now(), gap);
+                self.tell(blind, out);
             }
             Input::Unread { source, reason, digest } => {
-                let blind = self.camera.unread(source, reason, digest, self.clock.now());
-                self.tell(vec![blind], out);
+                let line = Early::Unread { source, reason: reason.to_owned(), digest };
+                let blind = self.camera.wait(self.clock.now(), line);
+                self.tell(blind, out);
             }
-            Input::Logs(followed) => self.camera.follow(followed),
+            Input::Logs(followed) => {
+                self.camera.follow(followed);
+                self.clock.follow(followed);
+            }
             Input::Policy(policy) => {
                 self.addresses.declare(&policy.network.cluster);
                 self.population.set_limits(policy.limits);
@@ -204,18 +245,32 @@ impl Engine {
     }
 
     fn event(&mut self, source: SourceIndex, event: &AuditEvent<'_>, out: &mut Output) {
-        self.clock.hear(source, event.time);
-        let mut blind = Vec::new();
+        let heard = self.clock.hear(source, event.time);
+        self.request = self.twins.hear(event);
+        // What is years ahead would make baselines forget, and windows and ids begin anew.
+        let Request { received, is_relayed, .. } = self.request;
+        let judged = (heard.at != event.time || is_relayed || received != event.received).then(|| {
+            let source_ips = handed_on(event, self.request).into();
+            AuditEvent { time: heard.at, received, source_ips, ..event.clone() }
+        });
+        let mut blind = self.camera.waited(self.clock.now());
+        if let Some(leap) = heard.leap {
+            let words = leap.words(event.time, event.audit_id);
+            blind.push(camera::leap(&leap, words.clone(), self.clock.now()));
+            out.leaps.push((self.seq, words));
+        }
+        let event = judged.as_ref().unwrap_or(event);
         let silent = self.camera.hear(source, event, self.clock.now(), &self.policy.visibility, &mut blind);
-        out.silent = crate::base::Span(out.silent.0 + silent.0);
         self.tell(blind, out);
-        if silent > Span::ZERO {
+        if let Some(silent) = silent {
+            out.silent = Span(out.silent.0 + silent.0);
             let subject = camera::subject(source);
             self.correlator.conclude(&subject, self.clock.now(), &self.policy, &mut out.revisions);
         }
         self.correlator.advance(self.clock.now(), &self.policy, &mut out.revisions);
-        if observe::is_judged(event, || self.camera.saw_start(event)) {
+        if judge::is_judged(event, || self.camera.saw_start(event)) && self.twins.take(self.request) {
             out.judged += 1;
+            self.prevalence.hear(self.clock.now());
             self.judge(event, out);
             if self.addresses.take_hidden_news() {
                 self.tell(vec![camera::hidden(source, event.time)], out);
@@ -268,7 +323,7 @@ impl Engine {
                 digest: &|| b.digest,
                 event: None,
             };
-            out.findings.push((b.finding.detector.name(), b.finding.severity));
+            out.findings.push((b.finding.detector.name(), self.policy.severity_of(&b.finding)));
             self.correlator.arrive(std::slice::from_ref(&b.finding), &arrival, &self.policy, &mut out.revisions);
         }
     }
@@ -278,11 +333,11 @@ impl Engine {
         &mut self,
         words: &Scratch,
         event: &AuditEvent<'_>,
-        seen: &observe::Observed,
+        seen: &judge::Observed,
         out: &mut Output,
     ) -> Option<Digest> {
         let findings: &[Finding] = &words.findings;
-        let counted = |f: &Finding| (f.detector.name(), self.policy.capped(f.detector.id(), f.severity));
+        let counted = |f: &Finding| (f.detector.name(), self.policy.severity_of(f));
         out.findings.extend(findings.iter().map(counted));
         let facts = self.facts_of(event, seen);
         let digest = || digest_of(event);
@@ -293,6 +348,14 @@ impl Engine {
             self.word.note(incident, word::lessons_of(finding, event, words, &facts.network), self.clock.now());
         }
         own
+    }
+}
+
+/// The addresses that the server saw which handed the request on, or else this one.
+fn handed_on<'e>(event: &'e AuditEvent<'_>, request: Request) -> &'e [IpAddr] {
+    match event.source_ips.split_last() {
+        Some((_, before)) if request.is_relayed => before,
+        _ => &event.source_ips,
     }
 }
 

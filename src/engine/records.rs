@@ -5,11 +5,13 @@
 use super::Engine;
 use super::camera::Camera;
 use super::clock::Clock;
+use super::twin::Twins;
 use crate::base::Digest;
 use crate::base::remembered::Remembered;
 use crate::baseline::addresses::Census;
 use crate::baseline::makers::Makers;
 use crate::baseline::{Account, Address};
+use crate::baseline::{Causes, Prevalence};
 use crate::incident::Incident;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,7 @@ use smol_str::SmolStr;
 use std::net::IpAddr;
 
 /// The first byte of every record: the version of its bytes.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// Which part of the engine a record belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -71,9 +73,12 @@ struct Core {
     seq: u64,
     clock: Clock,
     camera: Camera,
+    twins: Twins,
     makers: Makers,
     memory: crate::incident::Memory,
     census: Census,
+    prevalence: Prevalence,
+    causes: Causes,
 }
 
 impl Engine {
@@ -83,9 +88,12 @@ impl Engine {
             seq: self.seq,
             clock: self.clock.clone(),
             camera: self.camera.clone(),
+            twins: self.twins.clone(),
             makers: self.makers.clone(),
             memory: self.correlator.memory.clone(),
             census: self.addresses.census().clone(),
+            prevalence: self.prevalence.clone(),
+            causes: self.causes.clone(),
         };
         out.push(record(Room::Core, Vec::new(), Some(&core)));
         out.extend(
@@ -135,9 +143,12 @@ impl Engine {
                 self.seq = core.seq;
                 self.clock = core.clock;
                 self.camera = core.camera;
+                self.twins = core.twins;
                 self.makers = core.makers;
                 self.correlator.memory = core.memory;
                 self.addresses.restore_census(core.census);
+                self.prevalence = core.prevalence;
+                self.causes = core.causes;
             }
             r if r == Room::Account as u8 => {
                 let account: Account = read_extended(room, key, value)?;

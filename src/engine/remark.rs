@@ -75,6 +75,8 @@ pub(super) fn probe_of(view: &View<'_>) -> Option<Probe> {
         }
         Kind::Secret
     } else if view.maturity.mature
+        && !view.is_person()
+        && view.agent_seen.is_none_or(|seen| seen.days <= 1)
         && view.operation_seen.is_none_or(|s| s.days == 1 && s.last() >= event.time - HOUR && s.count < 3)
         && is_fresh(view)
         && !view.operation_peers.share()

@@ -2,7 +2,7 @@
 //!
 //! Refuses to teach what nobody acknowledged: an incident's words only wait here.
 
-use super::observe::Scratch;
+use super::judge::Scratch;
 use crate::base::{Digest, Time};
 use crate::baseline::features::agents;
 use crate::baseline::lesson::{Dimension, Lesson};
@@ -145,9 +145,16 @@ pub(super) fn lessons_of(finding: &Finding, event: &AuditEvent<'_>, words: &Scra
         let refused = event.outcome.is_refusal();
         teach(if refused { Dimension::Denial } else { Dimension::Operation }, &words.operation);
         teach(Dimension::Target, &words.target);
+        for act in &words.weighed {
+            teach(Dimension::Practice, &act.key);
+            for (mark, what) in [(' ', &act.object), ('@', &act.place)] {
+                let word = if what.is_empty() { String::new() } else { format!("{}{mark}{what}", act.key) };
+                teach(Dimension::Object, &word);
+            }
+        }
     }
     if wakes.intersects(Marks::ACT) {
-        words.acts.iter().for_each(|act| teach(Dimension::Target, act));
+        words.weighed.iter().for_each(|act| teach(Dimension::Practice, &act.key));
     }
     if wakes.intersects(Marks::ODD_CREDENTIAL) {
         teach(Dimension::Issuer, &words.issuer);

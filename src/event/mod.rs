@@ -65,7 +65,8 @@ pub struct AuditEvent<'a> {
     /// `authentication.kubernetes.io/issued-credential-id` of a TokenRequest; empty otherwise.
     pub issued_credential_id: &'a str,
     pub operation: Operation<'a>,
-    /// As written by the server: only the last entry is its own (`pkg/apis/audit/v1/types.go`).
+    /// As written by the server: only the last entry is its own (`pkg/apis/audit/v1/types.go`). What cannot be read is
+    /// [`origin::UNREADABLE`].
     pub source_ips: smallvec::SmallVec<[IpAddr; 2]>,
     pub user_agent: &'a str,
     /// HTTP status, 0 where the event has none (stage `RequestReceived`).

@@ -6,17 +6,19 @@
 use super::decode::Malformed;
 use super::facts::CommandFacts;
 use super::wire::{WireAnnotations, WireEvent, WireExtra, WireUser};
-use super::{AuditEvent, Credential, CredentialKind, Impersonated, Level, Operation, Outcome, Principal, Stage, facts};
+use super::{
+    AuditEvent, Credential, CredentialKind, Impersonated, Level, Operation, Outcome, Principal, Stage, facts, origin,
+};
 use crate::base::Time;
 
 /// Borrows from the wire event, which borrows from the line. `command` was read before the event was purged.
 pub(super) fn event<'a>(wire: &'a WireEvent<'_>, command: Option<CommandFacts>) -> Result<AuditEvent<'a>, Malformed> {
     let (level, stage) = (level(&wire.level)?, stage(&wire.stage)?);
-    if wire.audit_id.is_empty() || wire.verb.is_empty() {
+    if wire.audit_id.is_empty() {
         return Err(Malformed::MissingField);
     }
     let (time, received) = times(wire)?;
-    let principal = Principal::parse(&wire.user.username);
+    let principal = Principal::of(&wire.user.username, &wire.user.groups);
     let operation = operation(wire, principal);
     let code = code(wire.response_status.code)?;
     let mut facts = wire.request_object.and_then(|body| facts::extract(&operation, body.0));
@@ -37,7 +39,7 @@ pub(super) fn event<'a>(wire: &'a WireEvent<'_>, command: Option<CommandFacts>) 
         credential: credential(principal, &wire.user.extra, &wire.annotations),
         issued_credential_id: &wire.annotations.issued_credential_id,
         operation,
-        source_ips: wire.source_ips.iter().filter_map(|text| text.parse().ok()).collect(),
+        source_ips: wire.source_ips.iter().map(|text| origin::parse(text).unwrap_or(origin::UNREADABLE)).collect(),
         user_agent: &wire.user_agent,
         code,
         outcome: Outcome::at(stage, code, &wire.annotations.decision),

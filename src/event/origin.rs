@@ -4,16 +4,45 @@
 //! before it count only behind a proxy that the operator named.
 
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// Stands for an entry of `sourceIPs` that cannot be read: no client has this address.
+pub const UNREADABLE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+/// An address as servers and proxies write it: alone, with a port, in brackets, with a zone.
+#[must_use]
+pub fn parse(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Some(ip);
+    }
+    if let Ok(socket) = text.parse::<SocketAddr>() {
+        return Some(socket.ip());
+    }
+    let inner = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (inner, port) = rest.split_once(']')?;
+            let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+            is_port.then_some(inner)?
+        }
+        None => text,
+    };
+    let (address, zone) = inner.split_once('%').unwrap_or((inner, "-"));
+    address.parse().ok().filter(|ip: &IpAddr| !zone.is_empty() && (ip.is_ipv6() || inner == address && inner == text))
+}
 
 /// Walks from the right over `trusted` proxies and returns the first address that is none of them
-/// (the leftmost if all are). An IPv4 address in IPv6 clothes is returned as IPv4.
+/// (the leftmost if all are). An IPv4 address in IPv6 clothes is returned as IPv4. An entry that
+/// cannot be read ends the walk without an origin: the one before it is the client's word.
 #[must_use]
 pub fn caller(source_ips: &[IpAddr], trusted: &[IpNet]) -> Option<IpAddr> {
     let is_proxy = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
     let rightmost = source_ips.iter().rev().map(IpAddr::to_canonical);
     let mut last = None;
     for ip in rightmost {
+        if ip.is_unspecified() {
+            return None;
+        }
         last = Some(ip);
         if !is_proxy(&ip) {
             break;
@@ -56,6 +85,31 @@ mod tests {
     #[test]
     fn a_forged_header_does_not_move_the_caller() {
         assert_eq!(caller(&ips(&["10.0.0.5", "203.0.113.9"]), &[]), Some("203.0.113.9".parse().unwrap()));
+    }
+
+    #[test]
+    fn ports_brackets_and_zones_are_read() {
+        for text in ["10.131.0.7", "10.131.0.7:37194", " 10.131.0.7 "] {
+            assert_eq!(parse(text), Some("10.131.0.7".parse().unwrap()), "{text}");
+        }
+        for text in ["2001:db8::9", "[2001:db8::9]:443", "[2001:db8::9]", "2001:db8::9%eth0", "[2001:db8::9%eth0]:443"]
+        {
+            assert_eq!(parse(text), Some("2001:db8::9".parse().unwrap()), "{text}");
+        }
+        for text in
+            ["", "unknown", "@", "10.0.0", "10.0.0.1:", "10.0.0.1:99999", "[10.0.0.1", "[::1]x", "10.0.0.1%eth0"]
+        {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_origin() {
+        let trusted = ["172.31.0.0/16".parse().unwrap()];
+        let forged: IpAddr = "10.0.0.5".parse().unwrap();
+        assert_eq!(caller(&[forged, UNREADABLE], &[]), None);
+        assert_eq!(caller(&[forged, UNREADABLE, "172.31.4.4".parse().unwrap()], &trusted), None);
+        assert_eq!(caller(&[UNREADABLE, forged], &[]), Some(forged), "the last entry is the server's own");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Refuses to know aliases or impersonation: this is the identity that authenticated.
 
+use std::borrow::Cow;
 use std::fmt;
 
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
@@ -22,6 +23,11 @@ pub enum Principal<'a> {
     Anonymous,
     /// The request failed authentication (401), or died before it: there is no user at all.
     Nobody,
+    /// The name of a node or a component of Kubernetes, in groups that no such certificate has. To the authorizer it is a
+    /// user like any other.
+    Impostor {
+        name: &'a str,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
@@ -55,12 +61,31 @@ impl<'a> Principal<'a> {
         }
     }
 
+    /// The same, held against the groups that came with it. The node authorizer knows nodes by the group `system:nodes`
+    /// (`plugin/pkg/auth/authorizer/node`); certificates of components have no group of an operator's making.
+    #[must_use]
+    pub fn of(username: &'a str, groups: &[Cow<'_, str>]) -> Principal<'a> {
+        let principal = Principal::parse(username);
+        let is_alien = |group: &Cow<'_, str>| group == "system:masters" || !group.starts_with("system:");
+        let is_forged = match principal {
+            Principal::Node { .. } if groups.is_empty() => false,
+            Principal::Node { .. } => {
+                !groups.iter().any(|group| group == "system:nodes") || groups.iter().any(is_alien)
+            }
+            // The API server calls itself with every right.
+            _ if principal.component() == Some(Component::ApiServer) => false,
+            _ if principal.component().is_some() => groups.iter().any(is_alien),
+            _ => false,
+        };
+        if is_forged { Principal::Impostor { name: username } } else { principal }
+    }
+
     #[must_use]
     pub fn kind(self) -> PrincipalKind {
         match self {
             Principal::ServiceAccount { .. } => PrincipalKind::ServiceAccount,
             Principal::Node { .. } => PrincipalKind::Node,
-            Principal::User { .. } => PrincipalKind::User,
+            Principal::User { .. } | Principal::Impostor { .. } => PrincipalKind::User,
             Principal::Anonymous => PrincipalKind::Anonymous,
             Principal::Nobody => PrincipalKind::Nobody,
         }
@@ -109,7 +134,7 @@ impl fmt::Display for Principal<'_> {
         match self {
             Principal::ServiceAccount { namespace, name } => write!(f, "{SERVICE_ACCOUNT}{namespace}:{name}"),
             Principal::Node { name } => write!(f, "{NODE}{name}"),
-            Principal::User { name } => f.write_str(name),
+            Principal::User { name } | Principal::Impostor { name } => f.write_str(name),
             Principal::Anonymous => f.write_str("system:anonymous"),
             Principal::Nobody => Ok(()),
         }
@@ -143,6 +168,21 @@ mod tests {
         for name in ["system:admin", "system:evil", "system:node:n1", "kube-scheduler", "system:serviceaccount:a:b"] {
             assert_eq!(of(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn names_of_nodes_and_components_need_their_groups() {
+        let of = |name, groups: &[&'static str]| {
+            let groups: Vec<Cow<'_, str>> = groups.iter().map(|group| Cow::Borrowed(*group)).collect();
+            Principal::of(name, &groups)
+        };
+        let node = Principal::Node { name: "n1" };
+        assert_eq!(of("system:node:n1", &["system:nodes", "system:authenticated"]), node);
+        assert_eq!(of("system:node:n1", &[]), node, "clouds leave the groups out");
+        assert_eq!(of("system:node:n1", &["ops"]), Principal::Impostor { name: "system:node:n1" });
+        assert_eq!(of("system:kube-scheduler", &["system:authenticated"]).component(), Some(Component::Scheduler));
+        assert_eq!(of("system:kube-scheduler", &["system:masters"]).component(), None);
+        assert!(of("system:apiserver", &["system:masters"]).component().is_some());
     }
 
     #[test]

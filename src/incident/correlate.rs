@@ -191,7 +191,8 @@ impl Correlator {
         incident.first_seen = incident.first_seen.min(arrival.at);
         incident.last_seen = incident.last_seen.max(arrival.at);
         let who = finding.culprit.as_ref().map_or(arrival.principal, |(culprit, _)| culprit.as_str());
-        revised |= incident.add(finding, policy.capped(finding.detector.id(), finding.severity), arrival, who);
+        let weight = policy.capped(finding.detector.id(), finding.weight);
+        revised |= incident.add(finding, weight, &policy.severity, arrival, who);
         revised |= linked.is_some_and(|linked| incident.hand_over(linked));
         let detector = incident.detectors.iter().position(|d| d == finding.detector.id()).unwrap_or(0);
         if let Some((culprit, audit_id)) = &finding.culprit {

@@ -18,7 +18,7 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     put("kind", json!(incident.kind.label()));
     put("status", json!(status(incident.status)));
     put("severity", json!(incident.severity.label()));
-    put("score", json!(incident.score()));
+    put("score", json!(incident.score().0));
     put("principal", json!(text::name(&incident.principal)));
     put("principals", list(&incident.principals));
     put("cluster", json!(text::name(&incident.cluster)));
@@ -71,10 +71,13 @@ fn findings(incident: &Incident) -> Value {
             "principal": text::name(&told.principal),
             "detector": told.detector.as_str(),
             "title": told.title.as_str(),
+            "weight": told.total().0,
             "severity": told.severity.label(),
             "tactic": told.tactic,
             "expected": text::name(&told.expected),
             "observed": text::name(&told.observed),
+            "objects": told.objects.iter().map(|object| text::name(object)).collect::<Vec<_>>(),
+            "causes": told.causes,
             "count": told.count,
             "first_seen": told.first_seen.to_string(),
             "last_seen": told.last_seen.to_string(),

@@ -22,11 +22,13 @@ pub use memory::Memory;
 pub use notice::{Notice, Reason};
 pub use sequence::{Neighbour, Step};
 
+use crate::base::Bits;
 use crate::base::text::shortened;
 use crate::base::{Digest, Time};
 use crate::baseline::Maturity;
+use crate::detect::policy::Thresholds;
 use crate::detect::rule::Story;
-use crate::detect::{Finding, Novelty, Severity, Tactic};
+use crate::detect::{Finding, Severity, Tactic};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -62,18 +64,38 @@ pub enum Status {
     Resolved,
 }
 
-/// One detector's sentence, and how often it was said.
+/// Most objects named of one piece of evidence.
+const OBJECTS_LIMIT: usize = 8;
+/// Most causes named of one piece of evidence.
+const CAUSES_LIMIT: usize = 4;
+/// What each doubling of the objects of one kind of act adds, in thousandths of a bit, and the most that all of them do.
+const DOUBLING: i32 = 1500;
+const DOUBLINGS_MAX: Bits = Bits::whole(8);
+/// So heavy an act adds up wholly by its number, lighter ones in proportion.
+const WHOLLY: i32 = 5000;
+/// Lighter acts do not add up by their number: they are somebody's work.
+const COUNTS: Bits = Bits(2000);
+
+/// One piece of evidence: one detector's sentence about one kind of act, and how often it was said.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Told {
     /// Who did it; empty for a request without a user.
     pub principal: SmolStr,
     pub detector: SmolStr,
     pub title: SmolStr,
+    /// What makes it another piece of evidence than the others of its detector.
+    pub key: SmolStr,
+    /// Of the heaviest that was said, and the severity that it has alone.
+    pub weight: Bits,
     pub severity: Severity,
     pub tactic: Tactic,
     pub expected: String,
     pub observed: String,
-    pub novelty: Option<Novelty>,
+    /// Distinct objects of those that weigh something, the first of them by name, and how many.
+    pub objects: Vec<SmolStr>,
+    pub distinct: u32,
+    /// Why it weighs less than it could.
+    pub causes: Vec<String>,
     /// What a responder can do about it: the words of the operator's rule, and commands about the event.
     pub respond: Vec<String>,
     pub count: u32,
@@ -135,17 +157,18 @@ pub struct Acknowledgement {
 }
 
 impl Incident {
-    /// 0..=100: the severity, finely graded by how many detectors agree.
+    /// All evidence together: the heaviest piece, half of the next, a quarter of the third. Evidence of one story is never
+    /// independent.
     #[must_use]
-    pub fn score(&self) -> u32 {
-        let base = match self.severity {
-            Severity::Info => 5,
-            Severity::Low => 20,
-            Severity::Medium => 50,
-            Severity::High => 75,
-            Severity::Critical => 90,
-        };
-        base + (self.detectors.len() as u32).min(10)
+    pub fn score(&self) -> Bits {
+        let mut weights: Vec<Bits> = self.findings.iter().map(Told::total).collect();
+        weights.sort_unstable_by(|a, b| b.cmp(a));
+        // What could not be seen is no evidence against anybody, however often it happens.
+        if self.kind == Kind::Visibility {
+            weights.truncate(1);
+        }
+        let halved = |(n, weight): (usize, Bits)| weight.times(1, 1 << n.min(20));
+        weights.into_iter().enumerate().map(halved).fold(Bits::ZERO, |sum, weight| sum + weight)
     }
 
     /// One sentence: who, how many kinds of finding, the gravest of them.
@@ -158,7 +181,7 @@ impl Incident {
         } else {
             self.principal.to_string()
         };
-        let gravest = self.findings.iter().max_by_key(|t| (t.severity, std::cmp::Reverse(t.first_seen)));
+        let gravest = self.findings.iter().max_by_key(|t| (t.total(), std::cmp::Reverse(t.first_seen)));
         match gravest {
             // Its title names the log.
             Some(told) if self.kind == Kind::Visibility => format!("{}: {}", told.title, told.observed),
@@ -187,7 +210,14 @@ impl Incident {
     }
 
     /// Adds a finding; true if the incident changed in a way that makes a revision.
-    fn add(&mut self, finding: &Finding, severity: Severity, arrival: &Arrival<'_>, who: &str) -> bool {
+    fn add(
+        &mut self,
+        finding: &Finding,
+        weight: Bits,
+        thresholds: &Thresholds,
+        arrival: &Arrival<'_>,
+        who: &str,
+    ) -> bool {
         let new_detector = !self.detectors.iter().any(|d| d == finding.detector.id());
         if new_detector {
             self.detectors.push(finding.detector.name());
@@ -195,71 +225,91 @@ impl Incident {
         for technique in finding.techniques() {
             push_bounded(&mut self.techniques, technique, 2 * LIST_LIMIT);
         }
-        self.tell(finding, severity, arrival, who);
+        // Each distinct act that weighs something is named at once.
+        let is_new = self.tell(finding, weight, thresholds.severity(weight), arrival, who) && weight >= COUNTS;
         let before = self.severity;
-        self.severity = self.severity.max(self.earned()).max(severity);
+        self.severity = self.severity.max(thresholds.severity(self.score()));
         if self.severity >= Severity::Medium && self.detected_at.is_none() {
             self.detected_at = Some(arrival.at);
         }
-        new_detector || self.severity > before
+        new_detector || is_new || self.severity > before
     }
 
-    fn tell(&mut self, finding: &Finding, severity: Severity, arrival: &Arrival<'_>, who: &str) {
+    fn tell(&mut self, finding: &Finding, weight: Bits, severity: Severity, arrival: &Arrival<'_>, who: &str) -> bool {
         let at = arrival.at;
-        let same = |t: &&mut Told| {
-            t.detector == finding.detector.id()
-                && t.title == finding.title
-                && t.severity >= severity
-                && t.principal == who
-        };
+        let same = |t: &&mut Told| t.detector == finding.detector.id() && t.key == finding.key && t.principal == who;
         if let Some(told) = self.findings.iter_mut().find(same) {
-            told.count = told.count.saturating_add(1);
-            told.last_seen = told.last_seen.max(at);
-        } else if self.findings.len() < FINDINGS_LIMIT {
-            let mut respond = finding.detector.respond().to_vec();
-            respond.extend(arrival.event.into_iter().flat_map(|event| remedy::of(event, finding.culprit.is_some())));
-            respond.retain(|step| !self.findings.iter().any(|told| told.respond.contains(step)));
-            self.findings.push(Told {
-                principal: who.into(),
-                detector: finding.detector.name(),
-                title: finding.title.clone(),
-                severity,
-                tactic: finding.tactic,
-                expected: shortened(&finding.expected, SENTENCE_BYTES_MAX).into_owned(),
-                observed: shortened(&finding.observed, SENTENCE_BYTES_MAX).into_owned(),
-                novelty: finding.novelty,
-                respond,
-                count: 1,
-                first_seen: at,
-                last_seen: at,
-            });
+            told.again(finding, weight, severity, at);
+            return false;
         }
-    }
-
-    /// The severity that the findings earn together.
-    fn earned(&self) -> Severity {
-        let most = self.findings.iter().map(|t| t.severity).max().unwrap_or(Severity::Info);
-        let counts = |t: &&Told| t.severity >= Severity::Medium && t.tactic != Tactic::Unnamed;
-        if distinct(self.findings.iter().filter(counts).map(|t| t.tactic)) >= 2 {
-            return Severity::Critical;
+        // Where there is no room, what weighs least gives way.
+        if self.findings.len() >= FINDINGS_LIMIT {
+            let lightest = self.findings.iter().enumerate().min_by_key(|(_, told)| told.total());
+            match lightest.filter(|(_, told)| told.total() < weight).map(|(at, _)| at) {
+                Some(at) => drop(self.findings.remove(at)),
+                None => return false,
+            }
         }
-        // Novelties of one account add up, those of several do not.
-        let odd = |who: &SmolStr| {
-            distinct(self.findings.iter().filter(|t| t.principal == *who).filter_map(|t| t.novelty)) >= 2
+        let mut respond = finding.detector.respond().to_vec();
+        respond.extend(arrival.event.into_iter().flat_map(|event| remedy::of(event, finding.culprit.is_some())));
+        respond.retain(|step| !self.findings.iter().any(|told| told.respond.contains(step)));
+        let mut told = Told {
+            principal: who.into(),
+            detector: finding.detector.name(),
+            title: finding.title.clone(),
+            key: finding.key.clone(),
+            weight,
+            severity,
+            tactic: finding.tactic,
+            expected: shortened(&finding.expected, SENTENCE_BYTES_MAX).into_owned(),
+            observed: shortened(&finding.observed, SENTENCE_BYTES_MAX).into_owned(),
+            objects: Vec::new(),
+            distinct: 0,
+            causes: finding.causes.iter().take(CAUSES_LIMIT).cloned().collect(),
+            respond,
+            count: 1,
+            first_seen: at,
+            last_seen: at,
         };
-        if self.findings.iter().any(|t| t.novelty.is_some() && odd(&t.principal)) {
-            most.max(Severity::Medium)
-        } else {
-            most
-        }
+        told.name(&finding.object, weight);
+        self.findings.push(told);
+        true
     }
 }
 
-fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> usize {
-    let mut all: Vec<T> = values.collect();
-    all.sort_unstable();
-    all.dedup();
-    all.len()
+impl Told {
+    /// The heaviest that was said, and what the number of its objects adds.
+    #[must_use]
+    pub fn total(&self) -> Bits {
+        let doublings = Bits::log2(self.distinct.into()).times(DOUBLING, 1000).min(DOUBLINGS_MAX);
+        self.weight + doublings.times(self.weight.0.clamp(0, WHOLLY), WHOLLY)
+    }
+
+    fn again(&mut self, finding: &Finding, weight: Bits, severity: Severity, at: Time) {
+        self.count = self.count.saturating_add(1);
+        self.last_seen = self.last_seen.max(at);
+        self.name(&finding.object, weight);
+        if weight > self.weight {
+            (self.weight, self.severity) = (weight, severity);
+            self.title.clone_from(&finding.title);
+            self.expected = shortened(&finding.expected, SENTENCE_BYTES_MAX).into_owned();
+            self.observed = shortened(&finding.observed, SENTENCE_BYTES_MAX).into_owned();
+            self.causes = finding.causes.iter().take(CAUSES_LIMIT).cloned().collect();
+        }
+    }
+
+    /// Counts an object. Beyond those that are named, only one that differs from the last is taken for another.
+    fn name(&mut self, object: &SmolStr, weight: Bits) {
+        if object.is_empty() || weight < COUNTS || self.objects.contains(object) {
+            return;
+        }
+        self.distinct = self.distinct.saturating_add(1);
+        if self.objects.len() < OBJECTS_LIMIT {
+            self.objects.push(object.clone());
+        } else if let Some(last) = self.objects.last_mut() {
+            last.clone_from(object);
+        }
+    }
 }
 
 fn push_bounded(list: &mut Vec<SmolStr>, value: &str, limit: usize) {

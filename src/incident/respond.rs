@@ -75,7 +75,9 @@ fn rights(principal: &str, steps: &mut Vec<String>) {
             steps.push(format!("kubectl auth can-i --list --as={who} -n {}", shell_quote(namespace)));
         }
         Principal::Node { name } => steps.push(format!("kubectl cordon {}", shell_quote(name))),
-        Principal::User { .. } => steps.push(format!("kubectl auth can-i --list --as={who}")),
+        Principal::User { .. } | Principal::Impostor { .. } => {
+            steps.push(format!("kubectl auth can-i --list --as={who}"))
+        }
         Principal::Anonymous => {
             steps.push(
                 "kubectl get clusterrolebindings -o wide | grep -E 'system:(anonymous|unauthenticated)'".to_owned(),

@@ -32,26 +32,27 @@ pub fn block(revision: &Revision, style: Style) -> String {
         &incident.id.to_string()[..12]
     );
     let mut told: Vec<_> = incident.findings.iter().collect();
-    told.sort_by_key(|t| (std::cmp::Reverse(t.severity), t.first_seen));
-    // One that became graver stands there twice.
-    let mut once: Vec<(&Told, u64)> = Vec::new();
-    for told in told {
-        match once.iter_mut().find(|(o, _)| (&o.detector, &o.title) == (&told.detector, &told.title)) {
-            Some((_, count)) => *count += u64::from(told.count),
-            None => once.push((told, told.count.into())),
-        }
-    }
+    told.sort_by_key(|t| (std::cmp::Reverse(t.total()), t.first_seen));
+    let mut once: Vec<&Told> = told;
     // Who hears of an escalation heard the rest before.
-    let is_news = |(told, _): &(&Told, u64)| told.first_seen >= incident.last_seen;
+    let is_news = |told: &&Told| told.first_seen >= incident.last_seen;
     let before = match notice.reason == Reason::Escalated && once.iter().any(is_news) {
         true => once.extract_if(.., |one| !is_news(one)).count(),
         false => 0,
     };
-    for (finding, count) in once.iter().take(FINDINGS_SHOWN) {
-        let times = if *count > 1 { format!("  ({count} times)") } else { String::new() };
-        let _ = writeln!(out, "         {} [{}]{times}", text::name(&finding.title), finding.detector);
+    for finding in once.iter().take(FINDINGS_SHOWN) {
+        let times = if finding.count > 1 { format!("  ({} times)", finding.count) } else { String::new() };
+        let (title, weight) = (text::name(&finding.title), finding.total());
+        let _ = writeln!(out, "         {title} [{}]  {weight} bits{times}", finding.detector);
         let _ = writeln!(out, "           expected: {}", text::name(&finding.expected));
         let _ = writeln!(out, "           observed: {}", text::name(&finding.observed));
+        if finding.distinct > 1 {
+            let objects = finding.objects.join(", ");
+            let _ = writeln!(out, "           objects:  {}: {}", finding.distinct, text::name(&objects));
+        }
+        for cause in &finding.causes {
+            let _ = writeln!(out, "           less so:  {}", text::name(cause));
+        }
     }
     if once.len() > FINDINGS_SHOWN {
         let _ = writeln!(out, "         and {}", counted((once.len() - FINDINGS_SHOWN) as u64, "more finding"));

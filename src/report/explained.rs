@@ -56,15 +56,10 @@ fn put_step(out: &mut String, number: usize, step: &Step, before: Option<&Step>,
         let earlier = before.and_then(|b| b.trace.as_ref()).map(|t| t.findings.as_slice()).unwrap_or_default();
         for finding in &trace.findings {
             if earlier.contains(finding) {
-                let _ = writeln!(
-                    out,
-                    "   judged: {} {}, as before",
-                    severity(finding.severity, style),
-                    finding.detector.id()
-                );
+                let _ = writeln!(out, "   judged: {} bits, {}, as before", finding.weight, finding.detector.id());
                 continue;
             }
-            let _ = writeln!(out, "   judged: {} {}", severity(finding.severity, style), finding.detector.id());
+            let _ = writeln!(out, "   judged: {} bits, {}", finding.weight, finding.detector.id());
             let _ = writeln!(out, "           expected: {}", text::name(&finding.expected));
             let _ = writeln!(out, "           observed: {}", text::name(&finding.observed));
         }
@@ -144,7 +139,7 @@ fn step_json(step: &Step) -> Value {
     let findings = trace.map(|trace| {
         let one = |f: &crate::detect::Finding| {
             json!({
-                "detector": f.detector.id(), "severity": f.severity.label(), "expected": text::name(&f.expected),
+                "detector": f.detector.id(), "weight": f.weight.0, "causes": f.causes, "expected": text::name(&f.expected),
                 "observed": text::name(&f.observed),
             })
         };

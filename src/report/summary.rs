@@ -5,8 +5,13 @@ use crate::base::text::{self, counted};
 use crate::daemon::replay::Summary;
 use crate::detect::Severity;
 use crate::event::decode::Malformed;
+use crate::source::Notes;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+const WRAPPED: &str = "audit events are in this input, inside other JSON, as log shippers write them: take them out first, for example \
+with `jq -r .log`, or name the file that the API server itself writes\n";
 
 /// For stderr. `elapsed` is wall time.
 #[must_use]
@@ -24,8 +29,13 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
     );
     if seen.lines == 0 && seen.resumed {
         out.push_str("nothing new: the state has read all of this before\n");
+    } else if seen.events == 0 && seen.malformed[Malformed::Wrapped as usize] > 0 {
+        out.push_str(WRAPPED);
     } else if seen.events == 0 {
         out.push_str("no audit event is in this input: name the file that the API server's --audit-log-path names\n");
+    }
+    if seen.events > 0 && seen.judged == 0 {
+        out.push_str("nothing was judged: no event says how a request ended; see omitStages in the audit policy\n");
     }
     let reasons: Vec<String> =
         Malformed::ALL.iter().zip(seen.malformed).filter(|(_, n)| *n > 0).map(|(r, n)| format!("{r} {n}")).collect();
@@ -53,12 +63,41 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
             trouble.fault.words()
         );
     }
-    for (path, bytes) in &seen.unfinished {
-        let _ = writeln!(out, "left unread: {bytes} bytes of an unfinished last line in {}", path.display());
-    }
+    files(&mut out, &seen.notes);
     let _ = writeln!(out, "accounts: {} known, {} of them mature", seen.accounts, seen.mature);
     let counts: Vec<String> =
         Severity::ALL.iter().rev().map(|s| format!("{s} {}", seen.incidents[*s as usize])).collect();
     let _ = writeln!(out, "incidents: {}", counts.join(", "));
     out
+}
+
+/// Notes of one sort that are printed.
+const SHOWN: usize = 10;
+
+/// What is to be said of the files themselves.
+fn files(out: &mut String, notes: &Notes) {
+    let name = |path: &Path| text::name(&path.display().to_string()).to_string();
+    let mut tell = |lines: Vec<String>| {
+        let left = lines.len().saturating_sub(SHOWN);
+        for line in lines.into_iter().take(SHOWN) {
+            let _ = writeln!(out, "{line}");
+        }
+        if left > 0 {
+            let _ = writeln!(out, "  and {left} more like this");
+        }
+    };
+    let copy = |(path, other): &(PathBuf, PathBuf)| {
+        format!("read once: {} holds nothing that is not in {}", name(path), name(other))
+    };
+    tell(notes.copies.iter().map(copy).collect());
+    tell(notes.utf16.iter().map(|path| format!("UTF-16, read as UTF-8: {}", name(path))).collect());
+    let passed = |(path, why): &(PathBuf, String)| format!("not read: {}: {}", name(path), text::name(why));
+    tell(notes.passed_over.iter().map(passed).collect());
+    let unfinished = |(path, bytes): &(PathBuf, u64)| {
+        format!("left unread: {bytes} bytes of an unfinished last line in {}", name(path))
+    };
+    tell(notes.unfinished.iter().map(unfinished).collect());
+    if notes.more > 0 {
+        let _ = writeln!(out, "and {} on files that are not listed", counted(notes.more, "note"));
+    }
 }

@@ -18,12 +18,14 @@ const SEVERITY: Label = Label { name: "severity", values: || Severity::ALL.iter(
 const KIND: Label = Label { name: "kind", values: || vec!["threat", "visibility"] };
 const MATURITY: Label = Label { name: "maturity", values: || vec!["learning", "mature"] };
 const OUTCOME: Label = Label { name: "outcome", values: || vec!["success", "failure"] };
-const GAP: Label =
-    Label { name: "kind", values: || vec!["nul", "torn", "truncated", "unreadable", "lost", "silent", "other"] };
+const GAP: Label = Label {
+    name: "kind",
+    values: || vec!["nul", "torn", "truncated", "unreadable", "removed", "lost", "silent", "other"],
+};
 const DETECTOR: Label = Label {
     name: "detector",
     values: || {
-        let told = [camera::GAP, camera::UNREAD, camera::SILENT, camera::VANISHED, camera::HIDDEN, "other"];
+        let told = camera::ALL.into_iter().chain(["other"]);
         detectors::ALL.iter().map(|d| d.meta.id).chain(told).collect()
     },
 };
@@ -83,7 +85,7 @@ metrics! {
         "Far fewer than decoded: the audit policy records RequestReceived, which only costs.";
     malformed: IntCounterVec = "tokentrail_malformed_total" [REASON],
         "Lines or events that could not be read.",
-        "too_long: raise daemon.max_line_bytes. nul_bytes, not_json: a crash, or two writers of one file. not_an_event: another log.";
+        "too_long: raise daemon.max_line_bytes. nul_bytes, not_json: a crash, or two writers of one file. not_an_event: another log. wrapped: a log shipper's copy; name the API server's own file.";
     gaps: IntCounterVec = "tokentrail_gaps_total" [GAP],
         "Holes in what was seen.",
         "Each is told in a visibility incident; what happened in it was not judged. Keep more rotated files.";

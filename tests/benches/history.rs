@@ -98,7 +98,7 @@ impl Keeper {
             decoded(line, &mut |event| {
                 *now = (*now).max(event.time);
                 let origin = event.source_ips.last().copied();
-                rows.push(event, origin, Place { seq: *seq, source: 0, file, offset: 1400 * *seq });
+                rows.push(event, origin, Place { seq: *seq, source: 0, file, offset: 1400 * *seq, is_copy: false });
                 *seq += 1;
             });
             if self.rows.since_roll().is_multiple_of(self.batch) {

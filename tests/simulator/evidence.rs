@@ -12,7 +12,7 @@ use tokentrail::base::Digest;
 use tokentrail::config::Config;
 use tokentrail::daemon::rewind::verify::verify;
 use tokentrail::detect::Policy;
-use tokentrail::engine::{Engine, Input, Output, Room, StoredInput};
+use tokentrail::engine::{Engine, Input, Output, Room, StoredInput, camera};
 use tokentrail::event::decode::{self, Limits};
 use tokentrail::incident::to_json;
 use tokentrail::store::history::{SegmentKind, Tape};
@@ -104,12 +104,15 @@ impl Evidence {
             let row: tokentrail::store::RecordRow<&'static [u8; 16]> = row.unwrap();
             (row.id(), String::from_utf8(row.value().to_vec()).unwrap())
         };
+        // A pause of days is told as a leap, and is no hole.
+        let gaps = recovered.gaps().map_err(|e| said(&e))?.into_iter();
+        let gaps = gaps.filter(|gap| gap.kind != camera::LEAP).collect();
         Ok(Evidence {
             events,
             rows: recovered.segments.iter().filter(|s| is_event(s.kind)).map(|s| s.rows).sum(),
             seq: recovered.seq,
             inputs,
-            gaps: recovered.gaps().map_err(|e| said(&e))?,
+            gaps,
             asides: recovered.asides().map_err(|e| said(&e))?,
             records: records.collect(),
             incidents: recovered.incidents().map_err(|e| said(&e))?.map(incident).collect(),

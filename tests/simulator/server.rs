@@ -55,6 +55,8 @@ pub struct Server {
     pub losses: u64,
     /// Lines without an end, and runs of NUL bytes.
     pub scars: u64,
+    /// The file of the last scar, and the lines before it.
+    scar: Option<(u64, usize)>,
 }
 
 impl Server {
@@ -74,6 +76,7 @@ impl Server {
             names: 0,
             losses: 0,
             scars: 0,
+            scar: None,
         }
     }
 
@@ -121,13 +124,22 @@ impl Server {
         let torn = self.written.pop().map(|line| line.text).unwrap_or_default();
         if chance.percent(50) {
             self.append(&[0; 700]);
-            self.scars += 2;
+            // Half a line and the NUL bytes behind it are one hole.
+            self.count_scar();
             return;
         }
         let next = self.request(chance);
         self.append(format!("{next}\n").as_bytes());
         let text = format!("{}{next}", &torn[..torn.len() - rest.len()]);
+        // The whole line is set aside for the torn event in it; the one behind that is read.
         self.written.push(Line { what: What::Malformed, text, file: self.files, at_risk: false });
+        self.written.push(Line { what: What::Event, text: next, file: self.files, at_risk: false });
+    }
+
+    /// A scar right behind another one is the same hole.
+    fn count_scar(&mut self) {
+        let scar = (self.files, self.written.len());
+        self.scars += u64::from(self.scar.replace(scar) != Some(scar));
     }
 
     /// By rename, as kube-apiserver does.
@@ -139,7 +151,7 @@ impl Server {
             // It died, and the file will not get the rest.
             self.rest = None;
             self.written.pop();
-            self.scars += 1;
+            self.count_scar();
         }
         self.complete();
         let to = self.name();

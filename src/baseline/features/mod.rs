@@ -8,5 +8,6 @@ pub mod hours;
 pub mod networks;
 pub mod operations;
 pub mod origins;
+pub mod practices;
 pub mod probes;
 pub mod rate;

@@ -13,15 +13,14 @@ pub const LIMIT: usize = 16;
 /// What is remembered of the network of `geo`: its words and when it was seen. One that is known as fully as `geo` goes
 /// before one that only does not contradict it.
 #[must_use]
-pub fn find<'m>(memory: &'m Remembered, geo: &Geo<'_>, horizon: Time) -> Option<(&'m str, &'m Seen)> {
-    let known = memory.iter().filter(|(_, seen)| seen.last() >= horizon);
-    let alike = known.filter(|(words, _)| is_alike(parts(words), (geo.asn, geo.country)));
+pub fn find<'m>(memory: &'m Remembered, geo: &Geo<'_>) -> Option<(&'m str, &'m Seen)> {
+    let alike = memory.iter().filter(|(words, _)| is_alike(parts(words), (geo.asn, geo.country)));
     alike.max_by_key(|(words, seen)| (is_same(words, geo), seen.days))
 }
 
 /// Remembers one more sighting, under the name that is known.
 pub fn note(memory: &mut Remembered, geo: &Geo<'_>, at: Time, horizon: Time) {
-    let same = find(memory, geo, horizon).filter(|(words, _)| is_same(words, geo));
+    let same = find(memory, geo).filter(|(words, _)| is_same(words, geo));
     let words = same.map_or_else(|| geo.to_string(), |(words, _)| words.to_owned());
     memory.note(&words, at, horizon, LIMIT);
 }
@@ -83,9 +82,8 @@ mod tests {
         note(&mut memory, &geo(64500, "EXAMPLE-NET GmbH", "DE"), day(2), EVER);
         let all: Vec<_> = memory.iter().map(|(words, seen)| (words, seen.days)).collect();
         assert_eq!(all, [("AS64500 Example Net, DE", 2)]);
-        assert!(find(&memory, &geo(64501, "Other Net", "DE"), EVER).is_none());
-        assert!(find(&memory, &geo(64500, "Example Net", "FR"), EVER).is_none());
-        assert!(find(&memory, &geo(64500, "Example Net", "DE"), day(3)).is_none(), "forgotten");
+        assert!(find(&memory, &geo(64501, "Other Net", "DE")).is_none());
+        assert!(find(&memory, &geo(64500, "Example Net", "FR")).is_none());
     }
 
     #[test]
@@ -93,11 +91,11 @@ mod tests {
         let mut memory = Remembered::default();
         note(&mut memory, &geo(64500, "Example Net", ""), day(1), EVER);
         let full = geo(64500, "Example Net", "DE");
-        assert_eq!(find(&memory, &full, EVER).map(|(words, _)| words), Some("AS64500 Example Net"));
+        assert_eq!(find(&memory, &full).map(|(words, _)| words), Some("AS64500 Example Net"));
         note(&mut memory, &full, day(2), EVER);
-        assert_eq!(find(&memory, &full, EVER).map(|(words, _)| words), Some("AS64500 Example Net, DE"));
-        assert_eq!(find(&memory, &geo(0, "", "DE"), EVER).map(|(words, _)| words), Some("AS64500 Example Net, DE"));
-        assert!(find(&memory, &geo(0, "", "RO"), EVER).is_none(), "a number alone says nothing of a country");
+        assert_eq!(find(&memory, &full).map(|(words, _)| words), Some("AS64500 Example Net, DE"));
+        assert_eq!(find(&memory, &geo(0, "", "DE")).map(|(words, _)| words), Some("AS64500 Example Net, DE"));
+        assert!(find(&memory, &geo(0, "", "RO")).is_none(), "a number alone says nothing of a country");
     }
 
     #[test]
@@ -107,7 +105,7 @@ mod tests {
         (1..4).for_each(|d| note(&mut memory, &habit, day(d), EVER));
         (0..1000).for_each(|n| note(&mut memory, &geo(65_000 + n, "", "RO"), day(5), EVER));
         assert_eq!(memory.len(), LIMIT);
-        assert_eq!(find(&memory, &habit, EVER).map(|(_, seen)| seen.days), Some(3));
+        assert_eq!(find(&memory, &habit).map(|(_, seen)| seen.days), Some(3));
         assert!(is_settled(&memory, EVER, 3) && !is_settled(&memory, EVER, 4));
     }
 }

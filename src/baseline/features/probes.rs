@@ -24,6 +24,14 @@ pub enum Kind {
     Secret,
 }
 
+impl Kind {
+    /// Refusals and questions are acts of their own besides.
+    #[must_use]
+    pub fn is_counted_twice(self) -> bool {
+        matches!(self, Kind::Denied | Kind::DeniedSensitive | Kind::SelfReview)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Probe {
     /// Seconds since 1970.

@@ -22,6 +22,8 @@ use std::sync::Arc;
 /// The room of records that the engine does not own: by path of a log, the digest of its file read last, then the
 /// number of the log, little-endian.
 const LOGS: u8 = 128;
+/// The room of what files are known by: by digest of the file, its [`Trail`](crate::source::Trail).
+const TRAILS: u8 = 130;
 /// A checkpoint writes every account that changed; between two of them history has what the next start needs. So many
 /// inputs are judged again in a tenth of a second.
 const CHECKPOINT_INPUTS: u64 = 16_384;
@@ -43,10 +45,14 @@ pub struct Keeper {
     sinks: Option<Deliveries>,
     /// The logs that are followed, by number.
     logs: BTreeMap<SourceIndex, PathBuf>,
+    /// Files that the store has forgotten: what they are known by goes with the next commit.
+    forgotten: Vec<Digest>,
     /// Outbox rows that wait for the file: they are told when they are durable.
     waiting: Vec<Row>,
     /// The last input that the stored records know of, and the engine's now then.
     checkpoint: (u64, Time),
+    /// Whether that now divides what was judged before it from what was judged later.
+    divides: bool,
 }
 
 impl Keeper {
@@ -56,10 +62,11 @@ impl Keeper {
     /// # Errors
     /// `StoreError` (a full disk is told apart), or the incidents file cannot be written.
     pub fn commit(&mut self, pump: &mut Pump) -> Result<Batch> {
+        pump.settle();
         let (seq, now) = (pump.engine.seq(), pump.engine.now());
         let is_due = seq - self.checkpoint.0 >= CHECKPOINT_INPUTS
             || now.since(self.checkpoint.1) >= CHECKPOINT_SPAN
-            || self.history.wants_snapshot(now, VERSION);
+            || pump.engine.is_sure_of_now() && self.history.wants_snapshot(now, VERSION);
         let mut batch = std::mem::take(&mut pump.batch);
         let rows = batch.rows.as_mut();
         let change = rows.map_or(Ok(Change::default()), |rows| self.history.append(rows))?;
@@ -110,7 +117,7 @@ impl Keeper {
     /// At the first checkpoint of a day and of an engine: what is stored is where a replay can begin.
     fn snapshot(&mut self) -> Result<()> {
         let (seq, time) = self.checkpoint;
-        if !self.history.wants_snapshot(time, VERSION) {
+        if !(self.divides && self.history.wants_snapshot(time, VERSION)) {
             return Ok(());
         }
         let moment = Moment { seq, time, engine: VERSION };

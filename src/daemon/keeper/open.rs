@@ -2,12 +2,12 @@
 //!
 //! Refuses to tell again what was told before the stop.
 
-use super::{Keeper, LOGS, log_key, log_of};
-use crate::base::Time;
+use super::{Keeper, LOGS, TRAILS, log_key, log_of};
+use crate::base::{Digest, Time};
 use crate::daemon::{Pump, rewind};
 use crate::engine::{Input, Output, SourceIndex, StoredInput};
 use crate::sink::{Cursor, IncidentsFile};
-use crate::source::Positions;
+use crate::source::{Positions, Trail};
 use crate::store::{History, Retention, Store};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -49,8 +49,10 @@ impl Keeper {
             delivered: None,
             sinks: None,
             logs: BTreeMap::new(),
+            forgotten: Vec::new(),
             waiting: Vec::new(),
             checkpoint: (0, Time::ZERO),
+            divides: true,
         };
         let positions = keeper.recover(dir, logs, pump)?;
         if let Some(path) = incidents {
@@ -63,6 +65,7 @@ impl Keeper {
         let wanted = pump.engine.policy().clone();
         pump.engine = rewind::checkpointed(&self.store.load()?)?;
         self.checkpoint = (pump.engine.seq(), pump.engine.now());
+        self.divides = pump.engine.is_sure_of_now();
         self.snapshot()?;
         let recovered = self.store.load()?;
         let mut out = Output::default();
@@ -78,6 +81,13 @@ impl Keeper {
             pump.tell(StoredInput::Policy(Box::new(wanted)));
         }
         let offsets: HashMap<_, _> = recovered.positions.iter().map(|p| (p.file, p.offset)).collect();
+        let mut trails = HashMap::new();
+        for row in recovered.records(TRAILS)? {
+            let row = row?;
+            // Rows of files that the store has forgotten since wait for the next commit.
+            let file = row.key().try_into().map(Digest).ok().filter(|file| offsets.contains_key(file));
+            trails.extend(file.map(|file| (file, Trail::from_bytes(row.value()))));
+        }
         let mut known = HashMap::new();
         for row in recovered.records(LOGS)? {
             let row = row?;
@@ -85,7 +95,7 @@ impl Keeper {
         }
         self.delivered = recovered.delivered.map(|d| Cursor { next_row: d.next_row, file_bytes: d.file_bytes });
         if logs.is_empty() {
-            return Ok(vec![(0, Positions::from(offsets))]);
+            return Ok(vec![(0, Positions { offsets, trails, last: None })]);
         }
         let taken: BTreeSet<SourceIndex> = known.values().map(|(_, source)| *source).collect();
         let mut free = (0..=SourceIndex::MAX).filter(|source| !taken.contains(source));
@@ -96,7 +106,7 @@ impl Keeper {
                 None => (None, free.next().context("more logs were followed than there are numbers")?),
             };
             self.logs.insert(source, path.clone());
-            numbered.push((source, Positions { offsets: offsets.clone(), last }));
+            numbered.push((source, Positions { offsets: offsets.clone(), trails: trails.clone(), last }));
         }
         let followed: Vec<SourceIndex> = self.logs.keys().copied().collect();
         if pump.engine.misses_others_than(&followed) {

@@ -2,10 +2,10 @@
 //!
 //! Refuses to write the engine's records but at a checkpoint: between two of them history has what the next start needs.
 
-use super::{Keeper, LOGS, log_key, log_record};
+use super::{Keeper, LOGS, TRAILS, log_key, log_record};
 use crate::base::Digest;
 use crate::daemon::deliveries::Deliveries;
-use crate::daemon::pump::{Aside, Batch, Hole};
+use crate::daemon::pump::{Aside, Batch, Hole, Leapt};
 use crate::engine::{Answer, Command, Engine, SourceIndex, StoredInput};
 use crate::incident::{Acknowledgement, Notice, Reason, acknowledged, to_json};
 use crate::sink::Row;
@@ -32,21 +32,31 @@ impl Keeper {
         let memories: Vec<_> = moved.iter().map(|sink| sink.memories()).collect();
         let sinks: Vec<_> = moved.iter().zip(&memories).map(|(sink, told)| sink.as_commit(told)).collect();
         let asides: Vec<_> = batch.asides.iter().map(Aside::as_row).collect();
-        let gaps: Vec<_> = batch.holes.iter().map(Hole::as_row).collect();
+        let leaps = batch.leaps.iter().map(Leapt::as_row);
+        let gaps: Vec<_> = batch.holes.iter().map(Hole::as_row).chain(leaps).collect();
         let log = |(source, file): &(SourceIndex, Digest)| {
             Some((log_key(self.logs.get(source)?), log_record(*file, *source)))
         };
         let logs: Vec<(Vec<u8>, Vec<u8>)> = batch.last_file.iter().filter_map(log).collect();
-        let (mut records, mut policy, mut checkpoint) = (Vec::new(), None, self.checkpoint);
+        let (mut records, mut policy) = (Vec::new(), None);
+        let (mut checkpoint, mut divides) = (self.checkpoint, self.divides);
         if let Some(engine) = engine {
             engine.drain_records(&mut records);
             policy = Some(serde_json::to_vec(engine.policy())?);
             checkpoint = (engine.seq(), engine.now());
+            divides = engine.is_sure_of_now();
         }
         let rows = records.iter().map(|r| store::Record { room: r.room as u8, key: &r.key, value: r.value.as_deref() });
+        let forgotten = std::mem::take(&mut self.forgotten);
+        let trails: Vec<(Digest, Option<Vec<u8>>)> = trails_of(batch, forgotten);
+        let trails = trails.iter().map(|(file, bytes)| store::Record {
+            room: TRAILS,
+            key: &file.0[..],
+            value: bytes.as_deref(),
+        });
         let logs = logs.iter().map(|(key, value)| store::Record { room: LOGS, key, value: Some(value) });
         let policy = policy.iter().map(|json| store::Record { room: POLICY_ROOM, key: b"", value: Some(json) });
-        let rows: Vec<store::Record<'_>> = rows.chain(logs).chain(policy).collect();
+        let rows: Vec<store::Record<'_>> = rows.chain(logs).chain(policy).chain(trails).collect();
         let json = |input: &StoredInput| serde_json::to_vec(input);
         let inputs = batch.inputs.iter().map(|(seq, input)| Ok((*seq, json(input)?))).collect::<Result<Vec<_>>>()?;
         let commit = Commit {
@@ -65,7 +75,8 @@ impl Keeper {
             history: Some(history),
         };
         let receipt = self.store.commit(&commit)?;
-        self.checkpoint = checkpoint;
+        (self.checkpoint, self.divides) = (checkpoint, divides);
+        self.forgotten = receipt.forgotten;
         let numbered = (receipt.first_outbox_row..).zip(notices.iter().map(|line| line.to_vec()));
         let rows: Vec<Row> = numbered.collect();
         if let Some(sinks) = &mut self.sinks {
@@ -106,4 +117,10 @@ impl Keeper {
         object.insert("notice".to_owned(), serde_json::to_value(notice)?);
         Ok(Some((ack.incident, Value::Object(object).to_string())))
     }
+}
+
+/// What is kept of files to know them again: of those that were read, and nothing of those that are forgotten.
+fn trails_of(batch: &Batch, forgotten: Vec<Digest>) -> Vec<(Digest, Option<Vec<u8>>)> {
+    let read = batch.trails.iter().map(|(file, trail)| (*file, Some(trail.to_bytes())));
+    forgotten.into_iter().map(|file| (file, None)).chain(read).collect()
 }

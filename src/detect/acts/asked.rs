@@ -5,7 +5,7 @@
 use super::{Act, Acts};
 use crate::detect::View;
 use crate::event::facts::hostile;
-use crate::event::{Outcome, PrincipalKind};
+use crate::event::{Outcome, Principal, PrincipalKind};
 
 /// What holds for every identity, those of the system too.
 pub(super) fn by_whom(view: &View<'_>, acts: &mut Acts) {
@@ -13,10 +13,12 @@ pub(super) fn by_whom(view: &View<'_>, acts: &mut Acts) {
     let outside = view.is_new_origin() && view.origin.is_public() && !view.addresses_hidden;
     acts.set(Act::SystemFromOutside, outside && view.is_machine());
     acts.set(Act::ControlPlaneTool, is_borrowed(view));
+    acts.set(Act::IdentityForged, matches!(event.principal, Principal::Impostor { .. }));
     // Kubelets lose races with pods that are deleted, and are refused daily.
     if event.outcome.is_refusal() && event.principal.kind() != PrincipalKind::Node {
         let is_news = view.denial_seen.is_none() && view.operation_seen.is_none();
-        acts.set(Act::RefusedOutside, is_news && view.origin.is_public());
+        let elsewhere = view.is_machine() || view.is_new_origin();
+        acts.set(Act::RefusedOutside, is_news && elsewhere && view.origin.is_public());
     }
 }
 

@@ -5,9 +5,8 @@
 //! Whatever `system:anonymous` may do, the whole network may do.
 //!
 //! # How it decides
-//! The user is `system:anonymous`, the answer a success, and the request neither a health check nor
-//! `/version`, discovery, OpenID keys or kubeadm's public `cluster-info`. `medium`; `high` if it changed
-//! something or is sensitive.
+//! A request of `system:anonymous` that was allowed, but for health, version, discovery, OpenID and `cluster-info`: 7 bits, 3 for a read or 5
+//! for a write, and how new the operation is: what is public by design is so every day. A sensitive operation is reported besides.
 //!
 //! # When it is wrong
 //! A cluster that publishes something on purpose.
@@ -18,13 +17,15 @@
 //! # Respond
 //! Find the binding that names `system:anonymous` or `system:unauthenticated`, and remove it.
 
-use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
+use crate::base::Bits;
+use crate::base::text::counted;
+use crate::detect::{Finding, Marks, Meta, Tactic, View, weigh};
 use crate::event::{Outcome, Principal};
 
 pub const META: Meta = Meta {
     id: "anonymous-access",
     title: "Anonymous request allowed",
-    severities: &[Severity::Medium, Severity::High],
+    weighs: "11 to 13 bits the first time, less on each day that it is allowed again",
     tactic: Tactic::InitialAccess,
     techniques: &["T1078.001", "T1190"],
     level: "Metadata",
@@ -46,17 +47,39 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     if !anonymous || public {
         return;
     }
-    let grave = view.sensitive.is_some() || !operation.is_read();
+    let gain = if operation.is_read() { READ } else { WRITE };
+    let weight = weigh::weight(ANONYMOUS + gain, surprise(view));
+    if weight < Bits::whole(1) {
+        return;
+    }
     findings.push(Finding {
-        detector: META.id.into(),
-        title: META.title.into(),
-        severity: if grave { Severity::High } else { Severity::Medium },
-        tactic: META.tactic,
-        techniques: META.techniques,
-        expected: "requests without a credential are refused".to_owned(),
+        key: view.operation.into(),
+        object: operation.namespace.into(),
+        expected: match view.operation_seen {
+            Some(seen) => format!(
+                "{} without a credential was allowed on {}",
+                view.in_words(view.operation),
+                counted(seen.days.into(), "day")
+            ),
+            None => "requests without a credential are refused".to_owned(),
+        },
         observed: format!("{} {} by system:anonymous from {}: allowed", operation.verb, operation.kind(), view.origin),
-        also: None,
-        culprit: None,
-        novelty: None,
+        ..Finding::of(&META, weight)
     });
+}
+
+/// Who needs no credential is anybody.
+const ANONYMOUS: Bits = Bits::whole(7);
+const READ: Bits = Bits::whole(3);
+const WRITE: Bits = Bits::whole(5);
+
+/// What is public by design is so every day.
+fn surprise(view: &View<'_>) -> Bits {
+    match view.operation_seen.map(|seen| seen.days) {
+        None => Bits::whole(4),
+        Some(1) => Bits(1000),
+        Some(2) => Bits(500),
+        Some(3..5) => Bits(200),
+        Some(_) => Bits::ZERO,
+    }
 }

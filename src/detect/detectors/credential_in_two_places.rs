@@ -8,18 +8,14 @@
 //! baseline to say so: not even an attacker who copies verbs, resources and user agent escapes it.
 //!
 //! # How it decides
-//! The pod that a token is bound to is known by its uid, its address by its first use, nodes by their
-//! kubelets. A token bound to a node alone is judged by nodes alone. A pod and its own node are one place
-//! (host network, SNAT), an address that many pods share is none. Another node's address counts where addresses have
-//! shown that they tell nodes apart: of the pods that are new at a node's address, or have one of their own, eight at
-//! least and four in five are where they belong. `high` at another living pod, another
-//! node or outside the cluster; `medium` at a second unknown private address of the same family within an
-//! hour of the first. Addresses of pods are handed on within minutes: a token that was never used elsewhere
-//! is `high` at another pod's address only when that pod is heard again, where the pods around have
-//! addresses of their own. In the first ten minutes of a log nothing is said. A kubelet, or a certificate of a
-//! component, has one address of a family: two that are in use within the same hour are `medium`, `high` if one
-//! is a pod's, another node's or a public one; an address that is left for good is a move. A node's new address
-//! is believed when the old one has been silent for ten minutes.
+//! The address of the request belongs to another live pod (20 bits), to a node other than the pod's, to its own node though the
+//! pod has an address of its own (14, or 11 for the first hour of one that does nothing unusual), to the internet (20), or is a
+//! second address of the pod (14 among addresses of pods, 9 elsewhere).
+//! Left out: a token that its kubelet fetched after the last use elsewhere (the pod's sandbox was made anew), a request that was
+//! received before another pod came to the address, a network in which several accounts of several nodes have moved within a
+//! day, and an address that many share. Behind a peer API server (the entry before the last of `sourceIPs` is the credential's own place) it is
+//! 6 bits. A credential of a node or component at two addresses by turns is 18 bits where one of them is another's, 13
+//! otherwise, 11 if it does nothing unusual. If addresses hide clients, the detector says nothing: `addresses-hidden` does.
 //!
 //! # When it is wrong
 //! Unusual networks that translate addresses of single pods, or spread few nodes over several addresses; a log that
@@ -31,16 +27,17 @@
 //! # Respond
 //! Delete the pod: its tokens die with it. Then look into both places.
 
+use crate::base::{Bits, Span};
 use crate::baseline::address::POD_ALIVE;
 use crate::baseline::features::credentials::Place;
 use crate::baseline::features::origins::Class;
-use crate::detect::{Finding, Marks, Meta, Rival, Severity, Tactic, View};
+use crate::detect::{Finding, Marks, Meta, Rival, Tactic, View};
 use crate::event::CredentialKind;
 
 pub const META: Meta = Meta {
     id: "credential-in-two-places",
     title: "One credential in two places",
-    severities: &[Severity::Medium, Severity::High],
+    weighs: "20 bits at another pod or on the internet, 14 at a node or among pods, 9 elsewhere; 18 and 12 for machines",
     tactic: Tactic::CredentialAccess,
     techniques: &["T1528", "T1550.001"],
     level: "Metadata",
@@ -56,19 +53,23 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     if let Some(rival) = view.rival {
-        return tell_machine(view, &rival, findings);
+        if !(is_usual(view) && view.causes.has_network_changed(view.event.username, view.now())) {
+            tell_machine(view, &rival, findings);
+        }
+        return;
     }
     // A token bound to a node is at home wherever pods of it may be, but not on another node.
     let strays = kind == CredentialKind::NodeBound && view.origin.class == Class::OtherNode;
     if !(pod_bound || strays) {
         return;
     }
-    let Some(severity) = severity(view) else { return };
+    let Some(weight) = weight(view) else { return };
     let credential = &view.event.credential;
     let (bound_to, owner) = if pod_bound { ("pod", credential.pod) } else { ("node", credential.node) };
     let home = view.holder.and_then(|h| h.places.first());
     let now_at = match view.address.and_then(|a| a.pod.as_ref()).filter(|_| view.origin.class == Class::OtherPod) {
         Some(other) => format!("{}, the address of pod {} ({})", view.origin, other.name, other.username),
+        None if view.origin.class == Class::OwnNode => format!("{}, the address of its node", view.origin),
         None if view.origin.class == Class::OwnPod => {
             format!(
                 "{}, a second address of a pod that has one",
@@ -78,11 +79,6 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         None => view.origin.to_string(),
     };
     findings.push(Finding {
-        detector: META.id.into(),
-        title: META.title.into(),
-        severity,
-        tactic: META.tactic,
-        techniques: META.techniques,
         expected: match home {
             Some(place) => {
                 format!(
@@ -93,9 +89,8 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
             None => format!("the token of {bound_to} {owner} is used from that {bound_to}"),
         },
         observed: format!("it was used from {now_at}"),
-        also: None,
-        culprit: None,
-        novelty: None,
+        is_theft: weight >= PROOF,
+        ..Finding::of(&META, weight)
     });
 }
 
@@ -103,40 +98,99 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
 fn tell_machine(view: &View<'_>, rival: &Rival, findings: &mut Vec<Finding>) {
     let Place { ip, first, last, count } = rival.place;
     findings.push(Finding {
-        detector: META.id.into(),
-        title: META.title.into(),
-        severity: if rival.is_foreign { Severity::High } else { Severity::Medium },
-        tactic: META.tactic,
-        techniques: META.techniques,
         expected: "a machine has one address, and leaves it for good when it moves".to_owned(),
         observed: format!(
             "{} is used from {} and from {ip} ({count} times, {first} to {last})",
             view.event.username, view.origin
         ),
-        also: None,
-        culprit: None,
-        novelty: None,
+        is_theft: true,
+        ..Finding::of(&META, rival_weight(view, rival))
     });
 }
 
-fn severity(view: &View<'_>) -> Option<Severity> {
-    let home = view.holder.and_then(|h| h.places.first());
+/// A machine that does nothing unusual at a second address may stand behind a new balancer.
+fn rival_weight(view: &View<'_>, rival: &Rival) -> Bits {
+    match (rival.is_foreign, is_usual(view)) {
+        (true, _) => Bits::whole(18),
+        (false, true) => Bits::whole(11),
+        (false, false) => Bits::whole(13),
+    }
+}
+
+/// From here on the address is not learned as the credential's own.
+const PROOF: Bits = Bits::whole(12);
+
+fn weight(view: &View<'_>) -> Option<Bits> {
+    // An event that ends now may have been received before the address was another's; a token that the kubelet fetched
+    // after the last use elsewhere comes with a sandbox that was made anew.
+    if view.moved.is_fetched_anew || view.moved.was_received_before {
+        return None;
+    }
+    let home = view.holder.and_then(|h| h.places.first()).filter(|home| Some(home.ip) != view.origin.ip);
+    if (view.origin.class != Class::OtherPod || is_young_owner(view)) && is_explained(view) {
+        return None;
+    }
     match view.origin.class {
-        Class::OtherPod => match home {
-            Some(place) if Some(place.ip) != view.origin.ip => Some(Severity::High),
-            _ => is_intruder(view).then_some(Severity::High),
-        },
-        Class::OtherNode => (view.nodes_tell_apart && is_settled_node(view)).then_some(Severity::High),
-        Class::Network => home.map(|_| Severity::High),
+        Class::OtherPod if home.is_some() => Some(Bits::whole(20)),
+        // A token that was never used elsewhere, and does nothing unusual, may be behind a gateway.
+        Class::OtherPod => {
+            is_intruder(view).then(|| if is_usual(view) { Bits::whole(11) } else { Bits::whole(20) })
+        }
+        Class::OtherNode if view.moved.is_forwarded => Some(Bits::whole(6)),
+        Class::OtherNode => (view.nodes_tell_apart && is_settled_node(view)).then(|| at_node(view)),
+        // Where this pod is seen with an address of its own, its node is another place.
+        Class::OwnNode => home.filter(|_| view.pods_are_shown && view.moved.home_is_pods_own).map(|_| at_node(view)),
+        Class::Network => home.map(|_| if view.origin.is_public() { Bits::whole(20) } else { Bits::whole(8) }),
         Class::OwnPod => {
             let places = view.holder.map_or(&[][..], |h| &h.places);
-            let first_of_family =
-                places.iter().find(|p| view.origin.ip.is_some_and(|ip| ip.is_ipv4() == p.ip.is_ipv4()));
-            first_of_family.filter(|place| is_elsewhere(place, view)).map(|_| Severity::Medium)
+            let alike = places.iter().find(|p| view.origin.ip.is_some_and(|ip| ip.is_ipv4() == p.ip.is_ipv4()));
+            match alike {
+                // Among the addresses of pods it is another pod's; elsewhere it may be a gateway's.
+                Some(place) if view.moved.home_is_pods_own => {
+                    let weight = if view.pods_have_own { Bits::whole(14) } else { Bits::whole(9) };
+                    is_elsewhere(place, view).then_some(weight)
+                }
+                // A gateway is left as it was entered.
+                Some(_) => None,
+                // Pods have two families everywhere, or nowhere.
+                None => (home.is_some() && !view.moved.has_both_families).then_some(Bits::whole(9)),
+            }
         }
         _ => None,
     }
 }
+
+/// Several accounts moved, each with its own program; or it has been here for so long that it was said.
+fn is_explained(view: &View<'_>) -> bool {
+    let settled = here(view).is_some_and(|place| view.now().since(place.first) > SAID);
+    settled || (is_usual(view) && view.causes.has_network_changed(view.event.username, view.now()))
+}
+
+/// The pod whose address it is came there lately: the first that is heard behind a new gateway is taken for its owner.
+fn is_young_owner(view: &View<'_>) -> bool {
+    let owner = view.address.and_then(|address| address.pod.as_ref());
+    owner.is_some_and(|pod| view.now().since(pod.first) <= SAID) && here(view).is_none()
+}
+
+/// By its own program, and what it always does.
+fn is_usual(view: &View<'_>) -> bool {
+    view.agent_seen.is_some_and(|seen| seen.days > 1) && view.operation_seen.is_some_and(|seen| seen.days > 1)
+}
+
+/// At a node's address a whole network may appear one day: a thief who does nothing unusual there is told once nobody
+/// has followed.
+fn at_node(view: &View<'_>) -> Bits {
+    let alone = here(view).is_some_and(|place| view.now().since(place.first) > ALONE);
+    if is_usual(view) && !alone { Bits::whole(11) } else { Bits::whole(14) }
+}
+
+fn here<'a>(view: &View<'a>) -> Option<&'a Place> {
+    view.holder?.places.iter().find(|place| Some(place.ip) == view.origin.ip)
+}
+
+/// What changes for all pods changes within an hour.
+const ALONE: Span = Span::seconds(3600);
+const SAID: Span = Span::seconds(86_400);
 
 /// A token that was never used anywhere else, at the address of a pod that was heard after it came.
 fn is_intruder(view: &View<'_>) -> bool {
@@ -144,9 +198,9 @@ fn is_intruder(view: &View<'_>) -> bool {
     view.pods_have_own && view.address.is_some_and(|a| a.overlap && a.newcomer.as_ref().is_some_and(|n| n.uid == *uid))
 }
 
-/// Another node's, and has been for ten minutes: behind a load balancer nodes take turns.
+/// Another node's, and has been for a day: behind a new load balancer nodes take turns.
 fn is_settled_node(view: &View<'_>) -> bool {
-    view.address.is_some_and(|a| view.now().since(a.node.first).as_seconds() >= 600)
+    view.address.is_some_and(|a| view.now().since(a.node.first).as_seconds() >= 86_400)
 }
 
 /// A second address of the same family, while the first was in use.

@@ -8,12 +8,10 @@
 //! acts that other auditors report from one event.
 //!
 //! # How it decides
-//! By the event alone: operation, facts of the body, command of an exec, outcome, address. Always `low`: it
-//! is kept and shown, and never wakes anybody. An act that the account was seen to do on
-//! `learning.sensitive_days` days is its habit; before, it is told once a day, in its
-//! first hour every time. The cluster's own
-//! controllers, and kubelets at their own work, are left out. What is unusual for a known account is for
-//! `sensitive-operation` to say, in the same incident.
+//! An act has a gain in one table (`src/detect/acts.rs`) and weighs by how surprising it is of the account, as with
+//! `sensitive-operation`. Some acts are hostile whoever does them (a reverse shell, a miner, a command that reads a token file, a
+//! forged identity): they keep three quarters of their gain. The gravest act of a request is reported, and all others are named.
+//! What a kubelet asks about an account that calls it directly is reported of that account.
 //!
 //! # When it is wrong
 //! It is seldom wrong and often harmless: agents of networks, storage and monitoring need their node,
@@ -26,77 +24,91 @@
 //! Read it as a list of what to know of a cluster on its first day. For one line ask: who planned it, does
 //! the workload need it, and what else did this account do in the hour around it?
 
-use crate::base::remembered::Seen;
+use super::words;
+use crate::base::Bits;
+use crate::base::text::counted;
 use crate::detect::acts::Act;
-use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
+use crate::detect::weigh::{self, What};
+use crate::detect::{Finding, Marks, Meta, Tactic, View};
 use std::fmt::Write;
 
 pub const META: Meta = Meta {
     id: "dangerous-request",
     title: "Request that is dangerous in itself",
-    severities: &[Severity::Low],
+    weighs: "what the gravest of its acts would win an intruder, and how surprising it is of this account",
     tactic: Tactic::PrivilegeEscalation,
     techniques: &["T1611", "T1610", "T1609", "T1098.006", "T1528", "T1053.007", "T1136", "T1190", "T1613"],
     level: "Metadata; Request for what stands in bodies",
     since: "0.1.0",
-    tunables: &["learning.sensitive_days"],
+    tunables: &["gains", "learning.forget_days"],
     wakes_on: Marks::ACT,
 };
 
+/// What weighs less is not worth a line.
+const LEAST: Bits = Bits(500);
+
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let mut words = String::new();
-    let Some(gravest) = view.acts.each().find(|act| is_news(view, *act, &mut words)) else { return };
+    if view.acts.has(Act::KubeletReached) {
+        second_hand(view, findings);
+    }
+    let own = |what| matches!(what, What::Act(act) if act != Act::KubeletReached);
+    let Some(weighed) = view.weights.gravest(own) else { return };
+    let What::Act(gravest) = weighed.what else { return };
+    if weighed.weight < LEAST {
+        return;
+    }
     findings.push(Finding {
-        detector: META.id.into(),
         title: format!("Account {}", gravest.words()).into(),
-        severity: Severity::Low,
         tactic: gravest.tactic(),
         techniques: gravest.techniques(),
-        expected: format!("few accounts ever do this; {}", view.usual_operations()),
-        observed: observed(view),
-        also: None,
-        culprit: None,
-        novelty: None,
+        key: weighed.key.clone(),
+        object: words::object(view, weighed),
+        expected: words::expected(view, weighed),
+        observed: observed(view, gravest),
+        causes: weighed.causes.iter().map(ToString::to_string).collect(),
+        ..Finding::of(&META, weighed.weight)
     });
 }
 
-/// Not habit, and not told today, unless it began just now.
-fn is_news(view: &View<'_>, act: Act, words: &mut String) -> bool {
-    let horizon = view.policy.learning.horizon(view.now());
-    let today = |seen: &Seen| seen.last().day() == view.now().day();
-    // What is refused is not remembered as done, only as refused.
-    if view.event.outcome.is_refusal() && view.denial_seen.is_some_and(today) {
-        return false;
+/// A kubelet that asks about somebody speaks of the one in its question: a sweep over several kubelets is one story.
+fn second_hand(view: &View<'_>, findings: &mut Vec<Finding>) {
+    let review = view.event.facts.as_ref().and_then(|facts| facts.review.as_ref());
+    let Some(subject) = review.map(|review| &review.user) else { return };
+    let act = Act::KubeletReached;
+    let account = view.population.get(subject);
+    let days = account.and_then(|account| account.practices.get(act.key())).map_or(0, |known| known.seen.days);
+    let surprise = match days {
+        0 => Bits::whole(6),
+        days => weigh::seldom(days.into()),
+    };
+    let weight = weigh::weight(act.gain(), surprise);
+    if weight < LEAST {
+        return;
     }
-    let seen = view.account.targets.get(memory(act, words), horizon);
-    // All of the first hour is one story, whichever of its events arrives first.
-    let begins = |seen: &Seen| seen.days == 1 && view.now().since(seen.first()).as_seconds() < 3600;
-    let is_habit = |seen: &Seen| u32::from(seen.days) >= view.policy.learning.sensitive_days;
-    seen.is_none_or(|seen| begins(seen) || !(is_habit(seen) || today(seen)))
+    let asked = view.event.username;
+    findings.push(Finding {
+        title: "Kubelet reached by an account that may enter its pods".into(),
+        tactic: act.tactic(),
+        techniques: act.techniques(),
+        key: act.key().into(),
+        object: asked.into(),
+        expected: match days {
+            0 => "this account was never seen at a kubelet".to_owned(),
+            days => format!("seen at kubelets on {}", counted(days.into(), "day")),
+        },
+        observed: format!("{asked} asked whether {subject} may use nodes/proxy: it was called by it directly"),
+        culprit: Some((subject.clone(), view.event.audit_id.into())),
+        ..Finding::of(&META, weight)
+    });
 }
 
-/// The words by which a baseline remembers an act.
-pub fn memory(act: Act, out: &mut String) -> &str {
-    out.clear();
-    out.push_str(ACT);
-    out.push_str(act.words());
-    out
-}
-
-/// How the words of an act begin, among the targets of an account.
-pub const ACT: &str = "act: ";
-
-fn observed(view: &View<'_>) -> String {
-    let (event, operation) = (view.event, &view.event.operation);
-    let mut out = format!("{} {}", operation.verb, operation.kind());
-    if !operation.name.is_empty() {
-        let _ = write!(out, " {}", operation.name);
-    }
-    if !operation.namespace.is_empty() {
-        let _ = write!(out, " in namespace {}", operation.namespace);
-    }
-    let _ = write!(out, " from {}: {} ({})", view.origin, event.outcome.words(), event.code);
-    for (n, act) in view.acts.each().enumerate() {
+/// The request, then all that it shows, the gravest first.
+fn observed(view: &View<'_>, gravest: Act) -> String {
+    let mut out = words::request(view);
+    let mut acts: Vec<Act> = view.acts.each().collect();
+    acts.sort_by_key(|act| (*act != gravest, std::cmp::Reverse(act.gain())));
+    let _ = write!(out, " from {}: {} ({})", view.origin, view.event.outcome.words(), view.event.code);
+    for (n, act) in acts.into_iter().enumerate() {
         let _ = write!(out, "{} {}", if n == 0 { "; it" } else { "," }, act.words());
     }
     out

@@ -43,12 +43,13 @@
 //! Look at the address: it is where the copy is. Delete and re-create the ServiceAccount if the token was accepted, and find
 //! out why; if it was refused, see what else came from there.
 
-use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
+use crate::base::Bits;
+use crate::detect::{Finding, Marks, Meta, Tactic, View};
 
 pub const META: Meta = Meta {
     id: "deleted-pod-token",
     title: "Token used after its pod was deleted",
-    severities: &[Severity::Medium, Severity::High],
+    weighs: "18 bits; a refused try 12",
     tactic: Tactic::CredentialAccess,
     techniques: &["T1528", "T1550.001"],
     level: "Metadata; Request for pods deleted by force",
@@ -62,7 +63,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         let pod = view.event.credential.pod;
         let expected = format!("pod {pod} was ended at {gone}: its token is used no more");
         let observed = format!("it was used {} later, from {}", view.now().since(gone), view.origin);
-        findings.push(finding(META.title, Severity::High, expected, observed));
+        findings.push(finding(META.title, Bits::whole(18), expected, observed));
     }
     if let Some((used, gone)) = view.refused {
         let expected = format!(
@@ -70,21 +71,10 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
             used.namespace, used.pod, used.at
         );
         let observed = format!("a request from {} failed authentication {} later", view.origin, view.now().since(gone));
-        findings.push(finding("Stolen token tried after its pod was deleted", Severity::Medium, expected, observed));
+        findings.push(finding("Stolen token tried after its pod was deleted", Bits::whole(12), expected, observed));
     }
 }
 
-fn finding(title: &'static str, severity: Severity, expected: String, observed: String) -> Finding {
-    Finding {
-        detector: META.id.into(),
-        title: title.into(),
-        severity,
-        tactic: META.tactic,
-        techniques: META.techniques,
-        expected,
-        observed,
-        also: None,
-        culprit: None,
-        novelty: None,
-    }
+fn finding(title: &'static str, weight: Bits, expected: String, observed: String) -> Finding {
+    Finding { title: title.into(), expected, observed, ..Finding::of(&META, weight) }
 }

@@ -6,12 +6,11 @@
 //! Whoever holds a stolen token first has to find out what it is good for. The owner knows.
 //!
 //! # How it decides
-//! Points for each distinct probe in the window that is not the account's habit (policy
-//! `enumeration`). At the threshold it is `medium`, in the fast window (minutes) and in the slow one (a
-//! day, twice the threshold), for mature and new accounts alike; `high` at three times the threshold. People and
-//! kubelets (which lose races with deleted pods) get twice the threshold. Of the questions of an account that is
-//! still being learned half count, and in the fast window only: what asks by habit has none yet. What an incident told
-//! does not count for another one after it has ended.
+//! Points add up within five minutes, and over a day at twice the threshold: 10 for each kind of request that was refused and is not
+//! known to be (20 if it is sensitive), 8 for each question for its own rights, 5 for each discovery path (20 at most), each new
+//! operation by a new program, and each distinct Secret read by name. The threshold is 12 bits, and more points are more in proportion,
+//! at most 20. A sweep by the account's own program from its own place is at most 8 bits unless two sensitive kinds were refused;
+//! a person's is, unless it comes from a new place; a kubelet's always is, for kubelets lose races with deleted pods.
 //!
 //! # When it is wrong
 //! A program started without the rights it needs (it retries one kind: a few points only); a dashboard
@@ -24,16 +23,16 @@
 //! Treat the token as stolen: revoke it, look at which of the requests were allowed.
 
 use crate::base::text::counted;
-use crate::base::{Span, Time};
+use crate::base::{Bits, Span, Time};
 use crate::baseline::features::probes::{Kind, Probe};
 use crate::detect::policy::Enumeration;
-use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
+use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View, own};
 use crate::event::PrincipalKind;
 
 pub const META: Meta = Meta {
     id: "enumeration",
     title: "Enumeration",
-    severities: &[Severity::Medium, Severity::High],
+    weighs: "12 bits at the threshold, in proportion to the points, at most 20; at most 10 by one's own program",
     tactic: Tactic::Discovery,
     techniques: &["T1613", "T1069.003"],
     level: "Metadata",
@@ -94,32 +93,57 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     let Some(now) = view.probe else { return };
-    let patience = if view.is_service_account() { 1 } else { 2 };
-    let threshold = policy.threshold.saturating_mul(patience);
+    let threshold = policy.threshold.max(1);
     // A dashboard asks for its rights each time it is opened, which on its first days is no habit yet.
     let (fast, slow) = if view.maturity.mature { (1, 1) } else { (2, u32::MAX) };
-    let windows =
-        [(policy.window_seconds, threshold, fast), (policy.slow_window_seconds, threshold.saturating_mul(2), slow)];
+    let windows = [(policy.window_seconds, threshold, fast), (policy.slow_window_seconds, threshold * 2, slow)];
+    let mut most: Option<(Bits, String)> = None;
     for (seconds, threshold, one_in) in windows {
         let window = Span::seconds(i64::from(seconds));
         let tally = tally(view, now, view.now(), window);
         let points = tally.points(policy, tally.reviews / one_in);
-        if points < threshold {
-            continue;
+        let weight = weight(view, points, threshold, &tally);
+        if points >= threshold && most.as_ref().is_none_or(|(most, _)| weight > *most) {
+            most = Some((weight, tally.sentence(window)));
         }
-        findings.push(Finding {
-            detector: META.id.into(),
-            title: META.title.into(),
-            severity: if points >= threshold.saturating_mul(3) { Severity::High } else { Severity::Medium },
-            tactic: META.tactic,
-            techniques: META.techniques,
-            expected: format!("an account knows what it may do; {}", view.usual_operations()),
-            observed: tally.sentence(window),
-            also: None,
-            culprit: None,
-            novelty: None,
-        });
-        return;
+    }
+    let Some((weight, observed)) = most else { return };
+    findings.push(Finding {
+        expected: format!("an account knows what it may do; {}", view.usual_operations()),
+        observed,
+        ..Finding::of(&META, weight)
+    });
+}
+
+/// Points at the threshold make `medium`; more of them at most so many bits.
+const MOST: Bits = Bits::whole(20);
+/// The most of a sweep by one's own program from one's own place that was refused nothing sensitive: controllers ask for
+/// their rights at each start, meet what is new with each version, and are installed without their rights.
+const OWN: Bits = Bits::whole(8);
+/// The same of one that was refused something sensitive.
+const OWN_REFUSED: Bits = Bits::whole(11);
+
+fn weight(view: &View<'_>, points: u32, threshold: u32, tally: &Tally) -> Bits {
+    let medium = view.policy.severity.weight(Severity::Medium);
+    let points = points.min(100_000).cast_signed();
+    let weight = medium.times(points, threshold.min(100_000).cast_signed()).min(MOST);
+    let odd = view.weights.program + view.weights.origin >= Bits::whole(3) && view.account.events > 0;
+    // Another program is what a person's dashboard is; another place is not.
+    let odd = if view.is_person() { view.weights.origin >= Bits::whole(4) } else { odd };
+    let is_kubelet = view.event.principal.kind() == PrincipalKind::Node && !own::is_client(view.agent);
+    match () {
+        () if odd && !is_kubelet => weight.times(5, 4).min(MOST),
+        // A program of people in a pod that is hardly known, refused what is sensitive.
+        () if view.account.days <= 1
+            && view.is_service_account()
+            && own::is_client(view.agent)
+            && tally.denied_sensitive > 0 =>
+        {
+            weight
+        }
+        () if is_kubelet || view.is_person() || tally.denied_sensitive < 2 => weight.min(OWN),
+        () if view.account.days <= 1 => weight.min(OWN_REFUSED),
+        () => weight,
     }
 }
 

@@ -8,11 +8,9 @@
 //! to somebody else's door. The lineage tells who.
 //!
 //! # How it decides
-//! The credential has an id and no binding. The issuer is the account whose TokenRequest returned this
-//! id. `high` if the issuer is a service account that never issued for this account before and this
-//! account is mature; `medium` if the issuer is unknown; `low` while the account is learning. The control plane's own
-//! controllers are left out. A certificate is `high` for a mature account and `medium` for any other, until it has been
-//! used on two days.
+//! Who minted the token is known from the TokenRequest that returned its id. Another service account: 10 bits; unknown: 7; a person: 5;
+//! and how surprising it is of the account, its program and its place. A client certificate in the name of a service
+//! account: 13. Tokens that kube-controller-manager mints for controllers are left out, and so is an issuer that is known on two days.
 //!
 //! # When it is wrong
 //! A person with `kubectl create token`, or an operator that starts to use TokenRequest.
@@ -25,14 +23,15 @@
 //! `serviceaccounts/token` from the issuer. A certificate cannot be revoked at all: take the account's rights, and look
 //! for the CertificateSigningRequest that brought it.
 
+use crate::base::Bits;
 use crate::baseline::Account;
-use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
+use crate::detect::{Finding, Marks, Meta, Tactic, View, weigh};
 use crate::event::CredentialKind;
 
 pub const META: Meta = Meta {
     id: "minted-credential",
     title: "Minted token in use",
-    severities: &[Severity::Low, Severity::Medium, Severity::High],
+    weighs: "10 bits where another service account minted it, 7 of an unknown issuer, 5 of a person, and how well the account is known",
     tactic: Tactic::CredentialAccess,
     techniques: &["T1528", "T1550.001"],
     level: "Metadata",
@@ -50,20 +49,18 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     }
     if let Some(target) = view.used_before {
         let observed = format!("{}, was used before this was read", issuer_words(view.event.username));
-        let mature = target.maturity(view.now(), &view.policy.learning).mature;
-        tell(view, target, mature, view.event.username, observed, findings);
+        tell(view, target, view.event.username, observed, findings);
     } else if view.event.credential.kind == CredentialKind::Unbound {
         let observed = format!("{}, came from {}", issuer_words(view.issuer()), view.origin);
-        tell(view, view.account, view.maturity.mature, view.issuer(), observed, findings);
+        tell(view, view.account, view.issuer(), observed, findings);
     }
 }
 
 /// Unless `account` is known to be used with unbound tokens of this issuer.
-fn tell(view: &View<'_>, account: &Account, mature: bool, issuer: &str, observed: String, findings: &mut Vec<Finding>) {
+fn tell(view: &View<'_>, account: &Account, issuer: &str, observed: String, findings: &mut Vec<Finding>) {
     let target = if view.used_before.is_some() { view.event.operation.namespace } else { "" };
     let namespace = if target.is_empty() { view.event.principal.namespace() } else { target };
-    let horizon = view.policy.learning.horizon(view.now());
-    let known = account.issuers.get(&issuer_words(issuer), horizon).is_some_and(|s| s.days > 1);
+    let known = account.issuers.get(&issuer_words(issuer)).is_some_and(|s| s.days > 1);
     // The controllers' own tokens; for other accounts kube-controller-manager mints none.
     let of_controller = issuer == "system:kube-controller-manager" && namespace == "kube-system";
     if known || of_controller {
@@ -71,26 +68,46 @@ fn tell(view: &View<'_>, account: &Account, mature: bool, issuer: &str, observed
     }
     let foreign =
         issuer.starts_with("system:serviceaccount:") && (issuer != view.event.username || view.used_before.is_some());
-    let severity = match (mature, foreign) {
-        (true, true) => Severity::High,
-        (true, false) => Severity::Medium,
-        (false, _) => Severity::Low,
+    let gain = match (foreign, issuer.is_empty()) {
+        (true, _) => FOREIGN,
+        (false, true) => UNKNOWN,
+        (false, false) => PERSON,
     };
+    let weight = weigh::weight(gain, surprise(view, account) + view.weights.program + view.weights.origin);
+    if weight < Bits::whole(1) {
+        return;
+    }
     findings.push(Finding {
-        detector: META.id.into(),
-        title: META.title.into(),
-        severity,
-        tactic: META.tactic,
-        techniques: META.techniques,
-        expected: match account.issuers.most(2).join(", ") {
-            usual if usual.is_empty() => "this account is used with tokens of its pods".to_owned(),
-            usual => format!("this account is used with: {usual}"),
-        },
+        expected: usual(account),
         observed,
         also: (!issuer.is_empty()).then(|| issuer.into()),
-        culprit: None,
-        novelty: mature.then_some(Novelty::Credential),
+        ..Finding::of(&META, weight)
     });
+}
+
+/// Another service account has a second key to this one's door.
+const FOREIGN: Bits = Bits::whole(10);
+const UNKNOWN: Bits = Bits::whole(7);
+const PERSON: Bits = Bits::whole(5);
+/// Nobody issues certificates for service accounts.
+const FORGERY: Bits = Bits::whole(13);
+
+/// How surprising another kind of credential is of an account that is known so well.
+fn surprise(view: &View<'_>, account: &Account) -> Bits {
+    let days = u64::from(account.days);
+    let kinds = account.issuers.len().max(1) as u64;
+    let raw = Bits::surprise(100 * kinds.min(5), 1000 * (days + 1)).min(Bits::whole(8));
+    let days = days.min(1000) as i32;
+    // On the first days of a log every credential is new.
+    let least = Bits(1500).times(view.prevalence.days_before(view.now()).min(3).cast_signed(), 3);
+    raw.times(days, days + 1).max(least)
+}
+
+fn usual(account: &Account) -> String {
+    match account.issuers.most(2).join(", ") {
+        usual if usual.is_empty() => "this account is used with tokens of its pods".to_owned(),
+        usual => format!("this account is used with: {usual}"),
+    }
 }
 
 /// The words by which a baseline remembers a certificate in the name of a service account.
@@ -103,22 +120,17 @@ pub fn is_forged(view: &View<'_>) -> bool {
 }
 
 fn tell_forged(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let horizon = view.policy.learning.horizon(view.now());
-    if view.account.issuers.get(FORGED, horizon).is_some_and(|seen| seen.days > 1) {
+    if view.account.issuers.get(FORGED).is_some_and(|seen| seen.days > 1) {
         return;
     }
-    let mature = view.maturity.mature;
+    let weight = weigh::weight(FORGERY, surprise(view, view.account).max(Bits::whole(2)));
     findings.push(Finding {
-        detector: META.id.into(),
         title: "Client certificate in the name of a service account".into(),
-        severity: if mature { Severity::High } else { Severity::Medium },
-        tactic: META.tactic,
         techniques: &["T1649", "T1078"],
+        key: "certificate".into(),
         expected: "service accounts are used with tokens; nobody issues certificates for them".to_owned(),
         observed: format!("a {FORGED} came from {}", view.origin),
-        also: None,
-        culprit: None,
-        novelty: mature.then_some(Novelty::Credential),
+        ..Finding::of(&META, weight)
     });
 }
 

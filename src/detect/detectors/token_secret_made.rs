@@ -6,9 +6,8 @@
 //! more than the right to create Secrets.
 //!
 //! # How it decides
-//! Secrets' bodies are rarely logged, and need not be: `system:kube-controller-manager` (agent suffix
-//! `tokens-controller`) updates the Secret right after its creation. The maker is remembered for a
-//! minute. `high` for a mature service account, `low` for a person or an account that is learning.
+//! The token controller fills a Secret in that somebody made within a minute. It weighs what making such a Secret weighs of its maker:
+//! 9 bits and how surprising that is.
 //!
 //! # When it is wrong
 //! A Helm chart or an operator that still makes token Secrets.
@@ -19,12 +18,12 @@
 //! # Respond
 //! Delete the Secret, then ask what the maker's token does in other hands.
 
-use crate::detect::{Finding, Marks, Meta, Severity, Tactic, View};
+use crate::detect::{Finding, Marks, Meta, Tactic, View};
 
 pub const META: Meta = Meta {
     id: "token-secret-made",
     title: "Long-lived token Secret made",
-    severities: &[Severity::Low, Severity::High],
+    weighs: "as making such a Secret weighs of its maker: 8 bits and what is odd about it",
     tactic: Tactic::Persistence,
     techniques: &["T1098", "T1528"],
     level: "Metadata",
@@ -35,20 +34,15 @@ pub const META: Meta = Meta {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let Some(maker) = &view.secret_maker else { return };
-    let grave = maker.mature && maker.by.starts_with("system:serviceaccount:");
+    let observed = format!(
+        "{} made Secret {}/{}, which now holds a token without expiry",
+        maker.by, view.event.operation.namespace, view.event.operation.name
+    );
     findings.push(Finding {
-        detector: META.id.into(),
-        title: META.title.into(),
-        severity: if grave { Severity::High } else { Severity::Low },
-        tactic: META.tactic,
-        techniques: META.techniques,
         expected: "service accounts are used with tokens of their pods, which expire".to_owned(),
-        observed: format!(
-            "{} made Secret {}/{}, which now holds a token without expiry",
-            maker.by, view.event.operation.namespace, view.event.operation.name
-        ),
-        also: None,
+        observed,
+        object: view.event.operation.namespace.into(),
         culprit: Some((maker.by.clone(), maker.audit_id.clone())),
-        novelty: None,
+        ..Finding::of(&META, maker.weight)
     });
 }

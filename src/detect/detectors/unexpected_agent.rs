@@ -7,8 +7,9 @@
 //! sign that a person holds it.
 //!
 //! # How it decides
-//! The account is mature, and the product (the text before the slash) is not in its baseline. `info`;
-//! with another independent novelty the incident becomes `medium`.
+//! The product token of the user agent (before the slash) is new to the account: up to 6 bits, by how often new programs come and how
+//! many there are; 2 more for a program of people and their scripts where none was used; a third where the program came with a
+//! new pod, resembles known ones, or comes to many accounts at once. It adds to the weight of everything else in the request.
 //!
 //! # When it is wrong
 //! A new sidecar, a rewritten client, a person who debugs with the account's token.
@@ -20,12 +21,14 @@
 //! Find out who ran the program: the address and the pod stand in the incident. The client chooses its
 //! user agent, so a familiar one proves nothing.
 
-use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
+use crate::base::Bits;
+use crate::detect::weigh::{self, Cause};
+use crate::detect::{Finding, Marks, Meta, Tactic, View};
 
 pub const META: Meta = Meta {
     id: "unexpected-agent",
     title: "Unknown program uses this account's token",
-    severities: &[Severity::Info],
+    weighs: "up to 6 bits, less with a new pod; it adds to what else is odd in the request",
     tactic: Tactic::InitialAccess,
     techniques: &["T1078", "T1552.007"],
     level: "Metadata",
@@ -35,23 +38,24 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    if !view.maturity.mature || !view.is_machine() || view.is_own_controller() {
+    let surprise = view.weights.program;
+    if surprise < LEAST || !view.is_machine() {
         return;
     }
+    let causes = view.weights.is_rollout.then(|| Cause::Rollout.to_string()).into_iter().collect();
     findings.push(Finding {
-        detector: META.id.into(),
-        title: META.title.into(),
-        severity: Severity::Info,
-        tactic: META.tactic,
-        techniques: META.techniques,
         expected: format!(
             "its token is used by {}{}",
             view.account.agents.most(3).join(", "),
             view.agent_peers.words()
         ),
         observed: format!("it is used by {}", view.agent),
-        also: None,
-        culprit: None,
-        novelty: (!view.agent_peers.share()).then_some(Novelty::Agent),
+        causes,
+        ..Finding::of(&META, weigh::weight(GAIN, surprise))
     });
 }
+
+/// A program is no act: it only makes others odd.
+const GAIN: Bits = Bits::whole(1);
+/// Below so much surprise a program is not worth a line.
+const LEAST: Bits = Bits::whole(2);

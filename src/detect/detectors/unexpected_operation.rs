@@ -5,11 +5,8 @@
 //! A workload's calls are written in its code: they rarely change. Whoever took its token tries others.
 //!
 //! # How it decides
-//! The account is mature and no baseline entry of the operation is younger than `learning.forget_days`.
-//! Its peers are asked: the kubelets of other nodes, service accounts of the same name in other namespaces, if they
-//! use the same program and are mature. What three and at least half of them do too is told and adds up
-//! with nothing; what none of three or more does is `low`. One such novelty is `info`; two that are independent (operation, agent, origin) make the incident
-//! `medium`. Sensitive operations are left to `sensitive-operation`, refused ones to `enumeration`.
+//! Verb, kind and reach are new to the account and not sensitive: 1.5 bits for a read and 2.5 for a write, and how rare new
+//! operations are for this account, its program and its place. Peers that do it make it ordinary, peers that do not a little odder.
 //!
 //! # When it is wrong
 //! A new version of the application, a new custom resource, a rare job (yearly, or rarer than the
@@ -21,12 +18,13 @@
 //! # Respond
 //! Ask the owner whether the application changed; look at what else the account did in the incident.
 
-use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
+use crate::base::Bits;
+use crate::detect::{Finding, Marks, Meta, Tactic, View, weigh};
 
 pub const META: Meta = Meta {
     id: "unexpected-operation",
     title: "Operation never seen of this account",
-    severities: &[Severity::Info, Severity::Low],
+    weighs: "up to 4 bits alone; with another program or from elsewhere up to 11",
     tactic: Tactic::Discovery,
     techniques: &["T1078", "T1613"],
     level: "Metadata",
@@ -37,19 +35,26 @@ pub const META: Meta = Meta {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let calm = view.sensitive.is_none() && !view.event.outcome.is_refusal() && !view.is_own_work();
-    if !view.maturity.mature || !calm || !view.is_machine() {
+    if !calm || !view.is_machine() {
+        return;
+    }
+    let surprise = weigh::operation(view) + view.weights.program + view.weights.origin;
+    let gain = if view.event.operation.is_read() { READ } else { WRITE };
+    let weight = weigh::weight(gain, surprise.min(MOST));
+    if weight < LEAST {
         return;
     }
     findings.push(Finding {
-        detector: META.id.into(),
-        title: META.title.into(),
-        severity: if view.operation_peers.deny() { Severity::Low } else { Severity::Info },
-        tactic: META.tactic,
-        techniques: META.techniques,
+        key: view.operation.into(),
         expected: view.usual_operations() + &view.operation_peers.words(),
         observed: format!("{} for the first time", view.in_words(view.operation)),
-        also: None,
-        culprit: None,
-        novelty: (!view.operation_peers.share()).then_some(Novelty::Operation),
+        ..Finding::of(&META, weight)
     });
 }
+
+const READ: Bits = Bits(1500);
+const WRITE: Bits = Bits(2500);
+/// The most that all surprise counts of an operation that is not sensitive.
+const MOST: Bits = Bits::whole(12);
+/// What weighs less is not worth a line.
+const LEAST: Bits = Bits(1500);

@@ -7,17 +7,9 @@
 //! A token that leaves its pod is a stolen token; one that leaves the cluster is in somebody's hands.
 //!
 //! # How it decides
-//! Origins are classes (own pod, own node, cluster, a network outside), never raw pod addresses. A
-//! token bound to a pod and used from outside the cluster is `high` without any baseline, if pods'
-//! own networks are known. Otherwise the account must be mature: `medium` where the new origin is
-//! outside the cluster, `info` within it.
-//!
-//! With GeoIP files an origin outside the cluster is its network (autonomous system) and country: another address in
-//! one that the account came from before is none of these, unless it is the `high` one, for a cloud's network is
-//! everybody's. A mature person from a network or country never seen of them is `info`; a read of Secrets that was allowed
-//! is `medium` on the first day there, and `low` until they came from there on `learning.sensitive_days` days. It takes
-//! a network that they came from on `learning.min_days` days: who is always elsewhere is not told of, and nobody is in
-//! the first days with the files.
+//! The class of the address, or its network, is new to the account: up to 6 bits, by how often new ones come. The token of a pod
+//! from the internet is 18 bits where the log shows pods at their own addresses. Where GeoIP files are given, networks and
+//! countries count instead of addresses.
 //!
 //! # When it is wrong
 //! A new office, runner or VPN range; a load balancer or NAT that appears in front of the API server
@@ -32,21 +24,16 @@
 //! Revoke the token (delete its pod or Secret), then look at everything that came from the address. Ask a person whether
 //! it was them before their access is taken.
 
-use crate::base::Span;
+use crate::base::Bits;
 use crate::base::text::counted;
-use crate::baseline::features::networks;
 use crate::baseline::features::origins::Class;
-use crate::detect::sensitive::Sensitive;
-use crate::detect::{Finding, Marks, Meta, Novelty, Severity, Tactic, View};
-use crate::event::{CredentialKind, PrincipalKind};
-
-/// How long an origin is news.
-const DAY: Span = Span::seconds(86_400);
+use crate::detect::{Finding, Marks, Meta, Tactic, View, weigh};
+use crate::event::CredentialKind;
 
 pub const META: Meta = Meta {
     id: "unknown-origin",
     title: "Credential used from an unknown origin",
-    severities: &[Severity::Info, Severity::Low, Severity::Medium, Severity::High],
+    weighs: "up to 6 bits; 18 for a pod's token from the internet",
     tactic: Tactic::CredentialAccess,
     techniques: &["T1078.001", "T1528"],
     level: "Metadata",
@@ -63,25 +50,31 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let judged = if view.is_person() { of_person(view) } else { severity(view).map(|severity| (severity, META.title)) };
-    let Some((severity, title)) = judged else { return };
     let kind = view.event.credential.kind.words();
+    let (weight, is_theft) = match impossible(view) {
+        Some(weight) => (weight, true),
+        None => (weigh::weight(GAIN, view.weights.origin), false),
+    };
+    if weight < LEAST {
+        return;
+    }
     findings.push(Finding {
-        detector: META.id.into(),
-        title: title.into(),
-        severity,
-        tactic: META.tactic,
-        techniques: META.techniques,
         expected: expected(view),
         observed: match view.geo {
             Some(geo) => format!("a {kind} came from {} in {geo}", view.origin),
             None => format!("a {kind} came from {}", view.origin),
         },
-        also: None,
-        culprit: None,
-        novelty: view.maturity.mature.then_some(Novelty::Origin),
+        is_theft,
+        ..Finding::of(&META, weight)
     });
 }
+
+/// A place is no act: it only makes others odd.
+const GAIN: Bits = Bits::whole(1);
+/// What weighs less is not worth a line.
+const LEAST: Bits = Bits(1500);
+/// The token of a pod, from where no pod can be.
+const OUTSIDE: Bits = Bits::whole(18);
 
 /// Networks where the network is the news, else origins.
 fn expected(view: &View<'_>) -> String {
@@ -97,39 +90,13 @@ fn expected(view: &View<'_>) -> String {
     }
 }
 
-fn severity(view: &View<'_>) -> Option<Severity> {
-    let kind = view.event.principal.kind();
-    if view.addresses_blind || !view.is_machine() {
-        return None;
-    }
-    let kind_of = view.event.credential.kind;
-    let bound = match kind {
-        // Nodes and the control plane may have public addresses: one that was never seen anywhere is no news.
-        PrincipalKind::Node | PrincipalKind::User => !view.account.origins.is_empty(),
-        _ => view.pods_are_shown && matches!(kind_of, CredentialKind::PodBound | CredentialKind::NodeBound),
-    };
-    match view.origin.class {
-        Class::Network if bound && view.origin.is_public() => Some(Severity::High),
-        Class::Network if view.maturity.mature && view.network_seen.is_none() => Some(Severity::Medium),
-        // Misplaced credentials are told by `credential-in-two-places`.
-        Class::OtherPod | Class::OtherNode | Class::Unknown | Class::Network => None,
-        _ if view.maturity.mature && !view.is_own_controller() => Some(Severity::Info),
-        _ => None,
-    }
-}
-
-/// People move; only where they have one network is another news.
-fn of_person(view: &View<'_>) -> Option<(Severity, &'static str)> {
-    let learning = &view.policy.learning;
-    let settled = || networks::is_settled(&view.account.networks, learning.horizon(view.now()), learning.min_days);
-    if view.geo.is_none() || view.addresses_blind || !view.maturity.mature || !settled() {
-        return None;
-    }
-    if view.sensitive != Some(Sensitive::SecretRead) || view.event.outcome.is_refusal() {
-        return view.is_new_origin().then_some((Severity::Info, "User comes from an unknown network"));
-    }
-    let is_news = view.origin_since().is_none_or(|first| view.now().since(first) < DAY);
-    let severity = if is_news { Severity::Medium } else { Severity::Low };
-    let is_habit = view.origin_days() >= learning.sensitive_days;
-    (!is_habit).then_some((severity, "User reads Secrets from an unknown network"))
+/// A pod's or node's token from the internet, where the log shows pods at their own addresses.
+fn impossible(view: &View<'_>) -> Option<Bits> {
+    let bound = matches!(view.event.credential.kind, CredentialKind::PodBound | CredentialKind::NodeBound);
+    let outside = view.origin.class == Class::Network && view.origin.is_public();
+    let tells = view.is_service_account() && view.pods_are_shown && !view.addresses_blind;
+    // Pods of the host's network move with their node.
+    let moved =
+        view.holder.and_then(|h| h.places.first()).is_some_and(|home| !crate::event::origin::is_private(home.ip));
+    (bound && outside && tells && !moved && view.network_seen.is_none()).then_some(OUTSIDE)
 }

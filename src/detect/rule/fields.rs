@@ -232,7 +232,7 @@ pub(super) fn kind(view: &View<'_>) -> &'static str {
 fn name<'a>(view: &'a View<'a>) -> &'a str {
     use crate::event::Principal as P;
     match view.event.principal {
-        P::ServiceAccount { name, .. } | P::Node { name } | P::User { name } => name,
+        P::ServiceAccount { name, .. } | P::Node { name } | P::User { name } | P::Impostor { name } => name,
         P::Anonymous | P::Nobody => "",
     }
 }

@@ -33,14 +33,17 @@ fn finding(view: &View<'_>, rule: &Arc<Rule>) -> Finding {
     Finding {
         detector: Source::Rule(rule.clone()),
         title: rule.title.clone(),
-        severity: rule.severity,
+        weight: view.policy.severity.weight(rule.severity),
         tactic: rule.tactic,
         techniques: &[],
+        key: rule.id.clone(),
+        object: SmolStr::default(),
         expected: format!("no request that the rule {} describes; {}", rule.id, view.usual_operations()),
         observed: request_in_words(view),
+        causes: Vec::new(),
         also: None,
         culprit: None,
-        novelty: None,
+        is_theft: false,
     }
 }
 

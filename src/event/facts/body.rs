@@ -46,13 +46,37 @@ fn is_used(name: &str) -> bool {
             | "image"
             | "command"
             | "args"
+            | "windowsOptions"
+            | "hostProcess"
+            | "nodeName"
+            | "tolerations"
+            | "key"
+            | "operator"
+            | "secret"
+            | "secretName"
+            | "projected"
+            | "sources"
+            | "env"
+            | "envFrom"
+            | "valueFrom"
+            | "secretKeyRef"
+            | "secretRef"
     );
     let token = matches!(name, "expirationSeconds" | "audiences" | "boundObjectRef");
     let rbac = matches!(name, "roleRef" | "subjects" | "rules" | "verbs" | "resources" | "apiGroups");
     let review = matches!(name, "resourceAttributes" | "user" | "verb" | "resource" | "subresource");
     let deletion = matches!(name, "gracePeriodSeconds" | "dryRun" | "deleteOptions");
     let common = matches!(name, "kind" | "name" | "namespace" | "type" | "signerName" | "tls");
-    step || nesting || pod || token || rbac || review || deletion || common
+    let metadata = matches!(
+        name,
+        "metadata"
+            | "labels"
+            | "annotations"
+            | "pod-security.kubernetes.io/enforce"
+            | "kubernetes.io/service-account.name"
+    );
+    let calls = matches!(name, "webhooks" | "clientConfig" | "url" | "service" | "local");
+    step || nesting || pod || token || rbac || review || deletion || common || metadata || calls
 }
 
 /// Builds a [`Value`] while there is room; what does not fit is stepped over, reads as `null`, and is owned up to.

@@ -21,16 +21,8 @@ fn of_line(line: &str) -> CommandFacts {
     let names = |signs: &[&str]| signs.iter().any(|sign| line.contains(sign));
     CommandFacts {
         shell: hostile::calls_back(line),
-        token: names(&[
-            "serviceaccount/token",
-            "/token ",
-            "/.aws/",
-            "/.kube/",
-            "/etc/kubernetes/",
-            "id_rsa",
-            "/etc/shadow",
-        ]) || (line.contains("/var/run/secrets/") && line.contains("token")),
-        metadata: names(&["169.254.169.254", "169.254.170.2", "metadata.google.internal", "fd00:ec2::254"]),
+        token: hostile::reads_token(line),
+        metadata: hostile::asks_metadata(line),
         copies: line.starts_with("tar c") || line.starts_with("tar -c"),
         fetches: names(&["curl ", "wget "]) && names(&["http://", "https://"]),
     }

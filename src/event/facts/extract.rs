@@ -5,7 +5,7 @@
 
 use super::{Facts, ReviewFacts, TokenFacts, body, hostile, rbac, workload};
 use crate::event::Operation;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 
 /// Bytes of one kept string; longer ones are cut.
@@ -67,9 +67,24 @@ fn reader(operation: &Operation<'_>) -> Option<Reader> {
         ("batch", "cronjobs", "") => {
             Some(|body, facts| workload::read(&body["spec"]["jobTemplate"]["spec"]["template"]["spec"], facts))
         }
-        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings", "") => Some(rbac::binding),
-        ("rbac.authorization.k8s.io", "roles" | "clusterroles", "") => Some(rbac::rules),
-        ("", "secrets", "") => Some(|body, facts| set(&mut facts.secret_type, &body["type"])),
+        ("rbac.authorization.k8s.io" | "authorization.openshift.io", "rolebindings" | "clusterrolebindings", "") => {
+            Some(rbac::binding)
+        }
+        ("rbac.authorization.k8s.io" | "authorization.openshift.io", "roles" | "clusterroles", "") => Some(rbac::rules),
+        ("", "secrets", "") => Some(secret),
+        ("", "namespaces", "") => Some(|body, facts| {
+            set(&mut facts.pod_security, &body["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]);
+        }),
+        ("", "persistentvolumes", "") => Some(|body, facts| {
+            set(&mut facts.volume_path, &body["spec"]["hostPath"]["path"]);
+            set(&mut facts.volume_path, &body["spec"]["local"]["path"]);
+        }),
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations" | "validatingwebhookconfigurations", "") => {
+            Some(webhooks)
+        }
+        ("apiregistration.k8s.io", "apiservices", "") => {
+            Some(|body, facts| facts.calls = called(&json!({ "service": body["spec"]["service"] })))
+        }
         ("certificates.k8s.io", "certificatesigningrequests", "") => {
             Some(|body, facts| set(&mut facts.signer, &body["spec"]["signerName"]))
         }
@@ -106,6 +121,32 @@ fn token(body: &Value, facts: &mut Facts) {
     token.cloud |= !cloud.is_empty();
     cloud.into_iter().chain(others).for_each(|audience| keep(&mut token.audiences, AUDIENCES, audience));
     set(&mut token.bound_to, &spec["boundObjectRef"]["kind"]);
+}
+
+fn secret(body: &Value, facts: &mut Facts) {
+    set(&mut facts.secret_type, &body["type"]);
+    set(&mut facts.secret_account, &body["metadata"]["annotations"]["kubernetes.io/service-account.name"]);
+}
+
+/// Whom each webhook of a configuration calls, in order and once.
+fn webhooks(body: &Value, facts: &mut Facts) {
+    let mut all: Vec<SmolStr> = each(&body["webhooks"]).map(|one| called(&one["clientConfig"])).collect();
+    all.retain(|who| !who.is_empty());
+    all.sort_unstable();
+    all.dedup();
+    facts.calls = cut(&all.join(", "));
+}
+
+/// `service ns/name`, or the host of a URL; empty where neither is named.
+fn called(client: &Value) -> SmolStr {
+    if let Some(url) = client["url"].as_str() {
+        let host = url.split("://").nth(1).unwrap_or(url).split(['/', '?']).next().unwrap_or_default();
+        return cut(host);
+    }
+    match (client["service"]["namespace"].as_str(), client["service"]["name"].as_str()) {
+        (None, None) => SmolStr::default(),
+        (namespace, name) => cut(&format!("service {}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())),
+    }
 }
 
 fn names_cloud(audience: &str) -> bool {

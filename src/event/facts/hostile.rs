@@ -24,16 +24,28 @@ const TOOLS: [&str; 14] = [
 const SHORT_TOOLS: [&str; 10] =
     ["botb", "deepce", "hydra", "kali", "kdigger", "nikto", "nmap", "nuclei", "sqlmap", "zgrab"];
 
-const MINERS: [&str; 10] = [
+const MINERS: [&str; 22] = [
+    "2miners",
     "coinminer",
     "cpuminer",
+    "cryptominer",
     "cryptonight",
     "ethminer",
+    "hashvault",
     "kinsing",
+    "lolminer",
     "minerd",
+    "minergate",
+    "minexmr",
+    "monero",
+    "nanopool",
+    "nbminer",
     "nicehash",
-    "stratum+tcp",
-    "xmr-stak",
+    "randomx",
+    "stratum+",
+    "supportxmr",
+    "xmr-",
+    "xmr.",
     "xmrig",
 ];
 
@@ -83,6 +95,32 @@ pub fn is_miner(text: &str) -> bool {
 #[must_use]
 pub fn calls_back(line: &str) -> bool {
     CALLS_BACK.iter().any(|sign| line.contains(sign))
+}
+
+/// A lower-case command line that reads the file of a token, a key or the node's passwords.
+#[must_use]
+pub fn reads_token(line: &str) -> bool {
+    const FILES: [&str; 10] = [
+        "serviceaccount/token",
+        "/token ",
+        "/.aws/",
+        "/.kube/",
+        "/.azure/",
+        "/etc/kubernetes/",
+        "/var/lib/kubelet/pki",
+        "id_rsa",
+        "/etc/shadow",
+        "gcloud/credentials",
+    ];
+    FILES.iter().any(|file| line.contains(file)) || (line.contains("/run/secrets/") && line.contains("token"))
+}
+
+/// A lower-case command line that asks a cloud's metadata service.
+#[must_use]
+pub fn asks_metadata(line: &str) -> bool {
+    const SERVICES: [&str; 5] =
+        ["169.254.169.254", "169.254.170.2", "metadata.google.internal", "fd00:ec2::254", "100.100.100.200"];
+    SERVICES.iter().any(|service| line.contains(service))
 }
 
 pub(super) fn holds_credentials(body: &str) -> bool {

@@ -25,6 +25,15 @@ pub struct Facts {
     pub rules: Option<RuleFacts>,
     /// `type` of a Secret that is written (`kubernetes.io/service-account-token`).
     pub secret_type: SmolStr,
+    /// The service account that a Secret is to hold a token of (annotation `kubernetes.io/service-account.name`).
+    pub secret_account: SmolStr,
+    /// Whom an admission webhook, an APIService or an ExternalName Service calls: `service ns/name` or a host, several
+    /// with commas between, at most 256 bytes.
+    pub calls: SmolStr,
+    /// The level that a Namespace is to enforce (label `pod-security.kubernetes.io/enforce`).
+    pub pod_security: SmolStr,
+    /// The path of the node that a PersistentVolume leads to; at most 256 bytes.
+    pub volume_path: SmolStr,
     /// `spec.signerName` of a CertificateSigningRequest.
     pub signer: SmolStr,
     /// `spec.type` of a Service (`NodePort`).
@@ -94,6 +103,18 @@ pub struct PodFacts {
     pub shares_processes: bool,
     /// The body names containers: a patch that only scales or annotates names none.
     pub containers: bool,
+    /// A process of a Windows node (`hostProcess`).
+    pub host_process: bool,
+    /// The node that is named in place of the scheduler's choice.
+    pub node_name: SmolStr,
+    /// Runs on the control plane's nodes too: tolerates their taint or every one.
+    pub tolerates_control_plane: bool,
+    /// Secrets that are mounted or put into the environment, at most 8, each at most 256 bytes.
+    pub secrets: Vec<SmolStr>,
+    /// A command reads the file of a token or key.
+    pub reads_token: bool,
+    /// The most exposed of the images' names, for people; at most 256 bytes. Passwords do not stand there.
+    pub image: SmolStr,
     /// What names, images and commands look like; they themselves are not kept.
     pub tool: bool,
     pub miner: bool,
@@ -143,6 +164,17 @@ pub struct RuleFacts {
 }
 
 impl RuleFacts {
+    /// What a binding to a role with these rules would win an intruder, in whole bits.
+    #[must_use]
+    pub fn worth(&self) -> i32 {
+        match () {
+            () if self.any_verb && self.any_resource => 12,
+            () if self.escalates || self.nodes_proxy || self.mints_tokens || self.exec => 8,
+            () if self.is_powerful() => 6,
+            () => 3,
+        }
+    }
+
     /// Whether the role leads further: to all, to secrets, into pods and nodes, or to other accounts.
     #[must_use]
     pub fn is_powerful(&self) -> bool {

@@ -30,7 +30,7 @@ pub(crate) fn document(note: &Note) -> Value {
             "dataset": "tokentrail.incident",
             "provider": "tokentrail",
             "severity": u32::from(tenth(note.severity)) * 10,
-            "risk_score": note.score,
+            "risk_score": note.score / 1000,
             "reason": finding.map(|f| &f.observed),
             "start": note.first_seen,
             "end": note.ended,

@@ -32,7 +32,7 @@ pub(crate) fn finding(note: &Note) -> Value {
         "count": note.requests.max(1),
         "is_alert": !note.is_over(),
         "message": note.summary,
-        "risk_score": note.score,
+        "risk_score": note.score / 1000,
         "metadata": {
             "version": VERSION,
             "uid": note.key(),

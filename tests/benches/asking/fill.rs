@@ -45,7 +45,7 @@ pub fn fill(
             let origin = event.source_ips.last().copied();
             let file = Digest::of(&copy.to_le_bytes());
             let offset = 1400 * (n % lines.len()) as u64;
-            rows.push(&event, origin, Place { seq: seq_of(n), source: 0, file, offset });
+            rows.push(&event, origin, Place { seq: seq_of(n), source: 0, file, offset, is_copy: false });
         });
         if n % BATCH == BATCH - 1 || n == events - 1 {
             let change = history.append(&mut rows).expect("room");

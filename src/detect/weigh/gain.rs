@@ -1,0 +1,169 @@
+//! What one act would win an intruder here: the table's gain, raised by whom it leads to, lowered by how it ended, and
+//! what it is aimed at.
+
+use super::{Cause, What};
+use crate::base::Bits;
+use crate::detect::View;
+use crate::detect::acts::{Act, is_new_mount, leads_to_node};
+use crate::detect::deed::{Deed, Reach};
+use crate::event::{Outcome, Principal};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
+/// A token that is bound to a node outlives the pod that it would be bound to.
+const NODE_BOUND: Bits = Bits::whole(3);
+const POD_BOUND: Bits = Bits::whole(2);
+
+/// The gain of an act, as far as its request was successful.
+pub(super) fn of(view: &View<'_>, what: What, key: &SmolStr, causes: &mut SmallVec<[Cause; 2]>) -> Bits {
+    let mut gain = override_of(view, what, key).unwrap_or_else(|| table(view, what));
+    if is_own_pod(view, what) {
+        return Bits::ZERO;
+    }
+    if is_known_by_more(view, what) {
+        gain = gain.times(1, 2);
+    }
+    let is_hostile = matches!(what, What::Act(act) if super::Acts::is_hostile(act));
+    let is_forged = matches!(view.event.principal, Principal::Impostor { .. });
+    if !is_hostile && !is_forged && view.event.groups.iter().any(|group| group == "system:masters") {
+        gain = gain.times(1, 2);
+        causes.push(Cause::HoldsAll);
+    }
+    succeeded(view, what, gain)
+}
+
+/// What the operator's settings say: of the kind at this reach, or of the kind.
+fn override_of(view: &View<'_>, what: What, key: &SmolStr) -> Option<Bits> {
+    let gains = &view.policy.gains;
+    if gains.is_empty() {
+        return None;
+    }
+    let bare = match what {
+        What::Deed(deed, _) => deed.key(),
+        What::Act(act) => act.key(),
+    };
+    let bits = gains.get(key.as_str()).or_else(|| gains.get(bare))?;
+    Some(Bits::whole((*bits).min(40).cast_signed()))
+}
+
+fn table(view: &View<'_>, what: What) -> Bits {
+    match what {
+        What::Deed(deed @ Deed::MintToken, reach) => {
+            let token = view.event.facts.as_ref().and_then(|facts| facts.token.as_ref());
+            let extra = match token.map_or("", |token| token.bound_to.as_str()) {
+                "Node" => NODE_BOUND,
+                // Only kubelets ask for the tokens of pods.
+                "Pod" => POD_BOUND,
+                _ => Bits::ZERO,
+            };
+            deed.gain(reach).max(view.run_as_power) + extra
+        }
+        // People enter pods to look after them, and have tokens of their own.
+        What::Deed(deed @ Deed::EnterPod, reach) if view.is_person() && reach != Reach::System => {
+            deed.gain(reach) - Bits::whole(3)
+        }
+        What::Deed(deed, reach) => deed.gain(reach),
+        // What its pods may do is not yet done.
+        What::Act(Act::StrongerAccount) => view.run_as_power - Bits::whole(3),
+        What::Act(Act::NodeVolume) => {
+            let path = view.event.facts.as_ref().map_or("", |facts| facts.volume_path.as_str());
+            if leads_to_node(path) { Bits::whole(12) } else { Act::HostPath.gain() }
+        }
+        // Cloud audiences and lifetimes of a minter are told once, by its token.
+        What::Act(act) => {
+            let is_system = Reach::of(&view.event.operation) == Reach::System;
+            match act {
+                Act::WorkloadChanged | Act::DaemonSetMade | Act::AgentRemoved if is_system => {
+                    act.gain() + Bits::whole(5)
+                }
+                _ => act.gain(),
+            }
+        }
+    }
+}
+
+/// Who lists all Secrets wins little by reading one, with the same program.
+fn is_known_by_more(view: &View<'_>, what: What) -> bool {
+    let What::Deed(Deed::ReadSecret, reach) = what else { return false };
+    let place = view.event.operation.namespace;
+    let lists = |key: &str, mark: char, what: &str| {
+        view.account.practices.get(key).is_some() && view.account.practised(key, mark, what).is_some()
+    };
+    let in_place = match reach {
+        Reach::Own => lists("secret.list.o", ':', view.agent),
+        Reach::Other => view.account.practised("secret.list.n", '@', place).is_some(),
+        Reach::System | Reach::Cluster => view.account.practised("secret.list.s", '@', place).is_some(),
+    };
+    (in_place || lists("secret.list.c", ':', view.agent)) && view.agent_seen.is_some()
+}
+
+/// Whoever made a pod enters what is its own.
+fn is_own_pod(view: &View<'_>, what: What) -> bool {
+    let operation = &view.event.operation;
+    matches!(what, What::Deed(Deed::EnterPod | Deed::ForwardPort, _))
+        && view.causes.is_own_pod(operation.namespace, operation.name, view.event.username, view.now())
+}
+
+fn succeeded(view: &View<'_>, what: What, gain: Bits) -> Bits {
+    if matches!(what, What::Act(Act::Refused | Act::RefusedOutside | Act::OddVerb | Act::IdentityForged)) {
+        return gain;
+    }
+    match view.event.outcome {
+        Outcome::Allowed => gain,
+        Outcome::ForbiddenByRbac | Outcome::RefusedByAdmission => gain.times(2, 5),
+        Outcome::ImpersonationRefused => gain.times(3, 5),
+        // Names are tried out.
+        Outcome::NotFound if view.event.operation.is_read() => gain.times(3, 5),
+        Outcome::NotFound | Outcome::Rejected => gain.times(1, 4),
+        // A write whose answer came too late is done all the same.
+        Outcome::ServerError if view.event.code == 504 && !view.event.operation.is_read() => gain,
+        Outcome::ServerError => gain.times(1, 2),
+        Outcome::Pending | Outcome::Throttled | Outcome::Unauthenticated => Bits::ZERO,
+    }
+}
+
+/// What an act is aimed at, and in which namespace, where it matters as much as the act.
+pub(super) fn aim(view: &View<'_>, what: What) -> (String, String) {
+    let operation = &view.event.operation;
+    let (namespace, name) = (operation.namespace, operation.name);
+    let facts = view.event.facts.as_deref();
+    let foreign =
+        |place: &str| if place == view.event.principal.namespace() { String::new() } else { place.to_owned() };
+    let full = || format!("{namespace}/{name}");
+    match what {
+        What::Deed(deed, _) => match deed {
+            Deed::ReadSecret => (full(), foreign(namespace)),
+            Deed::MintToken => (format!("{} {}", full(), view.target), foreign(namespace)),
+            Deed::BindAdmin | Deed::BindStrong | Deed::BindRole | Deed::BindView => {
+                let role = facts.and_then(|f| f.binding.as_ref()).map_or("", |binding| binding.role.as_str());
+                // Applications bring roles of their own, whose names are many by nature.
+                let object = if deed == Deed::BindRole { String::new() } else { role.to_owned() };
+                (object, foreign(namespace))
+            }
+            Deed::ActAsMasters | Deed::ActAsSystem | Deed::ActAsGroup | Deed::ActAsUser => {
+                (view.target.to_owned(), String::new())
+            }
+            Deed::WriteWebhook | Deed::ChangeWebhook | Deed::RedirectWebhook | Deed::WriteApiService => {
+                let calls = facts.map_or("", |facts| facts.calls.as_str());
+                (format!("{name} {calls}").trim_end().to_owned(), String::new())
+            }
+            Deed::ClusterConfig => (full(), String::new()),
+            Deed::KubeletExec | Deed::KubeletLogs | Deed::KubeletRead => (view.target.to_owned(), String::new()),
+            _ => (String::new(), foreign(namespace)),
+        },
+        What::Act(Act::StrongerAccount) => {
+            let account = facts.and_then(|f| f.pod.as_ref()).map_or("", |pod| pod.service_account.as_str());
+            (format!("{namespace}/{account}"), String::new())
+        }
+        What::Act(Act::SecretMounted) => {
+            let secrets = facts.and_then(|f| f.pod.as_ref()).map(|pod| pod.secrets.as_slice()).unwrap_or_default();
+            let new = secrets.iter().find(|secret| is_new_mount(view, secret));
+            (new.map(|secret| format!("{namespace}/{secret}")).unwrap_or_default(), String::new())
+        }
+        What::Act(Act::NamespaceDeleted | Act::DataDeleted) => (full(), String::new()),
+        // The operation tells where.
+        What::Act(_) if view.sensitive.is_some() => (String::new(), String::new()),
+        What::Act(Act::PolicyRemoved) => (String::new(), String::new()),
+        What::Act(_) => (String::new(), foreign(namespace)),
+    }
+}
