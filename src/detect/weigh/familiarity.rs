@@ -21,6 +21,8 @@ const FIRST: u64 = 600;
 const OBJECT_MAX: Bits = Bits::whole(6);
 /// The most that a kind of act counts.
 const KIND_MAX: Bits = Bits::whole(9);
+/// The most that a kind of act counts which wins nothing: news of no consequence is not evidence, however new it is.
+const SURPRISE_OF_NOTHING: Bits = Bits::whole(3);
 /// Most accounts of one role that are asked.
 const PEERS_ASKED: usize = 64;
 /// A day's requests are many when they are so many times those of the busiest day, and so many more.
@@ -108,7 +110,8 @@ fn of_new_kind(view: &View<'_>, what: What, key: &str) -> Familiarity {
     // How likely the account is to begin anything, and that it is this.
     let any = (1000 * begun + USUAL * kinds.min(12) + FIRST / (1 + days)).min(1000 * (days + 1));
     let hits = (any * common.min(USUAL) / USUAL).max(1);
-    let mut surprise = Bits::surprise(hits, 1000 * (days + 1)).min(KIND_MAX);
+    let most = KIND_MAX.min(worth(what) + SURPRISE_OF_NOTHING);
+    let mut surprise = Bits::surprise(hits, 1000 * (days + 1)).min(most);
     let mut cause = None;
     match role(view, key) {
         Role::Does => (surprise, cause) = (surprise.min(Bits::whole(1)), Some(Cause::Role)),
@@ -131,11 +134,7 @@ fn of_new_kind(view: &View<'_>, what: What, key: &str) -> Familiarity {
 /// young, for then everything is new.
 fn prevalence(view: &View<'_>, what: What, key: &str) -> u64 {
     let group = Group::of(view.event.principal.kind());
-    let gain = match what {
-        What::Deed(deed, reach) => deed.gain(reach),
-        What::Act(act) => act.gain(),
-    };
-    let guess = match gain.0 / 1000 {
+    let guess = match worth(what).0 / 1000 {
         10.. => 20,
         7..10 => 30,
         5..7 => 50,
@@ -148,6 +147,14 @@ fn prevalence(view: &View<'_>, what: What, key: &str) -> u64 {
     let counted = (1000 * u64::from(practising) + guess * PRIOR_ACCOUNTS) / (u64::from(accounts) + PRIOR_ACCOUNTS);
     let young = 600 / (1 + u64::from(view.prevalence.days_before(view.now())));
     counted.max(young).max(1)
+}
+
+/// What the table says that it would win.
+fn worth(what: What) -> Bits {
+    match what {
+        What::Deed(deed, reach) => deed.gain(reach),
+        What::Act(act) => act.gain(),
+    }
 }
 
 enum Role {

@@ -135,6 +135,13 @@ fn told(attack: &Attack, cluster: &Cluster, incidents: &[&Incident]) -> Told {
     }
 }
 
+/// The weight of each finding, the way thresholds are stated.
+fn bits(incident: &Incident) -> String {
+    let of = |told: &tokentrail::incident::Told| format!("{} {} {}", told.detector, told.key, told.weight);
+    let all: Vec<String> = incident.findings.iter().map(of).collect();
+    format!("{} bits: {}", incident.score(), all.join(", "))
+}
+
 /// What somebody who tunes the engine wants to read of a cluster.
 fn in_words(cluster: &Cluster, record: &Record, incidents: &[&Incident]) -> String {
     let (mut out, seed) = (String::new(), cluster.seed);
@@ -146,10 +153,11 @@ fn in_words(cluster: &Cluster, record: &Record, incidents: &[&Incident]) -> Stri
         let (of, at) = (cluster.origin(incident), incident.first_seen);
         let _ = writeln!(
             out,
-            "seed {seed}, {:?}: false {} of {of} at {at}: {}",
+            "seed {seed}, {:?}: false {} of {of} at {at}: {}; {}",
             cluster.network,
             incident.severity,
-            incident.summary()
+            incident.summary(),
+            bits(incident)
         );
     }
     out
