@@ -168,7 +168,9 @@ impl Address {
             return Change::Touched;
         }
         if !self.has_live_pod(pod.first) {
-            (self.pod, self.newcomer, self.overlap, self.crowd) = (Some(Box::new(pod)), None, false, 0);
+            // Visitors come to a gateway one by one, while now this pod and now that is taken for its owner.
+            let crowd = if pod.first.since(self.last) <= SHARED_KEPT { self.crowd } else { 0 };
+            (self.pod, self.newcomer, self.overlap, self.crowd) = (Some(Box::new(pod)), None, false, crowd);
             return Change::Owned;
         }
         // A third one: the second had inherited from the first, or both live on.
@@ -194,6 +196,11 @@ impl Address {
         }
         self.crowd = self.crowd.saturating_add(1);
         Change::Crowded
+    }
+
+    /// A pod that has its home elsewhere is heard here again: what many share stays shared while it is used.
+    pub fn hear_passer(&mut self, now: Time) -> Change {
+        if self.is_shared() && now.since(self.last) >= POD_ALIVE { Change::Touched } else { Change::None }
     }
 
     /// A pod whose home is here, and whose place another has taken, is heard again: both live.

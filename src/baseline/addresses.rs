@@ -192,7 +192,7 @@ impl Addresses {
                 self.change(ip, now, |a| a.hear_new_pod(pod))
             }
             None if home == Home::Here => self.change(ip, now, |a| a.hear_displaced(now)),
-            None => Change::None,
+            None => self.change(ip, now, |a| a.hear_passer(now)),
         };
         self.count(change, now, Some(ip));
     }

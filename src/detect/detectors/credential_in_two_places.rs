@@ -131,6 +131,7 @@ fn weight(view: &View<'_>) -> Option<Bits> {
         return None;
     }
     match view.origin.class {
+        Class::OtherPod if was_here_first(view) => None,
         Class::OtherPod if home.is_some() => Some(Bits::whole(20)),
         // A token that was never used elsewhere, and does nothing unusual, may be behind a gateway.
         Class::OtherPod => {
@@ -170,6 +171,12 @@ fn is_explained(view: &View<'_>) -> bool {
 fn is_young_owner(view: &View<'_>) -> bool {
     let owner = view.address.and_then(|address| address.pod.as_ref());
     owner.is_some_and(|pod| view.now().since(pod.first) <= SAID) && here(view).is_none()
+}
+
+/// It called from here before the pod that is taken for the owner was heard here: the address is nobody's own.
+fn was_here_first(view: &View<'_>) -> bool {
+    let owner = view.address.and_then(|address| address.pod.as_ref());
+    owner.zip(here(view)).is_some_and(|(pod, place)| place.first < pod.first)
 }
 
 /// By its own program, and what it always does.
