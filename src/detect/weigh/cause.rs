@@ -3,7 +3,7 @@
 use super::{Weights, What, Why};
 use crate::base::remembered::Seen;
 use crate::base::{Bits, Time};
-use crate::detect::View;
+use crate::detect::{View, own};
 use crate::detect::acts::Act;
 use crate::detect::deed::{Deed, Reach};
 use crate::event::PrincipalKind;
@@ -48,6 +48,8 @@ pub enum Cause {
     Rollout,
     /// It was refused until it was granted.
     Asked,
+    /// An identity without a service account that behaves as a machine, by its one program, from where it always calls.
+    Machine,
 }
 
 impl fmt::Display for Cause {
@@ -59,6 +61,7 @@ impl fmt::Display for Cause {
             Cause::Installer => f.write_str("this account installs software routinely"),
             Cause::HoldsAll => f.write_str("this identity is in system:masters and holds every right already"),
             Cause::Asked => f.write_str("it asked for this before, and was refused"),
+            Cause::Machine => f.write_str("it works round the clock with one program from its usual addresses"),
             Cause::Rollout => f.write_str("the program came with a new pod of this account"),
         }
     }
@@ -85,12 +88,28 @@ pub(super) fn explain(
         causes.push(Cause::Wave);
         return weight.times(1, 4);
     }
+    if is_machine_at_home(view) {
+        causes.push(Cause::Machine);
+        return weight.times(1, 2);
+    }
     let elsewhere = why == Why::Place && matches!(what, What::Deed(Deed::ListSecrets, Reach::Other));
     if (installs(view, what) || elsewhere) && is_installer(view) {
         causes.push(Cause::Installer);
         return weight.times(1, 3);
     }
     weight
+}
+
+/// Identities of clouds and agents outside the cluster have no pod that an intruder could have entered: whoever took
+/// their credential calls from elsewhere, with tools of his own.
+fn is_machine_at_home(view: &View<'_>) -> bool {
+    let account = view.account;
+    view.is_person()
+        && account.agents.len() == 1
+        && !own::is_client(view.agent)
+        && view.agent_seen.is_some_and(|seen| seen.days > 1)
+        && view.origin_days() > 1
+        && account.hours.are_round_the_clock()
 }
 
 /// What software brings along when it is installed. Rights over everything, and power over nodes, are not among it.
