@@ -198,6 +198,15 @@ impl Address {
         Change::Crowded
     }
 
+    /// A pod of another node is heard at this node's address.
+    pub fn hear_stray(&mut self) -> Change {
+        if self.is_shared() {
+            return Change::None;
+        }
+        self.crowd = self.crowd.saturating_add(1);
+        Change::Touched
+    }
+
     /// A pod that has its home elsewhere is heard here again: what many share stays shared while it is used.
     pub fn hear_passer(&mut self, now: Time) -> Change {
         if self.is_shared() && now.since(self.last) >= POD_ALIVE { Change::Touched } else { Change::None }

@@ -203,15 +203,22 @@ impl Addresses {
         self.count(change, now, Some(ip));
     }
 
-    /// A pod's credential is used here for the first time, whatever came of it: at its own node's address, or astray.
-    pub fn learn_node_of(&mut self, credential: &Credential<'_>, ip: IpAddr) {
-        let Some(node) = self.known.get(&ip).map(|a| &a.node.name) else { return };
-        if node.is_empty() || credential.node.is_empty() {
+    /// A pod's credential is used here for the first time: at its own node's address, or astray. Several of other nodes
+    /// that went astray for a known cause (`is_explained`) show that a balancer took the node's address.
+    pub fn learn_node_of(&mut self, credential: &Credential<'_>, ip: IpAddr, is_explained: bool) {
+        let Some(address) = self.known.get_mut(&ip) else { return };
+        if address.node.name.is_empty() || credential.node.is_empty() {
             return;
         }
         let Census { at_node, astray, .. } = &mut self.census;
-        let count = if *node == *credential.node { at_node } else { astray };
-        *count = count.saturating_add(1);
+        if address.node.name == *credential.node {
+            *at_node = at_node.saturating_add(1);
+            return;
+        }
+        *astray = astray.saturating_add(1);
+        if is_explained && address.hear_stray() == Change::Touched {
+            self.touch(ip);
+        }
     }
 
     fn change(&mut self, ip: IpAddr, now: Time, change: impl FnOnce(&mut Address) -> Change) -> Change {

@@ -140,9 +140,12 @@ fn weighed(view: &View<'_>, what: What, weights: &Weights) -> Weighed {
     let familiarity = familiarity::of(view, what, &key, &object, &place);
     let mut causes: SmallVec<[Cause; 2]> = familiarity.cause.into_iter().collect();
     let gain = gain::of(view, what, &key, &mut causes);
-    let news = if familiarity.surprise == Bits::ZERO { Bits::ZERO } else { weights.program + weights.origin };
+    // That it comes from outside is what the act says already.
+    let is_origin = matches!(what, What::Act(Act::SystemFromOutside | Act::RefusedOutside));
+    let news = weights.program + if is_origin { Bits::ZERO } else { weights.origin };
     // A sensitive act is familiar only with the program and the origin that do it.
-    let news = if gain >= Bits::whole(4) { weights.program + weights.origin } else { news };
+    let is_familiar = familiarity.surprise == Bits::ZERO && gain < Bits::whole(4);
+    let news = if is_familiar { Bits::ZERO } else { news };
     // Who has no name is anybody.
     let news = if view.event.principal == Principal::Anonymous { news + NAMELESS } else { news };
     let surprise = (familiarity.surprise + news).min(most(view, weights));

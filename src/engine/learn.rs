@@ -63,7 +63,7 @@ impl Engine {
             self.addresses.learn_visitor(ip, event.time);
         }
         if seen.home != Home::Here && seen.here_since.is_none() {
-            self.addresses.learn_node_of(&event.credential, ip);
+            self.addresses.learn_node_of(&event.credential, ip, !(seen.stolen || seen.unsettled));
         }
         // One after the other, they show that the address is nobody's own.
         if seen.stolen && seen.home == Home::None && seen.here_since.is_none() {

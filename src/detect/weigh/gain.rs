@@ -62,6 +62,10 @@ fn table(view: &View<'_>, what: What) -> Bits {
         What::Deed(deed @ Deed::EnterPod, reach) if view.is_person() && reach != Reach::System => {
             deed.gain(reach) - Bits::whole(3)
         }
+        // Releases of Helm, secrets of one application: one more than a single Secret.
+        What::Deed(Deed::ListSecrets, reach) if selects_by_label(view.event.uri) => {
+            Deed::ReadSecret.gain(reach) + Bits::whole(1)
+        }
         What::Deed(deed, reach) => deed.gain(reach),
         // What its pods may do is not yet done.
         What::Act(Act::StrongerAccount) => view.run_as_power - Bits::whole(3),
@@ -80,6 +84,15 @@ fn table(view: &View<'_>, what: What) -> Bits {
             }
         }
     }
+}
+
+/// Whether the query asks for a label of one value. Whoever asks for all that lack a label has all.
+fn selects_by_label(uri: &str) -> bool {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    let selector = query.split('&').find_map(|pair| pair.strip_prefix("labelSelector="));
+    let (key, value) = selector.and_then(|selector| selector.split_once("%3D")).unwrap_or_default();
+    let is_name = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b));
+    is_name(&key.replace("%2F", "/")) && is_name(value.strip_prefix("%3D").unwrap_or(value))
 }
 
 /// Who lists all Secrets wins little by reading one, with the same program.
@@ -165,5 +178,22 @@ pub(super) fn aim(view: &View<'_>, what: What) -> (String, String) {
         What::Act(_) if view.sensitive.is_some() => (String::new(), String::new()),
         What::Act(Act::PolicyRemoved) => (String::new(), String::new()),
         What::Act(_) => (String::new(), foreign(namespace)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::selects_by_label;
+
+    #[test]
+    fn a_selector_that_leaves_much_is_none() {
+        let selects = |query: &str| selects_by_label(&format!("/api/v1/namespaces/shelf/secrets?{query}"));
+        assert!(selects("labelSelector=owner%3Dhelm"));
+        assert!(selects("limit=500&labelSelector=app.kubernetes.io%2Fname%3D%3Dweb"));
+        for odd in ["", "limit=500", "labelSelector=", "labelSelector=%21x", "labelSelector=a%21%3Db"] {
+            assert!(!selects(odd), "{odd}");
+        }
+        assert!(!selects("labelSelector=a%3Db%2Cc%21%3Dd"), "more than one word is not understood");
+        assert!(!selects("fieldSelector=type%3Dkubernetes.io%2Fservice-account-token"));
     }
 }
