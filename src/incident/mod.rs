@@ -72,7 +72,7 @@ const CAUSES_LIMIT: usize = 4;
 const DOUBLING: i32 = 1500;
 const DOUBLINGS_MAX: Bits = Bits::whole(8);
 /// So heavy an act adds up wholly by its number, lighter ones in proportion.
-const WHOLLY: i32 = 5000;
+const WHOLLY: i32 = 7000;
 /// Lighter acts do not add up by their number: they are somebody's work.
 const COUNTS: Bits = Bits(2000);
 

@@ -94,7 +94,7 @@ pub(super) fn of(view: &View<'_>, what: What, key: &str, object: &str, place: &s
 #[must_use]
 pub fn seldom(days: u32) -> Bits {
     Bits(match days {
-        0 | 1 => 1000,
+        0 | 1 => 1250,
         2 => 500,
         3 => 250,
         4 => 100,
@@ -111,7 +111,8 @@ fn of_new_kind(view: &View<'_>, what: What, key: &str) -> Familiarity {
     let any = (1000 * begun + USUAL * kinds.min(12) + FIRST / (1 + days)).min(1000 * (days + 1));
     let hits = (any * common.min(USUAL) / USUAL).max(1);
     let most = KIND_MAX.min(worth(what) + SURPRISE_OF_NOTHING);
-    let mut surprise = Bits::surprise(hits, 1000 * (days + 1)).min(most);
+    // Where everything is new, the first time is no less odd than the second.
+    let mut surprise = Bits::surprise(hits, 1000 * (days + 1)).min(most).max(seldom(0));
     let mut cause = None;
     match role(view, key) {
         Role::Does => (surprise, cause) = (surprise.min(Bits::whole(1)), Some(Cause::Role)),
