@@ -67,6 +67,8 @@ acts! {
         CredentialAccess ["T1078.004", "T1528"];
     ControlPlaneTool "tool.component" 10 "uses an identity of the control plane with another program"
         CredentialAccess ["T1078.001", "T1649"];
+    ControlPlaneClient "tool.client" 17 "uses an identity of the control plane with a client of people and scripts"
+        CredentialAccess ["T1078.001", "T1649"];
     Bootstrap "bootstrap" 8 "uses a bootstrap token with another program than a kubelet's"
         CredentialAccess ["T1552"];
     KubeletReached "kubelet.reached" 10 "was reached, as a kubelet, by an account that may enter its pods"
@@ -87,7 +89,7 @@ acts! {
     FreeToken "token.free" 2 "mints a token bound to nothing" CredentialAccess ["T1528"];
     TokenSecret "secret.token" 9 "makes a Secret for a token without expiry"
         Persistence ["T1098", "T1528"];
-    Unread "unread" 9 "sends a body that cannot be looked at whole"
+    Unread "unread" 10 "sends a body that cannot be looked at whole"
         DefenseEvasion ["T1562", "T1027"];
     Privileged "pod.privileged" 10 "starts a privileged container"
         PrivilegeEscalation ["T1611", "T1610"];
@@ -220,6 +222,7 @@ impl Acts {
                 | Act::ShellInPod
                 | Act::Miner
                 | Act::Tool
+                | Act::ControlPlaneClient
                 | Act::IdentityForged
         )
     }

@@ -3,16 +3,18 @@
 //! Refuses lists of bad addresses: whose they are changes daily, and nothing here may be fetched.
 
 use super::{Act, Acts};
-use crate::detect::View;
+use crate::detect::{View, own};
 use crate::event::facts::hostile;
-use crate::event::{Outcome, Principal, PrincipalKind};
+use crate::event::{Component, Outcome, Principal, PrincipalKind};
 
 /// What holds for every identity, those of the system too.
 pub(super) fn by_whom(view: &View<'_>, acts: &mut Acts) {
     let event = view.event;
     let outside = view.is_new_origin() && view.origin.is_public() && !view.addresses_hidden;
     acts.set(Act::SystemFromOutside, outside && view.is_machine());
-    acts.set(Act::ControlPlaneTool, is_borrowed(view));
+    let is_client = own::is_client(view.agent);
+    acts.set(Act::ControlPlaneTool, !is_client && is_borrowed(view));
+    acts.set(Act::ControlPlaneClient, is_client && is_of_control_plane(view));
     acts.set(Act::IdentityForged, matches!(event.principal, Principal::Impostor { .. }));
     // Kubelets lose races with pods that are deleted, and are refused daily.
     if event.outcome.is_refusal() && event.principal.kind() != PrincipalKind::Node {
@@ -20,6 +22,13 @@ pub(super) fn by_whom(view: &View<'_>, acts: &mut Acts) {
         let elsewhere = view.is_machine() || view.is_new_origin();
         acts.set(Act::RefusedOutside, is_news && elsewhere && view.origin.is_public());
     }
+}
+
+/// Who debugs with a component's certificate does what an intruder would. An API server's hooks that name no program
+/// speak to it within its own process.
+fn is_of_control_plane(view: &View<'_>) -> bool {
+    let is_inside = view.origin.ip.is_some_and(|ip| ip.is_loopback());
+    !is_inside && view.event.principal.component().is_some_and(|component| component != Component::KubeProxy)
 }
 
 /// A component's certificate, used where none of the control plane is, by something else than the component.

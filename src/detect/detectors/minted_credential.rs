@@ -90,7 +90,7 @@ const FOREIGN: Bits = Bits::whole(10);
 const UNKNOWN: Bits = Bits::whole(7);
 const PERSON: Bits = Bits::whole(5);
 /// Nobody issues certificates for service accounts.
-const FORGERY: Bits = Bits::whole(13);
+const FORGERY: Bits = Bits::whole(16);
 
 /// How surprising another kind of credential is of an account that is known so well.
 fn surprise(view: &View<'_>, account: &Account) -> Bits {

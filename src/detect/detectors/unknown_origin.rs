@@ -28,12 +28,13 @@ use crate::base::Bits;
 use crate::base::text::counted;
 use crate::baseline::features::origins::Class;
 use crate::detect::{Finding, Marks, Meta, Tactic, View, weigh};
-use crate::event::CredentialKind;
+use crate::event::{CredentialKind, origin};
+use ipnet::IpNet;
 
 pub const META: Meta = Meta {
     id: "unknown-origin",
     title: "Credential used from an unknown origin",
-    weighs: "up to 6 bits; 18 for a pod's token from the internet",
+    weighs: "up to 6 bits; 18 for a pod's token, and 14 for a component's certificate, from the internet",
     tactic: Tactic::CredentialAccess,
     techniques: &["T1078.001", "T1528"],
     level: "Metadata",
@@ -75,6 +76,8 @@ const GAIN: Bits = Bits::whole(1);
 const LEAST: Bits = Bits(1500);
 /// The token of a pod, from where no pod can be.
 const OUTSIDE: Bits = Bits::whole(18);
+/// Control planes move, but not out of their network.
+const COMPONENT_OUTSIDE: Bits = Bits::whole(14);
 
 /// Networks where the network is the news, else origins.
 fn expected(view: &View<'_>) -> String {
@@ -90,13 +93,26 @@ fn expected(view: &View<'_>) -> String {
     }
 }
 
-/// A pod's or node's token from the internet, where the log shows pods at their own addresses.
+/// A credential that cannot be where it was used.
 fn impossible(view: &View<'_>) -> Option<Bits> {
+    if view.event.principal.component().is_some() { component_outside(view) } else { pod_outside(view) }
+}
+
+/// A certificate of the control plane from the internet, that was only used from private addresses.
+fn component_outside(view: &View<'_>) -> Option<Bits> {
+    let is_public = |words: &str| words.parse::<IpNet>().is_ok_and(|net| !origin::is_private(net.addr()));
+    let was_outside = view.account.origins.iter().any(|(words, _)| is_public(words));
+    let outside = view.origin.is_public() && view.is_new_origin();
+    (outside && !was_outside && !view.addresses_hidden && view.account.events > 0).then_some(COMPONENT_OUTSIDE)
+}
+
+/// A pod's or node's token from the internet, where the log shows pods at their own addresses.
+fn pod_outside(view: &View<'_>) -> Option<Bits> {
     let bound = matches!(view.event.credential.kind, CredentialKind::PodBound | CredentialKind::NodeBound);
     let outside = view.origin.class == Class::Network && view.origin.is_public();
     let tells = view.is_service_account() && view.pods_are_shown && !view.addresses_blind;
     // Pods of the host's network move with their node.
     let moved =
-        view.holder.and_then(|h| h.places.first()).is_some_and(|home| !crate::event::origin::is_private(home.ip));
+        view.holder.and_then(|h| h.places.first()).is_some_and(|home| !origin::is_private(home.ip));
     (bound && outside && tells && !moved && view.network_seen.is_none()).then_some(OUTSIDE)
 }

@@ -23,6 +23,8 @@ const OBJECT_MAX: Bits = Bits::whole(6);
 const KIND_MAX: Bits = Bits::whole(9);
 /// The most that a kind of act counts which wins nothing: news of no consequence is not evidence, however new it is.
 const SURPRISE_OF_NOTHING: Bits = Bits::whole(3);
+/// How surprising it is at least that a component does what is not its work.
+const UNLIKE_A_COMPONENT: Bits = Bits::whole(8);
 /// Most accounts of one role that are asked.
 const PEERS_ASKED: usize = 64;
 /// A day's requests are many when they are so many times those of the busiest day, and so many more.
@@ -111,8 +113,10 @@ fn of_new_kind(view: &View<'_>, what: What, key: &str) -> Familiarity {
     let any = (1000 * begun + USUAL * kinds.min(12) + FIRST / (1 + days)).min(1000 * (days + 1));
     let hits = (any * common.min(USUAL) / USUAL).max(1);
     let most = KIND_MAX.min(worth(what) + SURPRISE_OF_NOTHING);
+    // What a component never does stands in its source, not in its past.
+    let least = if view.event.principal.component().is_some() { UNLIKE_A_COMPONENT.min(most) } else { seldom(0) };
     // Where everything is new, the first time is no less odd than the second.
-    let mut surprise = Bits::surprise(hits, 1000 * (days + 1)).min(most).max(seldom(0));
+    let mut surprise = Bits::surprise(hits, 1000 * (days + 1)).min(most).max(least);
     let mut cause = None;
     match role(view, key) {
         Role::Does => (surprise, cause) = (surprise.min(Bits::whole(1)), Some(Cause::Role)),
