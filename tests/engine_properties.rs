@@ -158,8 +158,7 @@ fn in_order_and_disordered() -> Option<(Told, Told)> {
     Some((loud(&plain), loud(&out)))
 }
 
-/// Threats of `medium` and up: principal, severity, and the detectors that made them so. What is only kept (`low`,
-/// and no novelty) stays with the account that did it, if the lineage that joins two accounts was read too late.
+/// Threats of `medium` and up: principal, severity, and the detectors that made them so.
 fn loud(out: &Output) -> Vec<(String, String, Vec<String>)> {
     let alarms = last(out).into_values().filter(|i| i.kind == Kind::Threat && i.severity >= Severity::Medium);
     let mut all: Vec<_> = alarms
@@ -174,10 +173,21 @@ fn loud(out: &Output) -> Vec<(String, String, Vec<String>)> {
     all
 }
 
+/// Each alarm stays, of the same severity and with the same evidence at least. One more may stand apart: of an account
+/// whose token was used before the log said who minted it, and which joins the minter's story otherwise.
 #[test]
-fn disorder_of_seconds_changes_no_alarm() {
+fn disorder_of_seconds_loses_no_alarm() {
     let Some((plain, disordered)) = in_order_and_disordered() else { return };
-    assert_eq!(plain, disordered);
+    let is_kept = |(who, severity, detectors): &(String, String, Vec<String>)| {
+        let has_all = |others: &Vec<String>| detectors.iter().all(|detector| others.contains(detector));
+        disordered.iter().any(|other| other.0 == *who && other.1 == *severity && has_all(&other.2))
+    };
+    let lost: Vec<_> = plain.iter().filter(|alarm| !is_kept(alarm)).collect();
+    assert!(lost.is_empty(), "{lost:?} of {disordered:#?}");
+    let known = |who: &str| plain.iter().any(|alarm| alarm.0 == who);
+    let is_apart = |alarm: &&(String, String, Vec<String>)| alarm.2.iter().any(|d| d == "minted-credential");
+    let more: Vec<_> = disordered.iter().filter(|alarm| !known(&alarm.0) && !is_apart(alarm)).collect();
+    assert!(more.is_empty(), "{more:?}");
 }
 
 /// Everything an attacker invents is new in each event; nothing may grow without a limit.

@@ -204,7 +204,7 @@ impl Address {
             return Change::None;
         }
         self.crowd = self.crowd.saturating_add(1);
-        Change::Touched
+        Change::Crowded
     }
 
     /// A pod that has its home elsewhere is heard here again: what many share stays shared while it is used.

@@ -205,8 +205,8 @@ impl Addresses {
 
     /// A pod's credential is used here for the first time: at its own node's address, or astray. Several of other nodes
     /// that went astray for a known cause (`is_explained`) show that a balancer took the node's address.
-    pub fn learn_node_of(&mut self, credential: &Credential<'_>, ip: IpAddr, is_explained: bool) {
-        let Some(address) = self.known.get_mut(&ip) else { return };
+    pub fn learn_node_of(&mut self, credential: &Credential<'_>, ip: IpAddr, now: Time, is_explained: bool) {
+        let Some(address) = self.known.get(&ip) else { return };
         if address.node.name.is_empty() || credential.node.is_empty() {
             return;
         }
@@ -216,8 +216,9 @@ impl Addresses {
             return;
         }
         *astray = astray.saturating_add(1);
-        if is_explained && address.hear_stray() == Change::Touched {
-            self.touch(ip);
+        if is_explained {
+            let change = self.change(ip, now, Address::hear_stray);
+            self.count(change, now, None);
         }
     }
 

@@ -63,7 +63,8 @@ impl Engine {
             self.addresses.learn_visitor(ip, event.time);
         }
         if seen.home != Home::Here && seen.here_since.is_none() {
-            self.addresses.learn_node_of(&event.credential, ip, !(seen.stolen || seen.unsettled));
+            let is_explained = !(seen.stolen || seen.unsettled);
+            self.addresses.learn_node_of(&event.credential, ip, event.time, is_explained);
         }
         // One after the other, they show that the address is nobody's own.
         if seen.stolen && seen.home == Home::None && seen.here_since.is_none() {

@@ -32,7 +32,7 @@ use crate::event::PrincipalKind;
 pub const META: Meta = Meta {
     id: "enumeration",
     title: "Enumeration",
-    weighs: "12 bits at the threshold, in proportion to the points, at most 20; at most 10 by one's own program",
+    weighs: "12 bits at the threshold, in proportion to the points, at most 20; less by one's own program",
     tactic: Tactic::Discovery,
     techniques: &["T1613", "T1069.003"],
     level: "Metadata",
@@ -141,10 +141,18 @@ fn weight(view: &View<'_>, points: u32, threshold: u32, tally: &Tally) -> Bits {
         {
             weight
         }
-        () if is_kubelet || view.is_person() || tally.denied_sensitive < 2 => weight.min(OWN),
+        () if is_kubelet || view.is_person() => weight.min(OWN),
+        () if tally.denied_sensitive < 2 => weight.min(own_most(view, points, threshold)),
         () if view.account.days <= 1 => weight.min(OWN_REFUSED),
         () => weight,
     }
+}
+
+/// The most of a harmless sweep by one's own program: a few kinds more of an account that is known, two bits for each
+/// doubling of what a new version would ask for.
+fn own_most(view: &View<'_>, points: i32, threshold: u32) -> Bits {
+    let more = Bits::surprise(u64::from(threshold), u64::from(points.unsigned_abs())).times(2, 1);
+    OWN + more.times(view.account.days.clamp(1, 5).cast_signed() - 1, 4)
 }
 
 fn tally(view: &View<'_>, this: Probe, now: Time, window: Span) -> Tally {
