@@ -63,25 +63,29 @@ fn a_rollout_is_loud_at_its_first_instances_only() {
         assert!(story_of(&out, n).is_some_and(|(s, _)| s >= Severity::Medium), "nobody knew it before instance {n}");
     }
     for n in 3..SHOPS {
-        let (severity, expected) = story_of(&out, n).expect("it is kept");
-        assert_eq!(severity, Severity::Info, "instance {n}");
-        assert!(expected.contains(&format!("{n} of its 5 peers do")), "{expected}");
+        assert!(story_of(&out, n).is_none_or(|(severity, _)| severity == Severity::Info), "instance {n}");
     }
 }
 
 #[test]
 fn what_only_one_of_them_shows_is_sharper_and_says_so() {
-    let out = told(vec![(T, instance(2).does("list", "endpoints", "shop-2", ""))]);
-    let (severity, expected) = story_of(&out, 2).expect("it is told");
-    assert_eq!(severity, Severity::Low);
+    let list = |n: i64| instance(n).does("list", "endpoints", &format!("shop-{n}"), "");
+    let name = "system:serviceaccount:shop-2:restocker";
+    let score = |out: &Output| last(out).into_values().find(|i| i.principal == name).map(|i| i.score());
+    let alone = told(vec![(T, list(2))]);
+    let (_, expected) = story_of(&alone, 2).expect("it is kept");
     assert!(expected.contains("none of its 5 peers does"), "{expected}");
+    let fourth = told([0, 1, 3, 2].into_iter().map(|n| (T + n * 2 * DAY, list(n))).collect());
+    assert!(score(&alone) > score(&fourth), "{:?} {:?}", score(&alone), score(&fourth));
 }
 
 #[test]
-fn peers_excuse_no_sensitive_operation() {
-    let read = |n: i64| instance(n).does("get", "secrets", &format!("shop-{n}"), "key");
-    let out = told((0..SHOPS).map(|n| (T + n * MINUTE, read(n))).collect());
+fn peers_excuse_no_grave_operation() {
+    let list = |n: i64| instance(n).does("list", "secrets", "", "");
+    let out = told((0..SHOPS).map(|n| (T + n * 2 * DAY, list(n))).collect());
     assert_eq!(alarms(&out).len() as i64, SHOPS);
+    let at_once = told((0..SHOPS).map(|n| (T + n * MINUTE, list(n))).collect());
+    assert_eq!(alarms(&at_once).len(), 3, "what all of them begin at once is one change");
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn of_new_kind(view: &View<'_>, what: What, key: &str) -> Familiarity {
     let mut surprise = Bits::surprise(hits, 1000 * (days + 1)).min(most).max(least);
     let mut cause = None;
     match role(view, key) {
-        Role::Does => (surprise, cause) = (surprise.min(Bits::whole(1)), Some(Cause::Role)),
+        Role::Does => (surprise, cause) = (surprise.min(excused_by_role(what)), Some(Cause::Role)),
         Role::DoesNot => surprise = (surprise + Bits::whole(1)).min(KIND_MAX),
         Role::Unknown => {}
     }
@@ -152,6 +152,12 @@ fn prevalence(view: &View<'_>, what: What, key: &str) -> u64 {
     let counted = (1000 * u64::from(practising) + guess * PRIOR_ACCOUNTS) / (u64::from(accounts) + PRIOR_ACCOUNTS);
     let young = 600 / (1 + u64::from(view.prevalence.days_before(view.now())));
     counted.max(young).max(1)
+}
+
+/// How surprising it stays of an account whose namesakes do it: names are cheap, and the graver the act, the less they
+/// excuse.
+fn excused_by_role(what: What) -> Bits {
+    Bits::whole(1) + (worth(what) - Bits::whole(5)).max(Bits::ZERO).times(1, 2)
 }
 
 /// What the table says that it would win.
