@@ -103,7 +103,7 @@ fn days_later_the_story_names_the_incident_that_it_goes_on_with() {
         Request { code: 101, stage: "ResponseStarted", ..of("shelf:stock").does("get", "pods/exec", "till", "pod-1") };
     acts.push((T + MINUTE, enter.line(T + MINUTE)));
     let later = T + 6 * DAY;
-    acts.push((later, of("till:cash").does("get", "secrets", "till", "drawer").line(later)));
+    acts.push((later, of("till:cash").does("list", "secrets", "", "").line(later)));
     acts.extend(sweep(&of("desk:clerk"), later + HOUR));
     let out = told(acts);
     let mut stories = grave(&out);
@@ -155,7 +155,7 @@ fn what_is_only_kept_is_named_and_joins_nothing() {
     // A person enters a pod, which is low; what its account does then is its own story, that names the person.
     let person = Request { user: "erin".into(), uid: "", pod: String::new(), ..of("shelf:bell") };
     let enter = Request { code: 101, stage: "ResponseStarted", ..person.does("create", "pods/exec", "till", "pod-1") };
-    let read = of("till:cash").does("get", "secrets", "till", "drawer");
+    let read = of("till:cash").does("list", "secrets", "", "");
     let out = told(vec![(T, enter.line(T)), (T + MINUTE, read.line(T + MINUTE))]);
     let stories = grave(&out);
     assert_eq!(stories.len(), 1, "{:?}", common::alarms(&out));
@@ -173,7 +173,7 @@ fn another_pod_of_the_account_stays_out_of_the_story() {
     };
     acts.push((T + MINUTE, enter.line(T + MINUTE)));
     let other = Request::of_pod("till:cash", "pod-9", "10.251.0.40");
-    acts.push((T + 2 * MINUTE, other.does("get", "secrets", "till", "drawer").line(T + 2 * MINUTE)));
+    acts.push((T + 2 * MINUTE, other.does("list", "secrets", "", "").line(T + 2 * MINUTE)));
     let out = told(acts);
     let stories = grave(&out);
     assert_eq!(stories.len(), 2, "{:?}", common::alarms(&out));
