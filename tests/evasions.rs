@@ -154,10 +154,19 @@ fn takes_over(who: &Request) -> Vec<(&'static str, String)> {
     let of = |verb: &str, resource: &str, namespace: &str| who.clone().does(verb, resource, namespace, "x");
     vec![
         ("Secrets listed", who.clone().does("list", "secrets", "", "").line(at(0))),
-        ("reads a token or key file in a pod", exec(who, at(1), "command=cat&command=%2Fvar%2Frun%2Fsecrets%2Fx%2Ftoken")),
+        (
+            "reads a token or key file in a pod",
+            exec(who, at(1), "command=cat&command=%2Fvar%2Frun%2Fsecrets%2Fx%2Ftoken"),
+        ),
         ("Role with all rights bound", with_body(&of("create", "clusterrolebindings", ""), at(2), rbac, everybody)),
-        ("starts a privileged container", with_body(&of("create", "deployments", "kube-system"), at(3), "apps", pod_of(pod))),
-        ("mints a token that lives for more than a day", with_body(&of("create", "serviceaccounts/token", "shelf"), at(4), "", token)),
+        (
+            "starts a privileged container",
+            with_body(&of("create", "deployments", "kube-system"), at(3), "apps", pod_of(pod)),
+        ),
+        (
+            "mints a token that lives for more than a day",
+            with_body(&of("create", "serviceaccounts/token", "shelf"), at(4), "", token),
+        ),
     ]
 }
 
@@ -390,7 +399,8 @@ fn mints_upon_mints_do_not_hide_who_minted() {
         lines.extend([used.line(8 * DAY + MINUTE), used.line(8 * DAY + 2 * MINUTE)]);
         let told = found(&lines);
         let minted: Vec<_> = told.iter().filter(|(_, text)| text.starts_with("minted-credential")).collect();
-        let is_right = |(severity, text): &&(Severity, String)| *severity >= Severity::Medium && text.contains("minted by");
+        let is_right =
+            |(severity, text): &&(Severity, String)| *severity >= Severity::Medium && text.contains("minted by");
         assert!(minted.iter().all(|told| is_right(told)), "{mints}: {told:?}");
         assert_eq!(minted.len(), 1, "{mints}: {told:?}");
     }
@@ -400,7 +410,9 @@ fn mints_upon_mints_do_not_hide_who_minted() {
 fn a_network_of_addresses_is_one_caller_without_a_user() {
     let burst = |ip: &dyn Fn(i64) -> String| {
         let lines: Vec<String> = (0..40)
-            .map(|n| Request::of_nobody(&ip(n)).does("get", "secrets", &format!("shelf-{}", n % 4), "x").line(n * SECOND))
+            .map(|n| {
+                Request::of_nobody(&ip(n)).does("get", "secrets", &format!("shelf-{}", n % 4), "x").line(n * SECOND)
+            })
             .collect();
         of_detector(&lines, "unauthenticated-burst").len()
     };

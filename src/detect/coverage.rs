@@ -1,13 +1,14 @@
 //! Which published detection is covered by what, or why it is not: the page `docs/detectors/coverage.md`.
 //!
-//! Refuses claims without proof: `tests/coverage.rs` plays an event of each row against an empty state.
+//! Refuses claims without proof: `tests/coverage.rs` plays events of each row.
 
 mod rows;
 
 pub use rows::ROWS;
 
 use super::acts::Act;
-use super::sensitive::Sensitive;
+use super::deed::{Deed, Reach};
+use crate::base::Bits;
 use std::fmt::Write;
 
 /// One published detection: its id, what it detects, what covers it.
@@ -15,10 +16,12 @@ pub type Row = (&'static str, &'static str, By);
 
 #[derive(Clone, Copy, Debug)]
 pub enum By {
-    /// `sensitive-operation`, by this kind of operation.
-    Kind(Sensitive),
+    /// `sensitive-operation`, by what the operation does.
+    Deed(Deed),
     /// `dangerous-request`, by this act.
     Act(Act),
+    /// This detector, from events alone, where the account is known.
+    Seen(&'static str, &'static str),
     /// This detector, from events alone.
     Alone(&'static str, &'static str),
     /// This detector, which needs to know the account: its own fixture has the history that this takes.
@@ -34,27 +37,42 @@ impl By {
     #[must_use]
     pub fn detector(self) -> Option<(&'static str, &'static str)> {
         match self {
-            By::Kind(kind) => Some(("sensitive-operation", kind.words())),
+            By::Deed(deed) => Some(("sensitive-operation", deed.title())),
             By::Act(act) => Some(("dangerous-request", act.words())),
-            By::Alone(detector, how) | By::Known(detector, how) => Some((detector, how)),
+            By::Alone(detector, how) | By::Seen(detector, how) | By::Known(detector, how) => Some((detector, how)),
             By::Part(..) | By::Not(_) => None,
         }
     }
 
-    /// Whether events alone suffice, with an empty state.
+    /// Whether events alone suffice, where nothing is known of the account: `low` or more.
     #[must_use]
     pub fn is_cold(self) -> bool {
-        matches!(self, By::Kind(_) | By::Act(_) | By::Alone(..))
+        match self {
+            By::Deed(deed) => deed.gain(Reach::Own) >= GRAVE,
+            By::Act(act) => act.gain() >= GRAVE,
+            By::Alone(..) => true,
+            By::Seen(..) | By::Known(..) | By::Part(..) | By::Not(_) => false,
+        }
+    }
+
+    /// Whether events of its own show it; the others need a past of another kind.
+    #[must_use]
+    pub fn is_of_events(self) -> bool {
+        matches!(self, By::Deed(_) | By::Act(_) | By::Seen(..) | By::Alone(..))
     }
 }
+
+/// Who does what wins so much for the first time in an empty state is `low`.
+const GRAVE: Bits = Bits::whole(10);
 
 const INTRO: &str = "# Coverage
 
 <!-- Generated from the detectors: UPDATE_REFERENCE=1 cargo test --test reference -->
 
 What other auditors of Kubernetes audit logs publish as detections, one row each: what covers it here, or why
-nothing does. A row marked *cold* is told from the events alone, `low` or more, on the first day with an empty
-state; `tests/coverage.rs` plays an event of each. The others need to know the account first. What stands in
+nothing does. A row marked *cold* is `low` or more from the events alone, on the first day with an empty state; the
+others are reported, with a weight of evidence, once the account is known. `tests/coverage.rs` plays events of each
+both ways. What stands in
 request bodies takes audit level `Request`, as each detector's page says; [the recommended policy](../audit-policy.md)
 leaves out those of ConfigMaps, and so CA-09, because whoever reads the log would hold what stands in them.
 

@@ -4,8 +4,8 @@
 
 use super::input::{Gap, SourceIndex};
 use crate::base::{Bits, Digest, Span, Time};
-use crate::detect::policy::Visibility;
 use crate::detect::Finding;
+use crate::detect::policy::Visibility;
 use crate::event::{AuditEvent, Level, Stage};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;

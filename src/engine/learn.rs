@@ -6,13 +6,13 @@ use super::Engine;
 use super::judge::{Observed, Scratch};
 use super::look::geo_of;
 use crate::base::{Bits, Span};
+use crate::baseline::Account;
 use crate::baseline::account::{Practised, Words};
 use crate::baseline::addresses::Home;
 use crate::baseline::features::agents;
 use crate::baseline::features::probes::Kind;
 use crate::baseline::lesson::ACCEPTED_LIMIT;
 use crate::baseline::prevalence::Group;
-use crate::baseline::Account;
 use crate::detect::acts::Act;
 use crate::detect::{Policy, weigh};
 use crate::event::{AuditEvent, Outcome, Principal, PrincipalKind};
@@ -155,21 +155,14 @@ fn learn_account(
     }
     account.learn(event, &seen.origin, &words, &policy.learning, !seen.misplaced && !seen.stolen);
     for act in scratch.weighed.iter().filter(|_| done) {
-        let practised = Practised {
-            key: &act.key,
-            object: &act.object,
-            place: &act.place,
-            program: words.agent,
-            gain: act.gain,
-        };
+        let practised =
+            Practised { key: &act.key, object: &act.object, place: &act.place, program: words.agent, gain: act.gain };
         if account.practise(&practised, event.time, horizon) {
             begun.push(act.key.clone());
         }
     }
     account.credentials.note(event, seen.origin.ip, &seen.issued_by, may_grow);
-    account
-        .probes
-        .forget(event.time, Span::seconds(i64::from(policy.enumeration.slow_window_seconds)));
+    account.probes.forget(event.time, Span::seconds(i64::from(policy.enumeration.slow_window_seconds)));
     for signature in &scratch.accepted {
         account.accepted.note(signature, event.time, horizon, ACCEPTED_LIMIT);
     }

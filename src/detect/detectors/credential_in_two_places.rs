@@ -134,9 +134,7 @@ fn weight(view: &View<'_>) -> Option<Bits> {
         Class::OtherPod if was_here_first(view) => None,
         Class::OtherPod if home.is_some() => Some(Bits::whole(20)),
         // A token that was never used elsewhere, and does nothing unusual, may be behind a gateway.
-        Class::OtherPod => {
-            is_intruder(view).then(|| if is_usual(view) { Bits::whole(11) } else { Bits::whole(20) })
-        }
+        Class::OtherPod => is_intruder(view).then(|| if is_usual(view) { Bits::whole(11) } else { Bits::whole(20) }),
         Class::OtherNode if view.moved.is_forwarded => Some(Bits::whole(6)),
         Class::OtherNode => (view.nodes_tell_apart && is_settled_node(view)).then(|| at_node(view)),
         // Where this pod is seen with an address of its own, its node is another place.

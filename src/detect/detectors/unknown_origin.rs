@@ -112,7 +112,6 @@ fn pod_outside(view: &View<'_>) -> Option<Bits> {
     let outside = view.origin.class == Class::Network && view.origin.is_public();
     let tells = view.is_service_account() && view.pods_are_shown && !view.addresses_blind;
     // Pods of the host's network move with their node.
-    let moved =
-        view.holder.and_then(|h| h.places.first()).is_some_and(|home| !origin::is_private(home.ip));
+    let moved = view.holder.and_then(|h| h.places.first()).is_some_and(|home| !origin::is_private(home.ip));
     (bound && outside && tells && !moved && view.network_seen.is_none()).then_some(OUTSIDE)
 }

@@ -3,9 +3,9 @@
 use super::{Weights, What, Why};
 use crate::base::remembered::Seen;
 use crate::base::{Bits, Time};
-use crate::detect::{View, own};
 use crate::detect::acts::Act;
 use crate::detect::deed::{Deed, Reach};
+use crate::detect::{View, own};
 use crate::event::PrincipalKind;
 use smallvec::SmallVec;
 use std::fmt;

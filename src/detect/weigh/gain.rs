@@ -91,7 +91,8 @@ fn selects_by_label(uri: &str) -> bool {
     let query = uri.split_once('?').map_or("", |(_, query)| query);
     let selector = query.split('&').find_map(|pair| pair.strip_prefix("labelSelector="));
     let (key, value) = selector.and_then(|selector| selector.split_once("%3D")).unwrap_or_default();
-    let is_name = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b));
+    let is_name =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b));
     is_name(&key.replace("%2F", "/")) && is_name(value.strip_prefix("%3D").unwrap_or(value))
 }
 
