@@ -108,10 +108,15 @@ fn judged(scenario: &Scenario, expect: &Expect, is_known: bool, policy: &Policy)
     };
     let said = || {
         let all = common::last(&out).into_values().filter(|i| is_threat(i));
-        all.map(|i| format!("\n    {} {:?} of {}: {}", i.severity, i.detectors, i.principal, names(i, &attack)))
+        all.map(|i| format!("\n    {} ({}) {:?} of {}: {}", i.severity, i.score(), i.detectors, i.principal, names(i, &attack)))
             .collect::<String>()
     };
-    (!is_met).then(|| format!("{} ({}): {}", scenario.id, if is_known { "known" } else { "cold" }, said()))
+    let wanted = match expect {
+        Expect::Told(detectors, floor) => format!("wanted {floor} {detectors:?}"),
+        Expect::Missed(_) => "wanted nothing".to_owned(),
+    };
+    let way = if is_known { "known" } else { "cold" };
+    (!is_met).then(|| format!("{} ({way}): {wanted}{}", scenario.id, said()))
 }
 
 #[test]

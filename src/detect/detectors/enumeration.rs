@@ -130,7 +130,7 @@ fn weight(view: &View<'_>, points: u32, threshold: u32, tally: &Tally) -> Bits {
     let odd = view.weights.program + view.weights.origin >= Bits::whole(3) && view.account.events > 0;
     // Another program is what a person's dashboard is; another place is not.
     let odd = if view.is_person() { view.weights.origin >= Bits::whole(4) } else { odd };
-    let is_kubelet = view.event.principal.kind() == PrincipalKind::Node && !own::is_client(view.agent);
+    let is_kubelet = view.event.principal.kind() == PrincipalKind::Node && view.weights.program == Bits::ZERO;
     match () {
         () if odd && !is_kubelet => weight.times(5, 4).min(MOST),
         // A program of people in a pod that is hardly known, refused what is sensitive.
