@@ -1,25 +1,26 @@
 //! S48-S54, wiping traces, destroying, and whole attacks.
 
+use super::Expect::{Missed, Told};
+use super::Scenario;
 use super::credentials::{bootstrap, cloud_token, controller_token, forever, token_by_exec, token_for_a_year};
 use super::escalation::{bind_admin, privileged_pod};
 use super::recon::{crawl, dump, first_look, harvest, matrix, who_am_i};
 use super::replay::mimic;
 use super::world::{DAY, KUBECTL, MINUTE, OUTSIDE, Trace, press, runner};
-use super::{Expect::Told, Scenario};
-use tokentrail::detect::Severity::{Critical, Low, Medium};
+use tokentrail::detect::Severity::{Critical, Info, Low, Medium};
 
 scenarios! {
     S48 "Events wiped": wipe,
         known Told(&["sensitive-operation"], Medium),
-        cold Told(&["sensitive-operation"], Low);
+        cold Told(&["sensitive-operation"], Info);
     S49 "Workloads destroyed": destroy,
         known Told(&["dangerous-request", "unexpected-agent"], Medium),
-        cold Told(&["dangerous-request"], Low);
+        cold Missed("in the first hours of a log everything is new, and this wins little");
     S50 "Certificate requests cleaned up": |t| {
         t.ask(&press().with(KUBECTL), "DELETE /apis/certificates.k8s.io/v1/certificatesigningrequests/helper 200");
     },
         known Told(&["sensitive-operation", "unexpected-agent"], Medium),
-        cold Told(&["sensitive-operation"], Low);
+        cold Told(&["sensitive-operation"], Info);
     S51 "A shell in a pod, and on to cluster-admin": from_a_shell,
         known Told(&["enumeration", "sensitive-operation", "dangerous-request", "unexpected-agent"], Critical),
         cold Told(&["enumeration", "sensitive-operation", "dangerous-request"], Medium);

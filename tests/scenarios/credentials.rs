@@ -1,10 +1,11 @@
 //! S14-S22, taking and making credentials.
 
+use super::Expect::{Missed, Told};
+use super::Scenario;
 use super::actor::Actor;
 use super::world::{CURL, KUBECTL, MINUTE, SECOND, Trace, manager, press};
-use super::{Expect::Told, Scenario};
 use serde_json::{Value, json};
-use tokentrail::detect::Severity::{Critical, High, Low, Medium};
+use tokentrail::detect::Severity::{Critical, High, Info, Low, Medium};
 
 scenarios! {
     S14 "Another pod's token read by exec": token_by_exec,
@@ -12,28 +13,28 @@ scenarios! {
         cold Told(&["sensitive-operation", "dangerous-request"], Low);
     S15 "A pod under a stronger account prints its token": token_in_logs,
         known Told(&["sensitive-operation", "unexpected-agent"], Medium),
-        cold Told(&["sensitive-operation"], Low);
+        cold Told(&["dangerous-request"], Info);
     S16 "A token of its own for a year": token_for_a_year,
         known Told(&["sensitive-operation", "dangerous-request"], Medium),
-        cold Told(&["sensitive-operation", "dangerous-request"], Low);
+        cold Told(&["sensitive-operation", "dangerous-request"], Info);
     S17 "A token of a controller of kube-system, and its use": controller_token,
         known Told(&["sensitive-operation", "dangerous-request", "minted-credential"], High),
-        cold Told(&["sensitive-operation", "dangerous-request", "minted-credential"], Low);
+        cold Told(&["sensitive-operation", "minted-credential"], Medium);
     S18 "A token for a cloud's identity service": |t| cloud_token(t, &press().with(KUBECTL)),
         known Told(&["sensitive-operation", "dangerous-request"], High),
-        cold Told(&["sensitive-operation", "dangerous-request"], Low);
+        cold Told(&["sensitive-operation", "dangerous-request"], Info);
     S19 "A token without expiry of its own": |t| forever(t, "orchard:press"),
         known Told(&["sensitive-operation", "token-secret-made", "legacy-token"], Critical),
         cold Told(&["sensitive-operation", "token-secret-made", "legacy-token"], Low);
     S20 "A token without expiry of a stronger account": |t| forever(t, "orchard:cellar-admin"),
         known Told(&["sensitive-operation", "token-secret-made"], Critical),
-        cold Told(&["sensitive-operation", "token-secret-made"], Low);
+        cold Told(&["sensitive-operation", "token-secret-made"], Info);
     S21 "TokenReview as an oracle for stolen tokens": oracle,
         known Told(&["sensitive-operation"], Medium),
-        cold Told(&["sensitive-operation"], Low);
+        cold Missed("in the first hours of a log everything is new, and this wins little");
     S22 "A kubelet's bootstrap token, and the node it makes": |t| bootstrap(t, "10.61.1.10"),
         known Told(&["enumeration", "unexpected-agent", "unknown-origin"], Medium),
-        cold Told(&["enumeration"], Medium);
+        cold Told(&["enumeration"], Low);
 }
 
 pub fn token_by_exec(trace: &mut Trace) {

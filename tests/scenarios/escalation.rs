@@ -1,10 +1,11 @@
 //! S33-S47, more rights, other places, and what stays behind.
 
+use super::Expect::{Missed, Told};
+use super::Scenario;
 use super::actor::Actor;
 use super::world::{CURL, KUBECTL, MINUTE, Trace, controller, node_a, press};
-use super::{Expect::Told, Scenario};
 use serde_json::{Value, json};
-use tokentrail::detect::Severity::{Critical, High, Low, Medium};
+use tokentrail::detect::Severity::{Critical, High, Info, Low, Medium};
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 const SENSITIVE: &[&str] = &["sensitive-operation"];
@@ -16,13 +17,13 @@ scenarios! {
         cold Told(SENSITIVE, Low);
     S34 "A privileged pod with the node's disk": |t| privileged_pod(t, &press().with(KUBECTL)),
         known Told(BOTH, Critical),
-        cold Told(BOTH, Low);
+        cold Told(&["dangerous-request"], Low);
     S35 "A sidecar in a running Deployment": patch_deployment,
         known Told(&["dangerous-request", "unexpected-agent"], Medium),
-        cold Told(&["dangerous-request"], Low);
+        cold Missed("in the first hours of a log everything is new, and this wins little");
     S36 "DaemonSet and CronJob as back doors": back_doors,
         known Told(&["dangerous-request", "unexpected-agent"], Medium),
-        cold Told(&["dangerous-request"], Low);
+        cold Told(&["dangerous-request"], Info);
     S37 "Binds itself to cluster-admin": bind_admin,
         known Told(SENSITIVE, High),
         cold Told(SENSITIVE, Low);
@@ -31,7 +32,7 @@ scenarios! {
         cold Told(BOTH, Low);
     S39 "An existing role widened to everything": widen,
         known Told(BOTH, Medium),
-        cold Told(BOTH, Low);
+        cold Told(&["sensitive-operation"], Low);
     S40 "A client certificate of kube-controller-manager": certificate,
         known Told(BOTH, Medium),
         cold Told(BOTH, Low);
@@ -43,13 +44,13 @@ scenarios! {
         cold Told(&["dangerous-request"], Low);
     S43 "An ephemeral debug container": debug_container,
         known Told(SENSITIVE, Medium),
-        cold Told(SENSITIVE, Low);
+        cold Told(&["sensitive-operation"], Info);
     S44 "Port-forward and proxy to a Service": pivot,
-        known Told(SENSITIVE, Critical),
-        cold Told(SENSITIVE, Low);
+        known Told(&["sensitive-operation"], High),
+        cold Told(&["sensitive-operation"], Info);
     S45 "A mutating webhook": webhook,
         known Told(SENSITIVE, Medium),
-        cold Told(SENSITIVE, Low);
+        cold Told(&["sensitive-operation"], Info);
     S46 "CoreDNS rewritten": |t| rewrite(t, "coredns"),
         known Told(SENSITIVE, Medium),
         cold Told(SENSITIVE, Low);

@@ -108,8 +108,10 @@ fn judged(scenario: &Scenario, expect: &Expect, is_known: bool, policy: &Policy)
     };
     let said = || {
         let all = common::last(&out).into_values().filter(|i| is_threat(i));
-        all.map(|i| format!("\n    {} ({}) {:?} of {}: {}", i.severity, i.score(), i.detectors, i.principal, names(i, &attack)))
-            .collect::<String>()
+        all.map(|i| {
+            format!("\n    {} ({}) {:?} of {}: {}", i.severity, i.score(), i.detectors, i.principal, names(i, &attack))
+        })
+        .collect::<String>()
     };
     let wanted = match expect {
         Expect::Told(detectors, floor) => format!("wanted {floor} {detectors:?}"),

@@ -15,40 +15,40 @@ scenarios! {
         cold Told(&["enumeration"], Medium);
     S02 "Who am I, what may I do": who_am_i,
         known Told(&["dangerous-request", "unexpected-agent"], Medium),
-        cold Told(&["dangerous-request"], Low);
+        cold Missed("in the first hours of a log everything is new, and this wins little");
     S03 "Access matrix (rakkess)": access_matrix,
         known Told(&["enumeration", "dangerous-request", "unexpected-agent"], High),
-        cold Told(&["enumeration", "dangerous-request"], High);
+        cold Told(&["enumeration", "dangerous-request"], Low);
     S04 "Who can (kubectl-who-can)": who_can,
         known Told(&["enumeration", "unexpected-agent"], Medium),
-        cold Told(&["dangerous-request"], Low);
+        cold Told(&["dangerous-request"], Info);
     S05 "A question before each action (Peirates)": ask_then_act,
         known Told(&["enumeration", "sensitive-operation", "unexpected-agent"], Critical),
-        cold Told(&["dangerous-request", "sensitive-operation"], Low);
+        cold Told(&["sensitive-operation"], Info);
     S06 "Blind sweep over endpoints": |t| sweep(t, &press().with(CURL)),
         known Told(&["enumeration", "unexpected-agent"], Medium),
         cold Told(&["enumeration"], Medium);
     S07 "Guessing namespaces": guess_namespaces,
         known Told(&["enumeration", "unexpected-agent"], Medium),
-        cold Told(&["enumeration", "dangerous-request"], Medium);
+        cold Told(&["enumeration"], Low);
     S08 "API discovery only, with the account's own program": discovery_only,
         known Told(&["unexpected-operation"], Info),
         cold Missed("any client asks for these paths when it starts, and who is new has no habit to compare with");
     S09 "Anonymous probe of the server": anonymous_probe,
-        known Told(&["dangerous-request"], Low),
-        cold Told(&["dangerous-request"], Low);
+        known Told(&["dangerous-request"], Info),
+        cold Told(&["dangerous-request"], Info);
     S10 "All Secrets of the cluster": |t| dump(t, &press().with(KUBECTL)),
         known Told(&["sensitive-operation", "unexpected-agent"], Medium),
         cold Told(&["sensitive-operation"], Low);
     S11 "Secrets listed, then read one by one": harvest,
-        known Told(&["sensitive-operation", "enumeration"], Critical),
-        cold Told(&["sensitive-operation", "enumeration"], Medium);
+        known Told(&["sensitive-operation", "enumeration"], Medium),
+        cold Told(&["sensitive-operation", "enumeration"], Low);
     S12 "Slow crawl by guessed names": |t| crawl(t, 20 * MINUTE, 12),
-        known Told(&["sensitive-operation"], Medium),
-        cold Told(&["sensitive-operation"], Low);
+        known Told(&["sensitive-operation"], Low),
+        cold Told(&["sensitive-operation"], Info);
     S13 "Secrets by watch": |t| t.ask(&press(), "GET /api/v1/namespaces/orchard/secrets?watch=1&timeoutSeconds=60 200"),
-        known Told(&["sensitive-operation"], Medium),
-        cold Told(&["sensitive-operation"], Low);
+        known Told(&["sensitive-operation"], Low),
+        cold Told(&["sensitive-operation"], Info);
 }
 
 pub fn first_look(trace: &mut Trace) {

@@ -7,7 +7,7 @@ use super::{
     Expect::{Missed, Told},
     Scenario,
 };
-use tokentrail::detect::Severity::{Critical, High, Low, Medium};
+use tokentrail::detect::Severity::{Critical, High, Info, Medium};
 
 /// Why one request with a bad token is no finding.
 const ONE_401: &str = "one 401 names nobody and no token, and clients make one whenever theirs expires; \
@@ -16,13 +16,13 @@ const ONE_401: &str = "one 401 names nobody and no token, and clients make one w
 scenarios! {
     S23 "A pod's token used from outside the cluster": from_outside,
         known Told(&["credential-in-two-places", "unknown-origin", "dangerous-request", "unexpected-agent"], High),
-        cold Told(&["dangerous-request"], Low);
+        cold Missed("in the first hours of a log everything is new, and this wins little");
     S24 "A pod's token used in another pod on another node": |t| mimic(t, &press().at("10.61.2.11")),
         known Told(&["credential-in-two-places"], High),
         cold Missed("in its first hours a log does not yet show whether addresses tell clients apart");
     S25 "A pod's token used from its node's own network": |t| ask_who(t, &press().at("10.60.0.11").with(CURL)),
-        known Told(&["unknown-origin", "dangerous-request", "unexpected-agent"], Medium),
-        cold Told(&["dangerous-request"], Low);
+        known Told(&["dangerous-request", "unexpected-agent"], High),
+        cold Missed("in the first hours of a log everything is new, and this wins little");
     S26 "A token after its pod is gone, once": |t| t.ask(&Actor::nobody(OUTSIDE, CURL), "GET /api/v1/namespaces/orchard/configmaps 401"),
         known Missed(ONE_401),
         cold Missed(ONE_401);
@@ -34,16 +34,16 @@ scenarios! {
         cold Missed(ONE_401);
     S29 "A legacy token out of a backup": out_of_a_backup,
         known Told(&["legacy-token", "unknown-origin", "sensitive-operation"], Critical),
-        cold Told(&["legacy-token"], Low);
+        cold Told(&["dangerous-request"], Info);
     S30 "A copied token past its hour": past_its_hour,
         known Told(&["legacy-token", "unexpected-agent"], Medium),
-        cold Told(&["legacy-token"], Low);
+        cold Missed("in the first hours of a log everything is new, and this wins little");
     S31 "A sweep with headers that lie": header_games,
         known Told(&["enumeration", "unexpected-agent"], Medium),
         cold Told(&["enumeration"], Medium);
     S32 "Only what the account does, with its program, from elsewhere": |t| mimic(t, &press().at(OUTSIDE)),
         known Told(&["credential-in-two-places", "unknown-origin"], High),
-        cold Told(&["dangerous-request"], Low);
+        cold Told(&["dangerous-request"], Info);
 }
 
 pub fn from_outside(trace: &mut Trace) {
