@@ -25,7 +25,7 @@ use crate::event::{Outcome, Principal};
 pub const META: Meta = Meta {
     id: "anonymous-access",
     title: "Anonymous request allowed",
-    weighs: "11 to 13 bits the first time, less on each day that it is allowed again",
+    weighs: "12 to 14 bits the first time, less on each day that it is allowed again",
     tactic: Tactic::InitialAccess,
     techniques: &["T1078.001", "T1190"],
     level: "Metadata",
@@ -76,7 +76,7 @@ const WRITE: Bits = Bits::whole(5);
 /// What is public by design is so every day.
 fn surprise(view: &View<'_>) -> Bits {
     match view.operation_seen.map(|seen| seen.days) {
-        None => Bits::whole(4),
+        None => Bits::whole(5),
         Some(1) => Bits(1000),
         Some(2) => Bits(500),
         Some(3..5) => Bits(200),
