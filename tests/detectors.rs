@@ -77,7 +77,11 @@ fn steps(id: &str) -> Vec<String> {
     let lines: Vec<String> = lines(&rows[1..], "hit").into_iter().map(|(_, line)| line).collect();
     let out = common::run(&Policy::default(), lines.iter().map(String::as_str));
     let of = |i: &&Incident| i.detectors.iter().any(|d| d == id);
-    let gravest = common::last(&out).into_values().filter(of).max_by_key(|i| i.severity).unwrap_or_else(|| panic!("{id}: no incident"));
+    let gravest = common::last(&out)
+        .into_values()
+        .filter(of)
+        .max_by_key(|i| i.severity)
+        .unwrap_or_else(|| panic!("{id}: no incident"));
     respond::steps(gravest)
 }
 

@@ -209,9 +209,12 @@ fn what_stands_before_the_first_event_has_its_time() {
 
 #[test]
 fn a_legacy_token_without_the_name_of_its_secret_reads_well() {
-    let mut legacy = event("a", 0, json!({ "annotations": { "authentication.k8s.io/legacy-token": ACCOUNT } }));
+    let mut events: Vec<Value> = (0..8 * 24).map(|hour| event(&format!("n-{hour}"), hour * 3600, json!({}))).collect();
+    let annotations = json!({ "annotations": { "authentication.k8s.io/legacy-token": ACCOUNT } });
+    let mut legacy = event("a", 8 * 24 * 3600, annotations);
     legacy["user"]["extra"] = json!({});
-    let world = World::of(&[("audit.log", text(&[legacy]))]);
+    events.push(legacy);
+    let world = World::of(&[("audit.log", text(&events))]);
     let said = format!("{:?}", world.incidents);
     assert!(said.contains("legacy token of a Secret without a name, from"), "{said}");
 }

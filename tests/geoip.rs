@@ -114,7 +114,7 @@ fn ninth(who: &Request) -> Vec<String> {
     vec![who.clone().does("list", "secrets", "shop", "").line(8 * DAY + 9 * HOUR)]
 }
 
-const READ_ELSEWHERE: &str = "medium unknown-origin AS64501 Other Net Inc., RO";
+const READ_ELSEWHERE: &str = "medium sensitive-operation unknown-origin AS64501 Other Net Inc., RO";
 
 /// AB-04 of the table of coverage: who read Secrets from one network every day does so from another.
 #[test]
@@ -123,7 +123,7 @@ fn secrets_read_by_a_person_from_a_new_network_are_told() {
     for (country, asn) in [two_files, ("flat.mmdb", "flat.mmdb")] {
         for (ip, told) in [
             (FOREIGN, vec![READ_ELSEWHERE]),
-            (ABROAD, vec!["medium unknown-origin AS64500 Example Net, FR"]),
+            (ABROAD, vec!["medium sensitive-operation unknown-origin AS64500 Example Net, FR"]),
             (BRANCH, vec![]),
             (OFFICE, vec![]),
         ] {
@@ -135,13 +135,14 @@ fn secrets_read_by_a_person_from_a_new_network_are_told() {
     }
 }
 
-/// Whoever looks around first, or comes back another day, is told of all the same; five days make a habit.
+/// Whoever looks around first, or comes back another day, is told of all the same; each day on which a place returns makes
+/// it less news.
 #[test]
 fn a_harmless_visit_is_no_licence_to_read_secrets() {
     let desk = Desk::new();
     let config = desk.settings("country.mmdb", "asn.mmdb");
     desk.replay("a.log", &week(&|| person(OFFICE)), &config);
-    for (day, told) in (8..13).zip(["medium", "low", "low", "low", ""]) {
+    for (day, told) in (8..13).zip(["medium", "low", "", "", ""]) {
         let visit = person(FOREIGN).does("list", "pods", "shop", "").line(day * DAY + 9 * HOUR);
         let read = person(FOREIGN).does("list", "secrets", "shop", "").line(day * DAY + 10 * HOUR);
         // Each day is a story of its own.

@@ -215,6 +215,12 @@ impl View<'_> {
         self.origins_seen().map(Seen::first).min()
     }
 
+    /// The one of its address and its network that is known for longer, by days.
+    #[must_use]
+    pub fn origin_best(&self) -> Option<&Seen> {
+        self.origins_seen().max_by_key(|seen| seen.days)
+    }
+
     fn origins_seen(&self) -> impl Iterator<Item = &Seen> {
         self.origin_seen.into_iter().chain(self.network_seen)
     }

@@ -14,8 +14,9 @@ use super::acts::{Act, Acts};
 use super::deed::{Deed, Reach};
 use super::{View, own};
 use crate::base::Bits;
-use crate::base::remembered::Remembered;
-use crate::event::{Principal, PrincipalKind};
+use crate::base::remembered::{Remembered, Seen};
+use crate::baseline::features::networks;
+use crate::event::{Geo, Principal, PrincipalKind};
 use smallvec::SmallVec;
 use smol_str::{SmolStr, format_smolstr};
 
@@ -27,6 +28,8 @@ const NOVELTY_MAX: Bits = Bits::whole(6);
 const FLOOR: Bits = Bits::whole(3);
 /// Below so much surprise an act counts in proportion: what is habit weighs nothing, whatever it would win.
 const WHOLLY_ODD: i32 = 2000;
+/// What a country adds that the account never called from, where the operator has files that say so.
+const COUNTRY: Bits = Bits::whole(2);
 /// What a program of people and their scripts adds where none was ever used.
 const TOOL: Bits = Bits::whole(2);
 
@@ -178,17 +181,15 @@ const NAMELESS: Bits = Bits::whole(3);
 /// How surprising the program is of this account, and whether it came with a new pod.
 fn program(view: &View<'_>) -> (Bits, bool) {
     let account = view.account;
-    let began = view.agent_seen.map(|seen| (seen.first(), seen.days));
-    let is_fresh = match began {
-        None => true,
-        Some((first, days)) => days == 1 && first > account.first_seen && view.now().since(first).as_seconds() < 86_400,
-    };
-    if !is_fresh || account.events == 0 {
+    let began = view.agent_seen.map(Seen::first);
+    let is_tool = own::is_client(view.agent);
+    let fresh = freshness(view, view.agent_seen);
+    // A version of the account's own program is at home from the day after.
+    if fresh == 0 || account.events == 0 || (fresh < HABIT && !is_tool) {
         return (Bits::ZERO, false);
     }
     let base = if view.is_machine() { 50 } else { 300 };
-    let mut surprise = novelty(view, &account.agents, base, began.is_some());
-    let is_tool = own::is_client(view.agent);
+    let mut surprise = novelty(view, &account.agents, base, began.is_some()).times(fresh, HABIT);
     if is_tool && !account.agents.iter().any(|(agent, _)| agent != view.agent && own::is_client(agent)) {
         surprise += TOOL.times(surprise.0.min(4000), 4000);
     }
@@ -201,10 +202,24 @@ fn program(view: &View<'_>) -> (Bits, bool) {
         surprise = surprise.times(1, 3);
     }
     // What was told an hour ago is half as new.
-    if began.is_some_and(|(first, _)| view.now().since(first).as_seconds() >= 3600) {
+    if began.is_some_and(|first| view.now().since(first).as_seconds() >= 3600) {
         surprise = surprise.times(1, 2);
     }
     (surprise, comes_with_pod)
+}
+
+/// Days that make a habit of a program or a place.
+const HABIT: i32 = 5;
+
+/// How new a program or a place still is, in parts of [`HABIT`]: wholly on its first day, less on each day on which it
+/// returns. What came with the account was never new.
+fn freshness(view: &View<'_>, seen: Option<&Seen>) -> i32 {
+    let Some(seen) = seen else { return HABIT };
+    if seen.first() <= view.account.first_seen {
+        return 0;
+    }
+    let is_today = seen.last().day() == view.now().day();
+    HABIT - i32::from(seen.days).saturating_sub(i32::from(is_today)).clamp(0, HABIT)
 }
 
 /// By which accounts that begin to use one program are counted.
@@ -226,19 +241,20 @@ fn origin(view: &View<'_>) -> Bits {
     if told || own || view.addresses_blind || account.events == 0 {
         return Bits::ZERO;
     }
-    let first = view.origin_since();
-    let is_fresh = match first {
-        None => true,
-        Some(first) => {
-            view.origin_days() <= 1 && first > account.first_seen && view.now().since(first).as_seconds() < 86_400
-        }
-    };
-    if !is_fresh || view.is_own_controller() {
+    let fresh = freshness(view, view.origin_best());
+    if fresh == 0 || view.is_own_controller() {
         return Bits::ZERO;
     }
     let base = if view.is_machine() { 50 } else { 300 };
     let memory = if view.geo.is_some() && !account.networks.is_empty() { &account.networks } else { &account.origins };
-    novelty(view, memory, base, first.is_some())
+    let is_counted = view.origin_since().is_some();
+    let surprise = novelty(view, memory, base, is_counted).times(fresh, HABIT);
+    // People change networks oftener than countries.
+    let today = view.now().day();
+    let is_new =
+        |geo: &Geo<'_>| !geo.country.is_empty() && !networks::has_country(&account.networks, geo.country, today);
+    let is_abroad = !account.networks.is_empty() && view.geo.is_some_and(is_new);
+    surprise + if is_abroad { COUNTRY.times(surprise.0.min(4000), 4000) } else { Bits::ZERO }
 }
 
 /// How surprising one more value of a dimension is: by the days that brought one, and by how many there are. An account

@@ -31,6 +31,12 @@ pub fn is_settled(memory: &Remembered, horizon: Time, days: u32) -> bool {
     memory.iter().any(|(_, seen)| seen.last() >= horizon && u32::from(seen.days) >= days)
 }
 
+/// Whether any of the networks that were known before `day` began is in this country.
+#[must_use]
+pub fn has_country(memory: &Remembered, country: &str, day: u32) -> bool {
+    memory.iter().any(|(words, seen)| seen.first().day() < day && parts(words).1 == country)
+}
+
 fn is_same(words: &str, geo: &Geo<'_>) -> bool {
     parts(words) == (geo.asn, geo.country)
 }

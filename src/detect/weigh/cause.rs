@@ -31,6 +31,9 @@ const TRADE: usize = 3;
 /// Roles from here on lead to others: they let their holder escalate, enter pods and kubelets, or mint tokens.
 const LEADS_ON: Bits = Bits::whole(8);
 
+/// A program and a place that are no newer are the account's own.
+const ALMOST_HABIT: Bits = Bits::whole(1);
+
 /// Why an act is less odd than it looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cause {
@@ -78,7 +81,7 @@ pub(super) fn explain(
     weights: &Weights,
     causes: &mut SmallVec<[Cause; 2]>,
 ) -> Bits {
-    if weight == Bits::ZERO || weights.program + weights.origin > Bits::ZERO {
+    if weight == Bits::ZERO || weights.program + weights.origin > ALMOST_HABIT {
         if weights.is_rollout {
             causes.push(Cause::Rollout);
         }
