@@ -44,8 +44,9 @@ fn exit_codes_say_what_was_asked_for() {
     assert_eq!(replay(&[home.log()], &[]).code, 0);
     assert_eq!(replay(&[home.log()], &["--fail-on", "critical"]).code, 2);
     assert_eq!(replay(&[home.path("missing.log")], &[]).code, 1);
-    let broken = "not json\n{\"kind\":\"Event\"}\n";
-    home.write_log(broken.as_bytes());
+    let broken = b"not json\n{\"kind\":\"Event\"}\n";
+    let first = sample().split_inclusive(|b| *b == b'\n').next().unwrap().to_vec();
+    home.write_log(&[&broken[..], &first].concat());
     let run = replay(&[home.log()], &["--fail-on", "medium"]);
     assert_eq!(run.code, 0, "malformed lines are data: {}", run.stderr);
     assert_eq!(replay(&[home.log()], &["--fail-on", "low"]).code, 2, "and what they hid is told");

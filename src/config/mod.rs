@@ -137,6 +137,8 @@ struct File {
     incidents: Incidents,
     visibility: Visibility,
     severity: Thresholds,
+    /// Bits that acts would win an intruder, in place of the built-in ones: by key (`secret.list`), or by key and reach
+    /// (`secret.list.c`). At most 40; docs/detectors/gains.md lists them.
     gains: BTreeMap<String, u32>,
     /// Per detector, by its id.
     detectors: BTreeMap<String, DetectorPolicy>,

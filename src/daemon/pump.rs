@@ -323,8 +323,6 @@ impl Pump {
 
     fn line(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64, bytes: &[u8]) {
         let Pump { engine, batch, limits, keeps_history, geoip, latest, .. } = self;
-        batch.lines += 1;
-        batch.bytes += to - from;
         let Batch { out, leaps, events, malformed, rows, inputs, .. } = batch;
         let mut asides = Vec::new();
         let mut rows = keeps_history.then(|| rows.get_or_insert_default());

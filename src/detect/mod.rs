@@ -5,6 +5,7 @@
 pub mod acts;
 pub mod coverage;
 pub mod deed;
+mod describe;
 pub mod detectors;
 pub mod finding;
 mod own;

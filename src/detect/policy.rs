@@ -40,12 +40,13 @@ pub struct Policy {
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
+    /// Bits from which an incident is `low`: kept, and found by whoever looks for it.
     pub low: u32,
-    /// Look today.
+    /// Bits from which an incident is `medium`: look today.
     pub medium: u32,
-    /// Look within the hour.
+    /// Bits from which an incident is `high`: look within the hour.
     pub high: u32,
-    /// Wake someone.
+    /// Bits from which an incident is `critical`: wake someone.
     pub critical: u32,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Refuses words of its own: what is wrong on a page is wrong in the detector's file.
 
+use super::acts::Act;
+use super::deed::{Deed, Reach};
 use super::{Detector, detectors};
 use std::fmt::Write;
 
@@ -16,6 +18,7 @@ const NOTE: &str = "<!-- Generated from the detectors: UPDATE_REFERENCE=1 cargo 
 pub fn pages() -> Vec<(String, String)> {
     let mut pages = vec![("docs/detectors/README.md".to_owned(), table())];
     pages.push(("docs/detectors/coverage.md".to_owned(), super::coverage::page()));
+    pages.push(("docs/detectors/gains.md".to_owned(), gains()));
     pages.extend(detectors::ALL.iter().map(|d| (format!("docs/detectors/{}.md", d.meta.id), page(d))));
     pages
 }
@@ -38,13 +41,38 @@ fn table() -> String {
     out.push_str(
         "In the order in which they judge. What could not be seen (`log-gap`, `log-unreadable`, `log-silent`,\n",
     );
-    out.push_str("`log-leap`, `log-unjudged`, `addresses-hidden`, `log-part-vanished`) is told without a detector, in incidents of kind `visibility`. What this\ncovers of the detections that others publish: [coverage](coverage.md); of whole attacks: [scenarios](scenarios.md); how much of\nthem, and for how much noise, in 200 clusters of chance: [clusters](clusters.md).\n\n");
+    out.push_str("`log-leap`, `log-unjudged`, `addresses-hidden`, `log-part-vanished`) is told without a detector, in incidents of kind `visibility`. What each\nact would win an intruder: [gains](gains.md); what a score is worth: [calibration](calibration.md). What this\ncovers of the detections that others publish: [coverage](coverage.md); of whole attacks: [scenarios](scenarios.md); how much of\nthem, and for how much noise, in 200 clusters of chance: [clusters](clusters.md).\n\n");
     out.push_str("| detector | weighs | tactic | techniques | audit level |\n|---|---|---|---|---|\n");
     for Detector { meta, .. } in detectors::ALL {
         let techniques = techniques(meta.techniques);
         let weighs = meta.weighs;
         let (id, title) = (meta.id, meta.title);
         let _ = writeln!(out, "| [{title}]({id}.md) | {weighs} | {:?} | {techniques} | {} |", meta.tactic, meta.level);
+    }
+    out
+}
+
+/// What each act would win an intruder, with the keys that settings know it by.
+fn gains() -> String {
+    let mut out = format!("# Gains\n\n{NOTE}");
+    out.push_str(
+        "How many bits each act would win an intruder, before it is known how surprising it is of the account\n\
+         ([how judging works](../design/judgement.md)). `gains` in the settings replaces any of them, by its key\n\
+         (`secret.list`) or, of an operation, by key and reach (`secret.list.c`).\n\n\
+         ## Operations\n\n\
+         | operation | key | own namespace `.o` | another `.n` | the system's `.s` | the cluster `.c` |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for deed in Deed::ALL {
+        let _ = write!(out, "| {} | `{}` |", deed.title(), deed.key());
+        for reach in [Reach::Own, Reach::Other, Reach::System, Reach::Cluster] {
+            let _ = write!(out, " {} |", deed.gain(reach).0 / 1000);
+        }
+        out.push('\n');
+    }
+    out.push_str("\n## What a request shows besides\n\n| the account | key | bits |\n|---|---|---|\n");
+    for act in Act::ALL {
+        let _ = writeln!(out, "| {} | `{}` | {} |", act.words(), act.key(), act.gain().0 / 1000);
     }
     out
 }

@@ -224,6 +224,10 @@ impl Camera {
         seen.count = seen.count.saturating_add(1);
         let grave = HIDES.contains(&reason) || seen.count >= UNREAD_MANY;
         let (weight, many) = (if grave { TOLD } else { KEPT }, seen.count);
+        let since = match seen.since {
+            Time::ZERO => "before any event".to_owned(),
+            since => format!("since {since}"),
+        };
         Blind {
             subject: format!("log {source}: {reason}"),
             at: now,
@@ -234,7 +238,7 @@ impl Camera {
                     UNREAD,
                     "Lines of the audit log cannot be read",
                     "every line is an audit event that can be judged".to_owned(),
-                    format!("{many} since {}: {reason}; what was asked for there was not judged", seen.since),
+                    format!("{many} {since}: {reason}; what was asked for there was not judged"),
                 )
             },
         }

@@ -78,14 +78,18 @@ impl Keeper {
         (self.checkpoint, self.divides) = (checkpoint, divides);
         self.forgotten = receipt.forgotten;
         let numbered = (receipt.first_outbox_row..).zip(notices.iter().map(|line| line.to_vec()));
-        let rows: Vec<Row> = numbered.collect();
+        self.hand_out(numbered.collect());
+        Ok(())
+    }
+
+    /// Gives rows that are durable now to whoever delivers them.
+    fn hand_out(&mut self, rows: Vec<Row>) {
         if let Some(sinks) = &mut self.sinks {
             sinks.feed(&rows);
         }
         if self.file.is_some() {
             self.waiting.extend(rows);
         }
-        Ok(())
     }
 
     /// Every revision of a batch, as it is stored and sent.

@@ -24,12 +24,11 @@
 //! Read it as a list of what to know of a cluster on its first day. For one line ask: who planned it, does
 //! the workload need it, and what else did this account do in the hour around it?
 
-use super::words;
 use crate::base::Bits;
 use crate::base::text::counted;
 use crate::detect::acts::Act;
 use crate::detect::weigh::{self, What};
-use crate::detect::{Finding, Marks, Meta, Tactic, View};
+use crate::detect::{Finding, Marks, Meta, Tactic, View, describe};
 use std::fmt::Write;
 
 pub const META: Meta = Meta {
@@ -62,8 +61,8 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         tactic: gravest.tactic(),
         techniques: gravest.techniques(),
         key: weighed.key.clone(),
-        object: words::object(view, weighed),
-        expected: words::expected(view, weighed),
+        object: describe::object(view, weighed),
+        expected: describe::expected(view, weighed),
         observed: observed(view, gravest),
         causes: weighed.causes.iter().map(ToString::to_string).collect(),
         ..Finding::of(&META, weighed.weight)
@@ -104,7 +103,7 @@ fn second_hand(view: &View<'_>, findings: &mut Vec<Finding>) {
 
 /// The request, then all that it shows, the gravest first.
 fn observed(view: &View<'_>, gravest: Act) -> String {
-    let mut out = words::request(view);
+    let mut out = describe::request(view);
     let mut acts: Vec<Act> = view.acts.each().collect();
     acts.sort_by_key(|act| (*act != gravest, std::cmp::Reverse(act.gain())));
     let _ = write!(out, " from {}: {} ({})", view.origin, view.event.outcome.words(), view.event.code);

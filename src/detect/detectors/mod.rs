@@ -13,11 +13,9 @@ mod unauthenticated_burst;
 mod unexpected_agent;
 mod unexpected_operation;
 mod unknown_origin;
-mod words;
 
 pub use legacy_token::legacy_words;
 pub use minted_credential::{FORGED, is_forged, issuer_words};
-pub(super) use words::observed as request_in_words;
 
 use super::Detector;
 

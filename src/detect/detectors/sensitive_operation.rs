@@ -33,10 +33,9 @@
 //! If nobody planned it: revoke the credential, undo the change (the incident has the object), narrow
 //! the role that allowed it.
 
-use super::words;
 use crate::base::Bits;
 use crate::detect::weigh::What;
-use crate::detect::{Finding, Marks, Meta, Tactic, View};
+use crate::detect::{Finding, Marks, Meta, Tactic, View, describe};
 
 pub const META: Meta = Meta {
     id: "sensitive-operation",
@@ -64,9 +63,9 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         tactic: deed.tactic(),
         techniques: deed.techniques(),
         key: weighed.key.clone(),
-        object: words::object(view, weighed),
-        expected: words::expected(view, weighed),
-        observed: words::observed(view),
+        object: describe::object(view, weighed),
+        expected: describe::expected(view, weighed),
+        observed: describe::observed(view),
         causes: weighed.causes.iter().map(ToString::to_string).collect(),
         ..Finding::of(&META, weighed.weight)
     });

@@ -3,7 +3,7 @@
 //! Refuses to let one rule touch another: a fault of one is told, and changes nothing else.
 
 use super::{Dispatch, Fault, Rule, Rules};
-use crate::detect::detectors::request_in_words;
+use crate::detect::describe;
 use crate::detect::finding::Source;
 use crate::detect::{Finding, View};
 use smol_str::SmolStr;
@@ -39,7 +39,7 @@ fn finding(view: &View<'_>, rule: &Arc<Rule>) -> Finding {
         key: rule.id.clone(),
         object: SmolStr::default(),
         expected: format!("no request that the rule {} describes; {}", rule.id, view.usual_operations()),
-        observed: request_in_words(view),
+        observed: describe::observed(view),
         causes: Vec::new(),
         also: None,
         culprit: None,
