@@ -186,6 +186,8 @@ impl Correlator {
         if incident.status == Status::Resolved {
             incident.status = Status::Updated;
             incident.ended = None;
+            // Who heard that it is over has to hear that it is not.
+            incident.told = false;
             revised = true;
         }
         incident.first_seen = incident.first_seen.min(arrival.at);
