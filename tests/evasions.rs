@@ -401,7 +401,7 @@ fn mints_upon_mints_do_not_hide_who_minted() {
         let minted: Vec<_> = told.iter().filter(|(_, text)| text.starts_with("minted-credential")).collect();
         let is_right =
             |(severity, text): &&(Severity, String)| *severity >= Severity::Medium && text.contains("minted by");
-        assert!(minted.iter().all(|told| is_right(told)), "{mints}: {told:?}");
+        assert!(minted.iter().all(is_right), "{mints}: {told:?}");
         assert_eq!(minted.len(), 1, "{mints}: {told:?}");
     }
 }

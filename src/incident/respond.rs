@@ -76,7 +76,7 @@ fn rights(principal: &str, steps: &mut Vec<String>) {
         }
         Principal::Node { name } => steps.push(format!("kubectl cordon {}", shell_quote(name))),
         Principal::User { .. } | Principal::Impostor { .. } => {
-            steps.push(format!("kubectl auth can-i --list --as={who}"))
+            steps.push(format!("kubectl auth can-i --list --as={who}"));
         }
         Principal::Anonymous => {
             steps.push(

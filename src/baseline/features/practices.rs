@@ -2,7 +2,7 @@
 //! ones.
 //!
 //! Refuses to know what an act is worth: that is asked of the policy when one is judged. Kinds are the short keys of
-//! [`crate::detect::act::Act`].
+//! `detect::deed::Deed` and `detect::acts::Act`.
 
 use crate::base::Time;
 use crate::base::remembered::{Novelty, Seen};
