@@ -208,7 +208,8 @@ impl Voice {
             (self.denied, self.behind) = (false, 0);
             return None;
         }
-        let is_news = at.since(from) > APART && self.tell(from);
+        // A log that pauses for a day goes on a day later; what goes on before that is told by the next event.
+        let is_news = at.since(from) > FAR && self.tell(from);
         is_news.then_some((from, at, self.ahead))
     }
 
