@@ -27,6 +27,7 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     put("detected_at", json!(incident.detected_at.map(|t| t.to_string())));
     put("ended", json!(incident.ended.map(|t: Time| t.to_string())));
     put("summary", json!(text::name(&incident.summary())));
+    put("why", json!(text::name(&incident.why())));
     put("detectors", list(&incident.detectors));
     put("techniques", list(&incident.techniques));
     put("audit_ids", incident.evidence.audit_ids().map(|id| json!(text::name(id))).collect());

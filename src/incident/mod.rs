@@ -23,7 +23,7 @@ pub use notice::{Notice, Reason};
 pub use sequence::{Neighbour, Step};
 
 use crate::base::Bits;
-use crate::base::text::shortened;
+use crate::base::text::{counted, shortened};
 use crate::base::{Digest, Time};
 use crate::baseline::Maturity;
 use crate::detect::policy::Thresholds;
@@ -88,6 +88,8 @@ pub struct Told {
     /// Of the heaviest that was said, and the severity that it has alone.
     pub weight: Bits,
     pub severity: Severity,
+    /// The credential was where it cannot be: whoever used it is not its owner.
+    pub is_theft: bool,
     pub tactic: Tactic,
     pub expected: String,
     pub observed: String,
@@ -169,6 +171,30 @@ impl Incident {
         }
         let halved = |(n, weight): (usize, Bits)| weight.times(1, 1 << n.min(20));
         weights.into_iter().enumerate().map(halved).fold(Bits::ZERO, |sum, weight| sum + weight)
+    }
+
+    /// One sentence: why it is as severe as it is, by the pieces of evidence that it adds up.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let mut told: Vec<&Told> = self.findings.iter().filter(|told| told.total() > Bits::ZERO).collect();
+        told.sort_by_key(|told| (std::cmp::Reverse(told.total()), told.first_seen));
+        let shares = ["", "half of ", "a quarter of ", "an eighth of "];
+        let piece =
+            |(share, told): (&str, &&Told)| format!("{share}{} for \u{201c}{}\u{201d}", told.total(), told.title);
+        let pieces: Vec<String> = shares.into_iter().zip(&told).map(piece).collect();
+        let rest = told.len().saturating_sub(pieces.len());
+        let more = if rest > 0 {
+            format!(", and a little for {}", counted(rest as u64, "more finding"))
+        } else {
+            String::new()
+        };
+        format!("{} bits of evidence make it {}: {}{more}", self.score(), self.severity, pieces.join(", "))
+    }
+
+    /// Whether a credential was certainly used by somebody who is not its owner.
+    #[must_use]
+    pub fn is_theft(&self) -> bool {
+        self.findings.iter().any(|told| told.is_theft && told.severity >= Severity::High)
     }
 
     /// One sentence: who, how many kinds of finding, the gravest of them.
@@ -260,6 +286,7 @@ impl Incident {
             key: finding.key.clone(),
             weight,
             severity,
+            is_theft: finding.is_theft,
             tactic: finding.tactic,
             expected: shortened(&finding.expected, SENTENCE_BYTES_MAX).into_owned(),
             observed: shortened(&finding.observed, SENTENCE_BYTES_MAX).into_owned(),
@@ -289,6 +316,7 @@ impl Told {
         self.count = self.count.saturating_add(1);
         self.last_seen = self.last_seen.max(at);
         self.name(&finding.object, weight);
+        self.is_theft |= finding.is_theft;
         if weight > self.weight {
             (self.weight, self.severity) = (weight, severity);
             self.title.clone_from(&finding.title);

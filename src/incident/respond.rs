@@ -8,10 +8,13 @@ use crate::event::Principal;
 
 /// Principals that steps are given for.
 const PRINCIPALS: usize = 3;
+/// Begins a step that destroys something where theft is not certain: a comment of the shell.
+const ONCE_CERTAIN: &str = "# once you are certain: ";
 /// Most steps.
 const STEPS_MAX: usize = 24;
 
-/// In the order in which a responder would take them: look, keep, undo; what ends something comes last.
+/// In the order in which a responder would take them: look, keep, contain; what ends something comes last,
+/// and as a comment unless a credential was certainly stolen.
 #[must_use]
 pub fn steps(incident: &Incident) -> Vec<String> {
     if incident.kind == Kind::Visibility {
@@ -27,7 +30,11 @@ pub fn steps(incident: &Incident) -> Vec<String> {
         steps.push(format!("grep -F {} AUDIT_LOG", shell_quote(id)));
     }
     let ends = |step: &String| step.starts_with("kubectl delete ");
-    let (last, mut steps): (Vec<String>, Vec<String>) = steps.into_iter().partition(ends);
+    let (mut last, mut steps): (Vec<String>, Vec<String>) = steps.into_iter().partition(ends);
+    // What may be somebody's work is not taken away by a line that was copied in haste.
+    if !incident.is_theft() {
+        last.iter_mut().for_each(|step| step.insert_str(0, ONCE_CERTAIN));
+    }
     steps.truncate(STEPS_MAX - last.len().min(STEPS_MAX / 2));
     steps.extend(last);
     steps.truncate(STEPS_MAX);

@@ -40,22 +40,12 @@ pub fn block(revision: &Revision, style: Style) -> String {
         true => once.extract_if(.., |one| !is_news(one)).count(),
         false => 0,
     };
-    for finding in once.iter().take(FINDINGS_SHOWN) {
-        let times = if finding.count > 1 { format!("  ({} times)", finding.count) } else { String::new() };
-        let (title, weight) = (text::name(&finding.title), finding.total());
-        let _ = writeln!(out, "         {title} [{}]  {weight} bits{times}", finding.detector);
-        let _ = writeln!(out, "           expected: {}", text::name(&finding.expected));
-        let _ = writeln!(out, "           observed: {}", text::name(&finding.observed));
-        if finding.distinct > 1 {
-            let objects = finding.objects.join(", ");
-            let _ = writeln!(out, "           objects:  {}: {}", finding.distinct, text::name(&objects));
-        }
-        for cause in &finding.causes {
-            let _ = writeln!(out, "           less so:  {}", text::name(cause));
-        }
-    }
+    once.iter().take(FINDINGS_SHOWN).for_each(|told| finding(&mut out, told));
     if once.len() > FINDINGS_SHOWN {
         let _ = writeln!(out, "         and {}", counted((once.len() - FINDINGS_SHOWN) as u64, "more finding"));
+    }
+    if incident.kind == Kind::Threat {
+        let _ = writeln!(out, "         why:      {}", text::name(&incident.why()));
     }
     if before > 0 {
         let _ = writeln!(out, "         besides {}", counted(before as u64, "earlier finding"));
@@ -78,4 +68,20 @@ pub fn block(revision: &Revision, style: Style) -> String {
     }
     out.push('\n');
     out
+}
+
+/// One piece of evidence: its weight, what was expected and seen, and what makes it weigh less.
+fn finding(out: &mut String, told: &Told) {
+    let times = if told.count > 1 { format!("  ({} times)", told.count) } else { String::new() };
+    let (title, weight) = (text::name(&told.title), told.total());
+    let _ = writeln!(out, "         {title} [{}]  {weight} bits{times}", told.detector);
+    let _ = writeln!(out, "           expected: {}", text::name(&told.expected));
+    let _ = writeln!(out, "           observed: {}", text::name(&told.observed));
+    if told.distinct > 1 {
+        let objects = told.objects.join(", ");
+        let _ = writeln!(out, "           objects:  {}: {}", told.distinct, text::name(&objects));
+    }
+    for cause in &told.causes {
+        let _ = writeln!(out, "           less so:  {}", text::name(cause));
+    }
 }
