@@ -222,3 +222,29 @@ fn an_acknowledged_incident_says_who_did_it() {
     let explained = String::from_utf8(with(&["explain", id]).stdout).unwrap();
     assert!(explained.contains("acknowledged by ann at ") && !explained.contains("(Ended)"), "{explained}");
 }
+
+#[test]
+fn an_account_is_told_with_what_would_be_told_next() {
+    let page = asked(&["account", "shop/cart"]);
+    let text = String::from_utf8_lossy(&page.stdout).into_owned();
+    assert!(text.starts_with("system:serviceaccount:shop:cart\nmature: known since "), "{text}");
+    for part in
+        ["programs: 2 known", "list pods @own", "lists all Secrets of the cluster with kubectl (another program)"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let object = asked(&["account", "system:serviceaccount:shop:cart", "-o", "json"]);
+    let object: serde_json::Value = serde_json::from_slice(&object.stdout).unwrap();
+    let scores = |own: bool| -> Vec<i64> {
+        let next = object["next"].as_array().unwrap().iter().filter(|next| next["own_program"] == own);
+        next.map(|next| next["score"].as_i64().unwrap()).collect()
+    };
+    let (own, foreign) = (scores(true), scores(false));
+    assert!(own.iter().zip(&foreign).all(|(own, foreign)| own <= foreign), "{own:?} {foreign:?}");
+    let admin = object["next"].as_array().unwrap().iter().find(|next| next["what"] == "binds cluster-admin").unwrap();
+    assert_eq!(admin["told"], true);
+    let nobody = asked(&["account", "shop/kart"]);
+    assert_eq!(code(&nobody), Some(1));
+    let nobody = asked(&["account", "cart"]);
+    assert!(said(&nobody).contains("near: system:serviceaccount:shop:cart"), "{}", said(&nobody));
+}

@@ -66,6 +66,8 @@ fn conditions_see_events_and_the_baseline_before_them() {
         "baseline.operation_days == 0 && !baseline.mature && baseline.agents.all(a, a == 'x')",
         "event.code / 100 == 2 ? event.outcome == 'allowed' : false",
         "event.agent.lowerAscii() == 'stock' && event.credential == 'pod-bound token'",
+        "event.acts == ['pod.exec.o'] && event.gain == 5000 && event.weight > 0 && event.surprise > 0",
+        "event.practised_days == 0 && event.causes.all(c, c != '')",
     ];
     for condition in true_of_it {
         assert!(finds(&format!("\"{condition}\""), &line), "{condition}");

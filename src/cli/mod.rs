@@ -45,6 +45,7 @@ Examples:
   tokentrail query --state DIR \"SELECT time, verb, resource, name, code FROM events WHERE principal = '...'\"
 
   tokentrail explain INCIDENT --state DIR             how it came about, request by request
+  tokentrail account NS/NAME --state DIR              what is normal for it, and what would be told next
   tokentrail backtest --policy new.yaml --state DIR   what other settings would have told
 
 Exit codes: 0 fine, 1 error, 2 incidents of the severity given with --fail-on (or above) were found";
@@ -65,6 +66,8 @@ enum Command {
     Export(ExportArgs),
     /// Tell how an incident came about, event by event, with what was known before each (by replay)
     Explain(ExplainArgs),
+    /// Tell what is normal for one account, how often it brings something new, and what would be told of it next
+    Account(AccountArgs),
     /// Try a policy on history: which incidents it would raise, which not any more, beside those of the policy in force
     Backtest(BacktestArgs),
     /// Judge history again and compare with the state; exit 1 at the first difference, which is named
@@ -214,6 +217,19 @@ struct ExplainArgs {
 }
 
 #[derive(clap::Args)]
+struct AccountArgs {
+    /// namespace/name of a service account, or a user name as the log has it
+    #[arg(value_name = "ACCOUNT")]
+    account: String,
+    /// The state directory of the daemon, or of a replay
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
+    state: PathBuf,
+    /// Text for people, or a JSON object
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+#[derive(clap::Args)]
 struct BacktestArgs {
     /// The settings to try: a file as --config takes it; what is not named in it has its default. Without it the
     /// settings in force, beside each profile
@@ -313,6 +329,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args),
         Command::Query(args) => query::query(&args).map(|()| ExitCode::SUCCESS),
         Command::Explain(args) => rewind::explain(&args).map(|()| ExitCode::SUCCESS),
+        Command::Account(args) => rewind::account(&args).map(|()| ExitCode::SUCCESS),
         Command::Backtest(args) => rewind::backtest(&args).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => rewind::verify(&args),
         Command::Export(args) => export::export(&args).map(|()| ExitCode::SUCCESS),

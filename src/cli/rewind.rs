@@ -3,10 +3,10 @@
 //! Refuses to change anything: the state is read beside the daemon.
 
 use super::ask::{end, time};
-use super::{BacktestArgs, ExplainArgs, Output, VerifyArgs, style};
+use super::{AccountArgs, BacktestArgs, ExplainArgs, Output, VerifyArgs, style};
 use crate::base::Time;
 use crate::config::Config;
-use crate::daemon::rewind::{backtest, explain, verify};
+use crate::daemon::rewind::{account, backtest, explain, verify};
 use crate::report;
 use anyhow::{Context, Result};
 use std::io::{IsTerminal, Write};
@@ -18,6 +18,15 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<()> {
     let text = match args.output {
         Output::Json => report::explained_json(&told),
         Output::Table => report::explained(&told, style(std::io::stdout().is_terminal())),
+    };
+    print(&text)
+}
+
+pub(super) fn account(args: &AccountArgs) -> Result<()> {
+    let known = account::account(&args.state, &args.account)?;
+    let text = match args.output {
+        Output::Json => report::account_json(&known),
+        Output::Table => report::account(&known, style(std::io::stdout().is_terminal())),
     };
     print(&text)
 }

@@ -153,6 +153,14 @@ impl Engine {
         self.scratch = scratch;
     }
 
+    /// What would be found in `event`, were it the next one. Changes nothing.
+    #[must_use]
+    pub fn preview(&self, event: &AuditEvent<'_>) -> Vec<Finding> {
+        let mut scratch = Scratch::default();
+        self.weigh(event, &mut scratch);
+        scratch.findings
+    }
+
     /// Looks at everything that is known, weighs it, and lets detectors and rules judge.
     fn weigh(&self, event: &AuditEvent<'_>, scratch: &mut Scratch) -> Observed {
         let Scratch {

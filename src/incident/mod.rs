@@ -164,13 +164,12 @@ impl Incident {
     #[must_use]
     pub fn score(&self) -> Bits {
         let mut weights: Vec<Bits> = self.findings.iter().map(Told::total).collect();
-        weights.sort_unstable_by(|a, b| b.cmp(a));
+        weights.sort_unstable_by_key(|weight| std::cmp::Reverse(*weight));
         // What could not be seen is no evidence against anybody, however often it happens.
         if self.kind == Kind::Visibility {
             weights.truncate(1);
         }
-        let halved = |(n, weight): (usize, Bits)| weight.times(1, 1 << n.min(20));
-        weights.into_iter().enumerate().map(halved).fold(Bits::ZERO, |sum, weight| sum + weight)
+        added_up(&weights)
     }
 
     /// One sentence: why it is as severe as it is, by the pieces of evidence that it adds up.
@@ -225,6 +224,7 @@ impl Incident {
             cluster: &self.cluster,
             kind: self.kind.label(),
             severity: self.severity,
+            score: self.score(),
             principal: &self.principal,
             principals: &self.principals,
             detectors: &self.detectors,
@@ -338,6 +338,13 @@ impl Told {
             last.clone_from(object);
         }
     }
+}
+
+/// The sum of pieces of evidence, the heaviest first: each counts half as much as the one before it.
+#[must_use]
+pub fn added_up(weights: &[Bits]) -> Bits {
+    let halved = |(n, weight): (usize, &Bits)| weight.times(1, 1 << n.min(20));
+    weights.iter().enumerate().map(halved).fold(Bits::ZERO, |sum, weight| sum + weight)
 }
 
 fn push_bounded(list: &mut Vec<SmolStr>, value: &str, limit: usize) {

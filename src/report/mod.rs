@@ -2,6 +2,7 @@
 //!
 //! Refuses to let colour carry meaning alone, and to print a byte of the log that was not cleaned.
 
+mod account;
 pub mod answer;
 pub mod answer_parquet;
 mod block;
@@ -10,6 +11,7 @@ mod explained;
 mod summary;
 mod table;
 
+pub use account::{account, account_json};
 pub use block::block;
 pub use compared::{compared, compared_json};
 pub use explained::{explained, explained_json};

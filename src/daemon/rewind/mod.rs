@@ -3,6 +3,7 @@
 //! Refuses to begin anywhere else: without a snapshot before the window, and all inputs after it, a replay would only
 //! look like what was. It changes nothing: the state is read beside the daemon.
 
+pub mod account;
 pub mod backtest;
 pub mod explain;
 pub mod verify;

@@ -5,8 +5,9 @@
 
 use super::expr::Type;
 use super::value::Value;
-use crate::base::Time;
 use crate::base::remembered::{Remembered, Seen};
+use crate::base::{Bits, Time};
+use crate::detect::weigh::Weighed;
 use crate::detect::{Severity, View};
 use crate::event::{Facts, Level, PrincipalKind, Stage};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -71,6 +72,8 @@ pub struct Story<'a> {
     /// `threat` or `visibility`.
     pub kind: &'static str,
     pub severity: Severity,
+    /// All its evidence.
+    pub score: Bits,
     pub principal: &'a str,
     pub principals: &'a [SmolStr],
     pub detectors: &'a [SmolStr],
@@ -207,6 +210,11 @@ fn is_country(text: &str) -> bool {
     text.is_empty() || (text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
+/// The act of the event that weighs most.
+fn gravest<'a>(view: &'a View<'a>) -> Option<&'a Weighed> {
+    view.weights.gravest(|_| true)
+}
+
 fn days(seen: Option<&Seen>) -> Value<'_> {
     Value::from(seen.map_or(0, |s| s.days))
 }
@@ -296,6 +304,12 @@ fields! {
     Event "event.hour" "" Int Domain::Within(0, 23), "Hour of the day, UTC", |v| seconds_of_day(v.event.time) / 3600;
     Event "event.weekday" "" Int Domain::Within(0, 6), "Day of the week, UTC; 0 is Sunday", |v| (v.event.time.0.div_euclid(86_400_000_000) + 4).rem_euclid(7);
     Event "event.sensitive" "" Text Domain::Any, "What is sensitive about the operation, in words; empty where nothing is", |v| v.sensitive.map_or("", |s| s.words());
+    Event "event.acts" "" Texts Domain::Any, "Keys of what it does that an intruder wins by, such as `secret.list.c` (docs/detectors/gains.md)", |v| v.weights.acts.iter().map(|act| Cow::Borrowed(act.key.as_str())).collect::<Value<'_>>();
+    Event "event.weight" "" Int Domain::Within(0, 100_000), "Weight of the gravest of these acts, in thousandths of a bit; 0 where there is none, or all of it is habit", |v| gravest(v).map_or(0, |act| i64::from(act.weight.0));
+    Event "event.gain" "" Int Domain::Within(0, 100_000), "What that act would win an intruder, in thousandths of a bit", |v| gravest(v).map_or(0, |act| i64::from(act.gain.0));
+    Event "event.surprise" "" Int Domain::Within(0, 100_000), "How surprising that act is of the account, in thousandths of a bit", |v| gravest(v).map_or(0, |act| i64::from(act.surprise.0));
+    Event "event.practised_days" "" Int Domain::Within(0, i64::MAX), "Distinct days on which the account did that kind of act", |v| gravest(v).map_or(0, |act| i64::from(act.familiarity.days));
+    Event "event.causes" "" Texts Domain::Any, "What explains that act, in words", |v| gravest(v).map_or(Value::Texts(Vec::new()), |act| act.causes.iter().map(|cause| Cow::Owned(cause.to_string())).collect::<Value<'_>>());
     Event "event.has_body" "" Bool Domain::Any, "Facts were taken from a body; without it the fields below are empty, zero or false", |v| v.event.facts.is_some();
     Event "event.privileged" "" Bool Domain::Any, "A privileged container is asked for", |v| facts(v).and_then(|f| f.pod.as_ref()).is_some_and(|p| p.privileged);
     Event "event.host_network" "" Bool Domain::Any, "The node's network is asked for", |v| facts(v).and_then(|f| f.pod.as_ref()).is_some_and(|p| p.host_network);
@@ -326,6 +340,7 @@ fields! {
     Story "incident.cluster" "" Text Domain::Any, "Name of the cluster", |i| i.cluster;
     Story "incident.kind" "" Text Domain::OneOf(INCIDENT_KINDS), "Kind: what somebody did, or what could not be seen", |i| i.kind;
     Story "incident.severity" "" Text Domain::OneOf(SEVERITIES), "Severity so far", |i| i.severity.label();
+    Story "incident.score" "" Int Domain::Within(0, 1_000_000), "All its evidence so far, in thousandths of a bit", |i| i64::from(i.score.0);
     Story "incident.principal" "" Text Domain::Any, "Username of its first request; empty without a user", |i| i.principal;
     Story "incident.principals" "" Texts Domain::Any, "All usernames that are involved", |i| i.principals;
     Story "incident.detectors" "" Texts Domain::Any, "Ids of the detectors that found something", |i| i.detectors;

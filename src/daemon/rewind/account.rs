@@ -1,0 +1,196 @@
+//! `account`: what is normal for one account now, and what would be told of it next.
+//!
+//! Refuses to guess: the engine of this state judges requests that nobody made, and learns nothing from them.
+
+use super::{checkpointed, tape};
+use crate::base::{Bits, Span, Time};
+use crate::baseline::{Account, Maturity};
+use crate::detect::Severity;
+use crate::engine::{Engine, Output};
+use crate::event::decode::{self, Limits};
+use crate::incident::added_up;
+use crate::store::ReadOnly;
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Most names told of accounts that the wanted one may be.
+const NEAR_MAX: usize = 8;
+/// What people and scripts bring along.
+const FOREIGN_PROGRAM: &str = "kubectl";
+const OTHER_FOREIGN_PROGRAM: &str = "curl";
+
+/// One account as the engine knows it.
+#[derive(Debug)]
+pub struct Normal {
+    pub principal: String,
+    /// The engine's now: everything is known as of then.
+    pub now: Time,
+    pub maturity: Maturity,
+    pub account: Account,
+    pub next: Vec<Next>,
+}
+
+/// A request that the account did not make, and what would be told of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Next {
+    pub what: &'static str,
+    pub program: String,
+    /// The program is one that the account uses.
+    pub is_own_program: bool,
+    pub score: Bits,
+    /// What an incident of this request alone would be.
+    pub severity: Severity,
+    /// People would be told.
+    pub tells: bool,
+}
+
+/// Reads the state and everything that was committed since its last checkpoint.
+///
+/// # Errors
+/// The state cannot be read, or no account has this name: then names that are near are told.
+pub fn account(dir: &Path, wanted: &str) -> Result<Normal> {
+    let state = ReadOnly::open(dir)?;
+    let recovered = state.load()?;
+    let mut engine = checkpointed(&recovered)?;
+    let mut tape = tape(dir, &recovered, engine.seq())?;
+    let mut out = Output::default();
+    tape.play(recovered.seq, &mut |_, input| {
+        engine.step(input, &mut out);
+        out = Output::default();
+        Ok(())
+    })?;
+    let principal = username(wanted);
+    let Some(account) = engine.population().get(&principal) else { bail!("{}", nobody(&engine, wanted)) };
+    let maturity = account.maturity(engine.now(), &engine.policy().learning);
+    let next = next(&engine, &principal, account);
+    Ok(Normal { now: engine.now(), maturity, account: account.clone(), next, principal })
+}
+
+/// `namespace/name` is a service account; anything else is a username as the log has it.
+fn username(wanted: &str) -> String {
+    match wanted.split_once('/') {
+        Some((namespace, name)) if !namespace.contains(':') => format!("system:serviceaccount:{namespace}:{name}"),
+        _ => wanted.to_owned(),
+    }
+}
+
+fn nobody(engine: &Engine, wanted: &str) -> String {
+    let word = wanted.rsplit(['/', ':']).next().unwrap_or(wanted).to_lowercase();
+    let mut near: Vec<&str> = engine.population().iter().map(|(name, _)| name).collect();
+    near.retain(|name| !word.is_empty() && name.to_lowercase().contains(&word));
+    near.sort_unstable();
+    near.truncate(NEAR_MAX);
+    let known = engine.population().len();
+    let hint = if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
+    format!("none of {known} known accounts is {wanted:?}{hint}")
+}
+
+/// What an intruder would do, from the least to the gravest.
+const QUESTIONS: &[(&str, &str, &str, &str, &str)] = &[
+    ("lists the pods of the cluster", "list", "/api/v1/pods", "", ""),
+    ("reads a Secret that it never read", "get", "/api/v1/namespaces/{ns}/secrets/never-read", "", ""),
+    ("lists the Secrets of another namespace", "list", "/api/v1/namespaces/never-seen/secrets", "", ""),
+    ("lists all Secrets of the cluster", "list", "/api/v1/secrets", "", ""),
+    ("runs a command in another namespace", "create", "/api/v1/namespaces/never-seen/pods/never-seen/exec", "", ""),
+    (
+        "mints a token in kube-system",
+        "create",
+        "/api/v1/namespaces/kube-system/serviceaccounts/never-seen/token",
+        "",
+        r#"{"kind":"TokenRequest","spec":{"expirationSeconds":3600}}"#,
+    ),
+    (
+        "starts a privileged pod",
+        "create",
+        "/api/v1/namespaces/{ns}/pods/never-seen",
+        "",
+        r#"{"kind":"Pod","spec":{"containers":[{"name":"a","image":"a","securityContext":{"privileged":true}}]}}"#,
+    ),
+    (
+        "binds cluster-admin",
+        "create",
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/never-seen",
+        "rbac.authorization.k8s.io",
+        r#"{"kind":"ClusterRoleBinding","roleRef":{"kind":"ClusterRole","name":"cluster-admin"},"subjects":[{"kind":"User","name":"never-seen"}]}"#,
+    ),
+];
+
+fn next(engine: &Engine, principal: &str, account: &Account) -> Vec<Next> {
+    let own = account.agents.most(1).first().map_or_else(|| "client".to_owned(), |agent| (*agent).to_owned());
+    let foreign = if own == FOREIGN_PROGRAM { OTHER_FOREIGN_PROGRAM } else { FOREIGN_PROGRAM };
+    let programs = [own.as_str(), foreign];
+    let asked = |question: &(&'static str, &str, &str, &str, &str), program: &str| {
+        let line = request(engine, principal, account, *question, program).to_string();
+        let mut weights = Vec::new();
+        decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
+            weights.extend(event.iter().flat_map(|event| engine.preview(event)).map(|finding| finding.weight));
+        });
+        weights.sort_unstable_by_key(|weight| std::cmp::Reverse(*weight));
+        let policy = engine.policy();
+        let score = added_up(&weights);
+        let severity = policy.severity.severity(score);
+        Next {
+            what: question.0,
+            program: program.to_owned(),
+            is_own_program: program == own,
+            score,
+            severity,
+            tells: severity >= policy.incidents.notify,
+        }
+    };
+    QUESTIONS.iter().flat_map(|question| programs.map(|program| asked(question, program))).collect()
+}
+
+/// A request as the API server would log it: with the token that the account used last, from where it was used.
+fn request(
+    engine: &Engine,
+    principal: &str,
+    account: &Account,
+    (_, verb, path, group, body): (&str, &str, &str, &str, &str),
+    program: &str,
+) -> Value {
+    let namespace = principal.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split(':').next());
+    let uri = path.replace("{ns}", namespace.unwrap_or("default"));
+    let at = engine.now() + Span::seconds(1);
+    let holder = account.credentials.holders().iter().max_by_key(|holder| holder.last);
+    let place = holder.and_then(|holder| holder.places.iter().max_by_key(|place| place.last));
+    let mut extra = serde_json::Map::new();
+    if let Some(holder) = holder {
+        let mut put = |key: &str, value: String| {
+            if !value.is_empty() {
+                extra.insert(format!("authentication.kubernetes.io/{key}"), json!([value]));
+            }
+        };
+        put("credential-id", holder.credential_id.to_string());
+        if namespace.is_some() && !holder.name.is_empty() {
+            put("pod-name", holder.name.to_string());
+            put("pod-uid", holder.key.to_string());
+        }
+    }
+    let body: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+    let sources: Vec<String> = place.iter().map(|place| place.ip.to_string()).collect();
+    json!({
+        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Request", "auditID": "never-made",
+        "stage": "ResponseComplete", "requestURI": uri, "verb": verb,
+        "user": {"username": principal, "uid": account.uid.to_string(), "extra": extra},
+        "sourceIPs": sources, "userAgent": format!("{program}/v1"),
+        "objectRef": object(&uri, group), "responseStatus": {"metadata": {}, "code": 200},
+        "requestReceivedTimestamp": at.to_string(), "stageTimestamp": at.to_string(),
+        "annotations": {"authorization.k8s.io/decision": "allow"}, "requestObject": body,
+    })
+}
+
+/// The parts of a resource path: `/api/v1/namespaces/NS/RESOURCE/NAME/SUBRESOURCE`, with or without the ends.
+fn object(uri: &str, group: &str) -> Value {
+    let parts: Vec<&str> = uri.trim_start_matches('/').split('/').skip(if group.is_empty() { 2 } else { 3 }).collect();
+    let (namespace, rest) = match parts.as_slice() {
+        ["namespaces", namespace, rest @ ..] => (*namespace, rest),
+        rest => ("", rest),
+    };
+    let part = |at: usize| rest.get(at).copied().unwrap_or_default();
+    json!({
+        "apiVersion": "v1", "apiGroup": group, "namespace": namespace,
+        "resource": part(0), "name": part(1), "subresource": part(2),
+    })
+}
