@@ -84,22 +84,24 @@ pub fn expected(view: &View<'_>, weighed: &Weighed) -> String {
     let days = counted(account.days.into(), "day");
     let names = |mark| known(view, &weighed.key, mark);
     let mut out = match weighed.familiarity.why {
-        Why::Kind => format!("never done in {days}; {}", view.usual_operations()),
-        Why::Object => format!("done to {} until now", names(' ')),
-        Why::Place => format!("done in {} until now", names('@')),
-        Why::Program => format!("done by {} until now", names(':')),
-        Why::Seldom => format!("done on {} of {days}", counted(weighed.familiarity.days.into(), "day")),
+        Why::Kind => format!("this account never did this in {days}; {}", view.usual_operations()),
+        Why::Object => format!("until now it did this to {}", names(' ')),
+        Why::Place => format!("until now it did this in {}", names('@')),
+        Why::Program => format!("until now it did this with {}", names(':')),
+        Why::Seldom => format!("it did this on {} of {days}", counted(weighed.familiarity.days.into(), "day")),
         Why::Busy => match account.practices.get(&weighed.key) {
-            Some(practice) => format!("at most {} a day, and {} today", practice.busiest, practice.today),
-            None => format!("seldom done in {days}"),
+            Some(practice) => {
+                format!("it did this at most {} times a day, and {} times today", practice.busiest, practice.today)
+            }
+            None => format!("it seldom did this in {days}"),
         },
-        Why::Habit => format!("done on {}", counted(weighed.familiarity.days.into(), "day")),
+        Why::Habit => format!("it did this on {}", counted(weighed.familiarity.days.into(), "day")),
     };
     if view.weights.program > Bits::ZERO && weighed.familiarity.why != Why::Program {
-        let _ = write!(out, "; its program is {}", account.agents.most(NAMED).join(", "));
+        let _ = write!(out, "; with {}", account.agents.most(NAMED).join(", "));
     }
     if view.weights.origin > Bits::ZERO {
-        let _ = write!(out, "; it calls from {}", account.origins.most(NAMED).join(", "));
+        let _ = write!(out, "; from {}", account.origins.most(NAMED).join(", "));
     }
     out
 }

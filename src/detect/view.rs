@@ -262,9 +262,10 @@ impl View<'_> {
     pub fn usual_operations(&self) -> String {
         let most: Vec<String> = self.account.operations.most(3).into_iter().map(|key| self.in_words(key)).collect();
         match self.account.operations.len() {
-            0 => "no operation is known of it".to_owned(),
-            1 => format!("it only does: {}", most.join(", ")),
-            n => format!("of {n} known operations it does most: {}", most.join(", ")),
+            0 => "none of its operations is known".to_owned(),
+            1 => format!("all it does: {}", most.join(", ")),
+            2 | 3 => format!("what it does: {}", most.join(", ")),
+            n => format!("what it does most, of {n} operations: {}", most.join(", ")),
         }
     }
 }

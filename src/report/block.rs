@@ -53,7 +53,7 @@ pub fn block(revision: &Revision, style: Style) -> String {
     for step in &incident.lineage {
         let _ = writeln!(out, "         path:     {}", text::name(&step.words()));
     }
-    if incident.kind == Kind::Threat {
+    if incident.kind == Kind::Threat && !incident.principal.is_empty() {
         let _ = writeln!(out, "         baseline: {}", incident.baseline);
     }
     if incident.status != Status::Resolved {
