@@ -218,8 +218,11 @@ impl Account {
     /// When a kubelet asked for this token.
     #[must_use]
     pub fn fetched_at(&self, credential_id: &str) -> Option<Time> {
+        if self.fetched.is_empty() || credential_id.is_empty() {
+            return None;
+        }
         let id = hash(&[credential_id]);
-        let found = self.fetched.iter().rev().find(|fetched| !credential_id.is_empty() && fetched.id == id)?;
+        let found = self.fetched.iter().rev().find(|fetched| fetched.id == id)?;
         Some(Time::from_seconds(i64::from(found.at)))
     }
 

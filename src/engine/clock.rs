@@ -96,6 +96,12 @@ impl Clock {
         self.now
     }
 
+    /// Whether more than one log spoke.
+    #[must_use]
+    pub fn hears_several(&self) -> bool {
+        self.voices.len() > 1
+    }
+
     /// Whether no event is ahead of its log: then none was judged after now.
     #[must_use]
     pub fn is_sure(&self) -> bool {

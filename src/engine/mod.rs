@@ -246,7 +246,7 @@ impl Engine {
 
     fn event(&mut self, source: SourceIndex, event: &AuditEvent<'_>, out: &mut Output) {
         let heard = self.clock.hear(source, event.time);
-        self.request = self.twins.hear(event);
+        self.request = self.twins.hear(event, self.clock.hears_several());
         // What is years ahead would make baselines forget, and windows and ids begin anew.
         let Request { received, is_relayed, .. } = self.request;
         let judged = (heard.at != event.time || is_relayed || received != event.received).then(|| {

@@ -9,6 +9,7 @@ use crate::base::{Digest, Span, Time, text};
 use crate::event::AuditEvent;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
@@ -37,6 +38,8 @@ pub struct Twins {
     order: VecDeque<u64>,
     /// By the record that a server would have made that handed the request on.
     handed_on: BTreeMap<u64, u64>,
+    /// Some event was handed on by a server, or a second log is read: before that no request can have two records.
+    may_be: bool,
 }
 
 /// All that one server recorded of one request.
@@ -54,8 +57,12 @@ struct Record {
 }
 
 impl Twins {
-    /// Says of which request an event is.
-    pub fn hear(&mut self, event: &AuditEvent<'_>) -> Request {
+    /// Says of which request an event is. `of_several`: more than one log is read.
+    pub fn hear(&mut self, event: &AuditEvent<'_>, of_several: bool) -> Request {
+        self.may_be |= of_several || event.source_ips.len() > 1;
+        if !self.may_be {
+            return Request { received: event.received, ..Request::default() };
+        }
         let key = key(event, &event.source_ips);
         let known = self.records.get(&key).filter(|known| known.has(event.received)).copied();
         let record = known.unwrap_or_else(|| self.remember(key, event));
@@ -138,9 +145,11 @@ fn key(event: &AuditEvent<'_>, source_ips: &[IpAddr]) -> u64 {
     }
     let texts = [event.audit_id, event.username, event.credential.id, event.operation.verb];
     let [id, user, credential, verb] = texts.map(str::as_bytes);
-    // As history keeps it, so that what is judged again has the same ids.
-    let uri = text::clean(event.uri);
-    let [a, b, c, d, e, f, g, h, ..] = Digest::of_parts(&[id, user, credential, verb, uri.as_bytes(), &addresses]).0;
+    let path = event.uri.split_once('?').map_or(event.uri, |(path, _)| path);
+    // As history keeps it, so that what is judged again has the same ids; an ordinary path holds nothing to be redacted.
+    let is_ordinary = |b: u8| b != b'J' && (b.is_ascii_alphanumeric() || b"/._-".contains(&b));
+    let path = if path.bytes().all(is_ordinary) { Cow::Borrowed(path) } else { text::clean(path) };
+    let [a, b, c, d, e, f, g, h, ..] = Digest::of_parts(&[id, user, credential, verb, path.as_bytes(), &addresses]).0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
@@ -154,7 +163,9 @@ mod tests {
             r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"{id}","stage":"{stage}","requestURI":"/apis/metrics.k8s.io/v1beta1/pods","verb":"list","user":{{"username":"system:serviceaccount:a:b"}},"sourceIPs":[{ips}],"responseStatus":{{"code":200}},"requestReceivedTimestamp":"2026-03-02T08:00:{received}Z","stageTimestamp":"2026-03-02T08:00:59Z"}}"#
         );
         let mut heard = None;
-        decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| heard = Some(twins.hear(event.unwrap())));
+        decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
+            heard = Some(twins.hear(event.unwrap(), true))
+        });
         heard.unwrap()
     }
 
