@@ -38,8 +38,10 @@ pub struct Twins {
     order: VecDeque<u64>,
     /// By the record that a server would have made that handed the request on.
     handed_on: BTreeMap<u64, u64>,
-    /// Some event was handed on by a server, or a second log is read: before that no request can have two records.
+    /// Some event was handed on by a server, or a second log is read: before that no request has two records.
     may_be: bool,
+    /// Events heard before that; saturating.
+    alone: u16,
 }
 
 /// All that one server recorded of one request.
@@ -60,9 +62,11 @@ impl Twins {
     /// Says of which request an event is. `of_several`: more than one log is read.
     pub fn hear(&mut self, event: &AuditEvent<'_>, of_several: bool) -> Request {
         self.may_be |= of_several || event.source_ips.len() > 1;
-        if !self.may_be {
+        // A second log begins with the first, or some day: until then nobody pays for it.
+        if !self.may_be && usize::from(self.alone) >= RECENT_MAX {
             return Request { received: event.received, ..Request::default() };
         }
+        self.alone = self.alone.saturating_add(1);
         let key = key(event, &event.source_ips);
         let known = self.records.get(&key).filter(|known| known.has(event.received)).copied();
         let record = known.unwrap_or_else(|| self.remember(key, event));
