@@ -13,7 +13,7 @@ use std::process::Command as Process;
 use std::sync::Arc;
 use tokentrail::config::rules::{Checked, Loaded, Verdict, load};
 use tokentrail::detect::{Policy, Severity};
-use tokentrail::engine::{Ack, Command, Engine, Input, Output, Refusal};
+use tokentrail::engine::{Ack, Command, Engine, Input, Output, Refusal, Width};
 use tokentrail::incident::{Kind, Reason, Status};
 
 fn loaded(name: &str, text: &str) -> Loaded {
@@ -247,8 +247,40 @@ fn a_silence_keeps_incidents_and_tells_nobody_until_it_ends() {
 }
 
 fn ack(engine: &mut Engine, incident: tokentrail::base::Digest, out: &mut Output) {
-    let ack = Ack { command: "c-1".into(), incident, owner: "ann".into(), reason: "the new backup".into() };
+    ack_wider(engine, incident, Width::Act, out);
+}
+
+fn ack_wider(engine: &mut Engine, incident: tokentrail::base::Digest, width: Width, out: &mut Output) {
+    let ack = Ack { command: "c-1".into(), incident, owner: "ann".into(), reason: "the new backup".into(), width };
     engine.step(Input::Command(Box::new(Command::Ack(ack))), out);
+}
+
+/// What an operator calls normal at each width, and what stays odd.
+#[test]
+fn an_acknowledgement_is_as_wide_as_the_operator_says() {
+    let read = |name: &str| pod().does("get", "secrets", "vault", name);
+    let exec = pod().does("create", "pods/exec", "vault", "vault-0");
+    let stolen = Request { ip: "203.0.113.9".into(), ..read("first") };
+    let told = |width: Width, act: &Request| {
+        let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
+        habit().iter().for_each(|line| feed(&mut engine, 0, line, &mut out));
+        feed(&mut engine, 0, &read("first").line(7 * DAY), &mut out);
+        let is_threat = |i: &&tokentrail::incident::Incident| i.kind == Kind::Threat;
+        let id = last(&out).into_values().find(is_threat).unwrap().id;
+        ack_wider(&mut engine, id, width, &mut out);
+        let mut after = Output::default();
+        feed(&mut engine, 0, &act.line(7 * DAY + HOUR), &mut after);
+        after.findings.iter().any(|(detector, _)| detector != "log-silent")
+    };
+    for (act, odd_at) in [
+        (read("first"), [false, false, false]),
+        (read("second"), [true, false, false]),
+        (exec, [true, true, false]),
+        (stolen, [true, true, true]),
+    ] {
+        let odd = [Width::Act, Width::Kind, Width::Account].map(|width| told(width, &act));
+        assert_eq!(odd, odd_at, "{} {} {} from {}", act.verb, act.resource, act.name, act.ip);
+    }
 }
 
 #[test]

@@ -12,6 +12,9 @@ use smol_str::SmolStr;
 /// Most accepted findings remembered of one account.
 pub const ACCEPTED_LIMIT: usize = 64;
 
+/// The word for all objects or namespaces of a kind of act, or for all findings. No object of Kubernetes has this name.
+pub const ANY: &str = "*";
+
 /// Which dimension a word belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,10 +2,10 @@
 //!
 //! Refuses to change the state itself: the daemon may hold it, and everything that changes it goes through the engine.
 
-use super::AckArgs;
+use super::{AckArgs, AckWidth};
 use crate::base::{Digest, text};
 use crate::daemon::commands;
-use crate::engine::{Ack, Command, Room};
+use crate::engine::{Ack, Command, Room, Width};
 use crate::store::ReadOnly;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -31,6 +31,11 @@ pub(super) fn ack(args: &AckArgs) -> Result<ExitCode> {
         incident,
         owner: args.owner.trim().to_owned(),
         reason: args.reason.trim().to_owned(),
+        width: match args.width {
+            AckWidth::Act => Width::Act,
+            AckWidth::Kind => Width::Kind,
+            AckWidth::Account => Width::Account,
+        },
     };
     let path = commands::leave(&args.state, &name, &Command::Ack(ack))?;
     println!("incident {incident} will be acknowledged: {}", path.display());

@@ -93,9 +93,22 @@ struct AckArgs {
     /// Who answers for it; kept with the incident
     #[arg(long, value_name = "NAME")]
     owner: String,
+    /// How much is normal: what the incident named, such acts at any object, or whatever the account does
+    #[arg(long, value_enum, default_value = "act")]
+    width: AckWidth,
     /// The state directory of the daemon, or of a replay
     #[arg(long, value_name = "DIR", default_value = "/var/lib/tokentrail")]
     state: PathBuf,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum AckWidth {
+    /// These acts, at these objects, from there, with that program
+    Act,
+    /// Acts of these kinds, at any object and in any namespace
+    Kind,
+    /// Whatever the account does; evidence that a credential is in other hands is told all the same
+    Account,
 }
 
 #[derive(Subcommand)]

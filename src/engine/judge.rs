@@ -13,6 +13,7 @@ use crate::baseline::features::credentials::Holder;
 use crate::baseline::features::operations;
 use crate::baseline::features::origins::Origin;
 use crate::baseline::features::probes::Probe;
+use crate::baseline::lesson::ANY;
 use crate::baseline::{Account, Maturity};
 use crate::detect::acts::{Act, Acts};
 use crate::detect::rule::{self, Dispatch, Trouble};
@@ -46,9 +47,12 @@ impl Scratch {
         let before = self.findings.len();
         for finding in std::mem::take(&mut self.findings) {
             let signature = signature(&finding, event, self);
-            match account.accepted.get(&signature) {
-                Some(_) => self.accepted.push(signature),
-                None => self.findings.push(finding),
+            let is_accepted = account.accepted.get(&signature).is_some()
+                || (!finding.is_theft && account.accepted.get(ANY).is_some());
+            if is_accepted {
+                self.accepted.push(signature);
+            } else {
+                self.findings.push(finding);
             }
         }
         (before - self.findings.len()) as u64

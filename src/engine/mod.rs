@@ -21,7 +21,7 @@ pub use input::{Gap, Input, SourceIndex, StoredInput};
 pub use records::{Record, Room, account, describe, room_name};
 pub use trace::{Known, Trace};
 pub use twin::Request;
-pub use word::{Ack, Acknowledged, Command};
+pub use word::{Ack, Acknowledged, Command, Width};
 
 use crate::base::{Digest, Span, Time, text};
 use crate::baseline::makers::Makers;
@@ -289,7 +289,8 @@ impl Engine {
             return;
         }
         let learning = self.policy.learning;
-        for lesson in &lessons {
+        let wider = ack.width.widened(&lessons);
+        for lesson in lessons.iter().chain(&wider) {
             self.population.update(&lesson.principal, at, |account| account.learn_lesson(lesson, at, &learning));
         }
         let kept = Acknowledged {

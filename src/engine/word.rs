@@ -5,7 +5,7 @@
 use super::judge::Scratch;
 use crate::base::{Digest, Time};
 use crate::baseline::features::agents;
-use crate::baseline::lesson::{Dimension, Lesson};
+use crate::baseline::lesson::{ANY, Dimension, Lesson};
 use crate::detect::finding::Source;
 use crate::detect::{Finding, Marks, detectors};
 use crate::event::AuditEvent;
@@ -35,6 +35,41 @@ pub struct Ack {
     pub incident: Digest,
     pub owner: String,
     pub reason: String,
+    #[serde(default)]
+    pub width: Width,
+}
+
+/// How much an acknowledgement calls normal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Width {
+    /// What the incident named: these acts, at these objects, from there, with that program.
+    #[default]
+    Act,
+    /// Acts of these kinds at any object and in any namespace.
+    Kind,
+    /// Whatever the account does. Evidence that a credential is in other hands is told all the same.
+    Account,
+}
+
+impl Width {
+    /// What is taught besides the words of the incident.
+    pub(super) fn widened(self, lessons: &[Lesson]) -> Vec<Lesson> {
+        let word = |lesson: &Lesson, dimension, word: String| Lesson {
+            principal: lesson.principal.clone(),
+            dimension,
+            word: word.into(),
+        };
+        match self {
+            Width::Act => Vec::new(),
+            Width::Kind => {
+                let kinds = lessons.iter().filter(|lesson| lesson.dimension == Dimension::Practice);
+                let any = |lesson: &Lesson| [' ', '@'].map(|mark| format!("{}{mark}{ANY}", lesson.word));
+                kinds.flat_map(|kind| any(kind).map(|any| word(kind, Dimension::Object, any))).collect()
+            }
+            Width::Account => lessons.iter().map(|one| word(one, Dimension::Finding, ANY.to_owned())).collect(),
+        }
+    }
 }
 
 /// An acknowledgement as it is kept.

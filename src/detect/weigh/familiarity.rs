@@ -7,6 +7,7 @@
 use super::{Cause, What};
 use crate::base::Bits;
 use crate::baseline::features::practices::Practice;
+use crate::baseline::lesson::ANY;
 use crate::baseline::prevalence::Group;
 use crate::detect::View;
 use crate::event::{Outcome, Principal, PrincipalKind};
@@ -219,7 +220,9 @@ fn known(view: &View<'_>, key: &str, mark: char, what: &str) -> Known {
     if what.is_empty() {
         return Known::Nothing;
     }
-    view.account.practised(key, mark, what).map_or(Known::Never, |seen| Known::Days(seen.days.into()))
+    // An operator may have called any of them normal.
+    let seen = view.account.practised(key, mark, what).or_else(|| view.account.practised(key, mark, ANY));
+    seen.map_or(Known::Never, |seen| Known::Days(seen.days.into()))
 }
 
 fn new_object(view: &View<'_>, practice: &Practice) -> Bits {
