@@ -77,7 +77,8 @@ impl Time {
     }
 
     /// Reads RFC 3339 (`2026-03-02T08:53:50.021149Z`, any offset, any fraction; digits past the
-    /// microsecond are cut). `None` for everything else and for years outside 1970..=2105.
+    /// microsecond are cut), and what tables make of it: a space for the `T` and no zone, which is UTC. `None` for
+    /// everything else and for years outside 1970..=2105.
     #[must_use]
     pub fn parse(text: &str) -> Option<Time> {
         let b = text.as_bytes();
@@ -86,7 +87,7 @@ impl Time {
         {
             return Some(time);
         }
-        if b.len() < 20 || b[4] != b'-' || b[7] != b'-' || b[13] != b':' || b[16] != b':' {
+        if b.len() < 19 || b[4] != b'-' || b[7] != b'-' || b[13] != b':' || b[16] != b':' {
             return None;
         }
         if !matches!(b[10], b'T' | b't' | b' ') {
@@ -101,6 +102,7 @@ impl Time {
             return None;
         }
         let (micros, zone) = fraction(&b[19..])?;
+        let zone = if zone.is_empty() && b[10] == b' ' { b"Z" } else { zone };
         let local = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
         let seconds = local - offset(zone)?;
         (0..=LAST_SECOND).contains(&seconds).then_some(Time(seconds * MICROS + micros))
@@ -267,6 +269,8 @@ mod tests {
         let utc = Time::parse("2026-03-02T08:53:50.5Z");
         assert_eq!(Time::parse("2026-03-02T10:53:50.500000+02:00"), utc);
         assert_eq!(Time::parse("2026-03-02 03:23:50.5000009-05:30"), utc);
+        assert_eq!(Time::parse("2026-03-02 08:53:50.500000000"), utc, "of a table, without a zone");
+        assert_eq!(Time::parse("2026-03-02 08:53:50"), Time::parse("2026-03-02T08:53:50Z"));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(super) fn event<'a>(wire: &'a WireEvent<'_>, command: Option<CommandFacts>) 
     let operation = operation(wire, principal);
     let code = code(wire.response_status.code)?;
     let mut facts = wire.request_object.and_then(|body| facts::extract(&operation, body.0));
+    if facts.is_none() && wire.annotations.truncated == "true" {
+        facts = facts::of_truncated(&operation);
+    }
     if command.is_some() {
         facts.get_or_insert_default().command = command;
     }

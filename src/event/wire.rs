@@ -156,6 +156,10 @@ pub struct WireAnnotations<'a> {
     pub legacy_invalidated: Text<'a>,
     #[serde(borrow, rename = "authentication.k8s.io/stale-token", deserialize_with = "text")]
     pub stale_token: Text<'a>,
+    /// `true` where the server left the bodies out, because the event was too large
+    /// (`apiserver/plugin/pkg/audit/truncate`).
+    #[serde(borrow, rename = "audit.k8s.io/truncated", deserialize_with = "text")]
+    pub truncated: Text<'a>,
 }
 
 /// One string or `null`. serde's own `Cow` copies inside lists and refuses `null`.

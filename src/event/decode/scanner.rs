@@ -261,6 +261,7 @@ fn annotation<'a>(c: &mut Cursor<'a>, found: &mut WireAnnotations<'a>, seen: &mu
         "authentication.k8s.io/legacy-token-manual-secret" => once(seen, 32, &mut found.legacy_manual)?,
         "authentication.k8s.io/legacy-token-invalidated" => once(seen, 64, &mut found.legacy_invalidated)?,
         "authentication.k8s.io/stale-token" => once(seen, 128, &mut found.stale_token)?,
+        "audit.k8s.io/truncated" => once(seen, 256, &mut found.truncated)?,
         _ => return c.skip(),
     };
     if c.eat(b"\"") { c.string(slot) } else { None }

@@ -54,6 +54,13 @@ pub(in crate::event) fn extract(operation: &Operation<'_>, text: &str) -> Option
     Some(Box::new(facts))
 }
 
+/// What is known of a body that the server left out as too large: that it was not read. Large ConfigMaps and Secrets (of
+/// Helm's releases) are ordinary.
+pub(in crate::event) fn of_truncated(operation: &Operation<'_>) -> Option<Box<Facts>> {
+    reader(operation).filter(|_| !matches!(operation.resource, "configmaps" | "secrets"))?;
+    Some(Box::new(Facts { unread: true, ..Facts::default() }))
+}
+
 fn reader(operation: &Operation<'_>) -> Option<Reader> {
     if !matches!(operation.verb, "create" | "update" | "patch") {
         return None;

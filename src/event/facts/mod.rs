@@ -10,7 +10,7 @@ mod rbac;
 mod workload;
 
 pub(super) use command::commanded;
-pub(super) use extract::extract;
+pub(super) use extract::{extract, of_truncated};
 
 use smol_str::SmolStr;
 

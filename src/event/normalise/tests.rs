@@ -95,3 +95,17 @@ fn a_panic_without_a_code_is_a_server_error_and_reasons_are_unescaped() {
     let odd = WireEvent { response_status: WireStatus { code: -1 }, ..wire() };
     assert_eq!(event(&odd, None).err(), Some(Malformed::BadValue));
 }
+
+/// The API server leaves bodies out of events that are too large, and says so.
+#[test]
+fn a_body_that_the_server_cut_counts_as_unread() {
+    let of = |verb: &'static str, resource: &'static str, truncated: &'static str| {
+        let object = WireObjectRef { resource: resource.into(), namespace: "store".into(), ..WireObjectRef::default() };
+        let annotations = WireAnnotations { truncated: truncated.into(), ..WireAnnotations::default() };
+        let wire = WireEvent { object_ref: Some(object), annotations, verb: verb.into(), ..wire() };
+        event(&wire, None).unwrap().facts.is_some_and(|facts| facts.unread)
+    };
+    assert!(of("create", "pods", "true"));
+    assert!(!of("create", "pods", "") && !of("list", "pods", "true"));
+    assert!(!of("update", "configmaps", "true") && !of("update", "secrets", "true"), "large ones are ordinary");
+}
