@@ -168,7 +168,7 @@ mod tests {
         );
         let mut heard = None;
         decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
-            heard = Some(twins.hear(event.unwrap(), true))
+            heard = Some(twins.hear(event.unwrap(), true));
         });
         heard.unwrap()
     }
