@@ -36,6 +36,8 @@ fn no_page_is_left_of_a_detector_that_is_gone() {
     let mut known: BTreeSet<PathBuf> = pages().into_iter().map(|(path, _)| root().join(path)).collect();
     // Made and checked by `tests/scenarios`.
     known.extend(["scenarios", "clusters", "calibration"].map(|page| root().join(format!("docs/detectors/{page}.md"))));
+    // Written by hand, and checked below.
+    known.insert(root().join("docs/detectors/visibility.md"));
     for entry in std::fs::read_dir(root().join("docs/detectors")).unwrap() {
         let path = entry.unwrap().path();
         assert!(known.contains(&path), "{} belongs to no detector", path.display());
@@ -85,4 +87,19 @@ fn every_field_of_an_incident_is_explained() {
     for field in object.keys() {
         assert!(page.contains(&format!("`{field}`")), "docs/incidents.md says nothing of {field}");
     }
+}
+
+/// What could not be seen has no detector whose file is its manual.
+#[test]
+fn every_kind_of_visibility_has_its_section() {
+    let page = std::fs::read_to_string(root().join("docs/detectors/visibility.md")).expect("the page");
+    let sections: Vec<&str> = page.split("\n## ").skip(1).collect();
+    for id in tokentrail::engine::camera::ALL {
+        let section = sections.iter().find(|section| section.lines().next() == Some(id));
+        let section = section.unwrap_or_else(|| panic!("{id} has no section"));
+        for part in ["Why it matters", "How it decides", "When it is wrong", "Tuning", "Respond"] {
+            assert!(section.contains(&format!("- **{part}**: ")), "{id}: {part}");
+        }
+    }
+    assert_eq!(sections.len(), tokentrail::engine::camera::ALL.len());
 }

@@ -41,7 +41,7 @@ fn table() -> String {
     out.push_str(
         "In the order in which they judge. What could not be seen (`log-gap`, `log-unreadable`, `log-silent`,\n",
     );
-    out.push_str("`log-leap`, `log-unjudged`, `addresses-hidden`, `log-part-vanished`) is told without a detector, in incidents of kind `visibility`. What each\nact would win an intruder: [gains](gains.md); what a score is worth: [calibration](calibration.md). What this\ncovers of the detections that others publish: [coverage](coverage.md); of whole attacks: [scenarios](scenarios.md); how much of\nthem, and for how much noise, in 200 clusters of chance: [clusters](clusters.md).\n\n");
+    out.push_str("`log-leap`, `log-unjudged`, `addresses-hidden`, `log-part-vanished`) is told without a detector, in incidents of kind [visibility](visibility.md). What each\nact would win an intruder: [gains](gains.md); what a score is worth: [calibration](calibration.md). What this\ncovers of the detections that others publish: [coverage](coverage.md); of whole attacks: [scenarios](scenarios.md); how much of\nthem, and for how much noise, in 200 clusters of chance: [clusters](clusters.md).\n\n");
     out.push_str("| detector | weighs | tactic | techniques | audit level |\n|---|---|---|---|---|\n");
     for Detector { meta, .. } in detectors::ALL {
         let techniques = techniques(meta.techniques);
