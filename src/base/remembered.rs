@@ -75,6 +75,19 @@ pub struct Remembered {
     /// Values that found no place, saturating.
     pub refused: u32,
     novelty: Novelty,
+    /// Where the last value stood that was noted: clients repeat themselves.
+    #[serde(skip)]
+    hint: Hint,
+}
+
+/// A place to look first. It says nothing about what is remembered, so all are equal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hint(u16);
+
+impl PartialEq for Hint {
+    fn eq(&self, _: &Hint) -> bool {
+        true
+    }
 }
 
 /// On how many days a value came that was not known, saturating.
@@ -126,7 +139,10 @@ impl Remembered {
     pub fn note(&mut self, what: &str, at: Time, horizon: Time, limit: usize) {
         let what = cut(what);
         match self.position(what) {
-            Ok(i) => self.entries[i].seen.again(at, horizon),
+            Ok(i) => {
+                self.entries[i].seen.again(at, horizon);
+                self.hint = Hint(u16::try_from(i).unwrap_or(0));
+            }
             Err(i) if self.entries.len() < limit => self.insert(i, what, at),
             Err(_) => match self.weakest(horizon) {
                 Some(weak) => {
@@ -168,6 +184,10 @@ impl Remembered {
     }
 
     fn position(&self, what: &str) -> Result<usize, usize> {
+        let hint = usize::from(self.hint.0);
+        if self.entries.get(hint).is_some_and(|entry| entry.what == what) {
+            return Ok(hint);
+        }
         self.entries.binary_search_by(|e| e.what.as_str().cmp(what))
     }
 
