@@ -664,6 +664,13 @@ fn run(ops: &[Op], known: bool) -> (Vec<String>, Reader) {
     (writer.written, reader)
 }
 
+#[test]
+fn a_file_of_nul_bytes_that_is_packed_and_gone_hides_no_later_one() {
+    let ops = [Op::Nul, Op::Poll(1), Op::Rotate, Op::Compress { keep: false }, Op::Rotate];
+    let (written, reader) = run(&ops, false);
+    assert_eq!(reader.lines, written);
+}
+
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     ProptestConfig { cases: default.cases.max(400), failure_persistence: None, ..default }

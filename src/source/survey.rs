@@ -259,9 +259,12 @@ fn identify(member: &Member, before: Option<&Known>) -> io::Result<Known> {
         Packing::Utf16 { .. } if member.is_live() => return Err(io::Error::other(UTF16)),
         _ => None,
     };
-    // A long beginning without a line end must not be read again and again while it grows.
-    let grown = before.filter(|known| known.head.is_none() && known.stamp.same_inode(&stamp) && member.is_live());
-    let from = grown.map_or(0, |known| known.stamp.len.min(stamp.len));
+    // A long beginning without a line end must not be read again and again while it grows. What is shorter now is another
+    // file, for the number of a deleted inode is given away again.
+    let has_grown = |known: &&Known| {
+        known.head.is_none() && known.stamp.same_inode(&stamp) && known.stamp.len <= stamp.len && member.is_live()
+    };
+    let from = before.filter(has_grown).map_or(0, |known| known.stamp.len);
     let head = match packing {
         Packing::Plain if from > 0 && !first::has_line_end(&fd, from)? => None,
         _ => first::of_file(&fd, !member.is_live())?,
