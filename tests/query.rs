@@ -491,12 +491,13 @@ fn groups_have_a_budget_too() {
     assert!(said.contains("needs more than 0 MB of memory") && said.lines().count() == 1, "{said}");
 }
 
-/// A Python with these packages of PyPI, installed once below the target directory.
-fn python_with(packages: &[&str]) -> Option<PathBuf> {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers").join(packages.join("-"));
+/// A Python with these packages of PyPI, installed once below the target directory: exact versions, for what others
+/// release must not turn a test red.
+fn python_with(modules: &[&str], packages: &[&str]) -> Option<PathBuf> {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers").join(modules.join("-"));
     let python = home.join("bin/python");
     let imports = |python: &Path| {
-        let run = Command::new(python).args(["-c", &format!("import {}", packages.join(", "))]).output();
+        let run = Command::new(python).args(["-c", &format!("import {}", modules.join(", "))]).output();
         run.is_ok_and(|output| output.status.success())
     };
     if imports(&python) {
@@ -508,7 +509,8 @@ fn python_with(packages: &[&str]) -> Option<PathBuf> {
 }
 
 /// Two tests use it: neither may see what the other has installed by half.
-static DUCKDB_AND_PYARROW: LazyLock<Option<PathBuf>> = LazyLock::new(|| python_with(&["duckdb", "pyarrow"]));
+static DUCKDB_AND_PYARROW: LazyLock<Option<PathBuf>> =
+    LazyLock::new(|| python_with(&["duckdb", "pyarrow"], &["duckdb==2.0.1", "pyarrow==26.0.1"]));
 
 fn python() -> Option<&'static Path> {
     if DUCKDB_AND_PYARROW.is_none() {
@@ -550,7 +552,7 @@ print(json.dumps([n, ids, days, top, table.num_rows, str(table.schema.field("tim
 /// The statement of the manual, in ClickHouse as a library.
 #[test]
 fn clickhouse_reads_the_same_rows_in_place() {
-    let Some(python) = python_with(&["chdb"]) else {
+    let Some(python) = python_with(&["chdb"], &["chdb==4.4.0", "chdb-core==26.9.0"]) else {
         skipped::because("ClickHouse (chdb) cannot be installed from PyPI here (python3 with venv and pip)");
         return;
     };

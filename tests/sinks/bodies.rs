@@ -46,7 +46,7 @@ fn python() -> Option<PathBuf> {
         let home = dir.path().join("venv");
         Command::new("python3").args(["-m", "venv"]).arg(&home).output().ok()?.status.success().then_some(())?;
         let pip = Command::new(home.join("bin/pip"))
-            .args(["install", "-q", "--disable-pip-version-check", "cloudevents<2", "py-ocsf-models"])
+            .args(["install", "-q", "--disable-pip-version-check", "cloudevents==1.13.0", "py-ocsf-models==0.10.0"])
             .output()
             .ok()?;
         pip.status.success().then(|| (dir, home.join("bin/python")))

@@ -30,12 +30,13 @@ for _ in range(n):
 impl Duck {
     /// The Python of the tests in `tests/query.rs`, or one that is installed now.
     pub fn find(state: &Path) -> Option<Duck> {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers");
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers/duckdb-pyarrow");
         let python = home.join("bin/python");
         let imports = || Command::new(&python).args(["-c", "import duckdb"]).output().is_ok_and(|o| o.status.success());
         if !imports() {
             let _ = Command::new("python3").args(["-m", "venv"]).arg(&home).output();
-            let _ = Command::new(&python).args(["-m", "pip", "install", "-q", "duckdb", "pyarrow"]).output();
+            let _ =
+                Command::new(&python).args(["-m", "pip", "install", "-q", "duckdb==2.0.1", "pyarrow==26.0.1"]).output();
         }
         if imports() {
             return Some(Duck { python, state: state.to_owned() });
