@@ -86,42 +86,72 @@ fn nobody(engine: &Engine, wanted: &str) -> String {
     format!("none of {known} known accounts is {wanted:?}{hint}")
 }
 
+/// A request that nobody made.
+struct Question {
+    what: &'static str,
+    verb: &'static str,
+    /// `{ns}` is the account's own namespace.
+    path: &'static str,
+    /// API group; empty for the core group.
+    group: &'static str,
+    /// JSON; empty for none.
+    body: &'static str,
+}
+
 /// What an intruder would do, from the least to the gravest.
-const QUESTIONS: &[(&str, &str, &str, &str, &str)] = &[
-    ("lists the pods of the cluster", "list", "/api/v1/pods", "", ""),
-    ("reads a Secret that it never read", "get", "/api/v1/namespaces/{ns}/secrets/never-read", "", ""),
-    ("lists the Secrets of another namespace", "list", "/api/v1/namespaces/never-seen/secrets", "", ""),
-    ("lists all Secrets of the cluster", "list", "/api/v1/secrets", "", ""),
-    ("runs a command in another namespace", "create", "/api/v1/namespaces/never-seen/pods/never-seen/exec", "", ""),
-    (
-        "mints a token in kube-system",
-        "create",
-        "/api/v1/namespaces/kube-system/serviceaccounts/never-seen/token",
-        "",
-        r#"{"kind":"TokenRequest","spec":{"expirationSeconds":3600}}"#,
-    ),
-    (
-        "starts a privileged pod",
-        "create",
-        "/api/v1/namespaces/{ns}/pods/never-seen",
-        "",
-        r#"{"kind":"Pod","spec":{"containers":[{"name":"a","image":"a","securityContext":{"privileged":true}}]}}"#,
-    ),
-    (
-        "binds cluster-admin",
-        "create",
-        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/never-seen",
-        "rbac.authorization.k8s.io",
-        r#"{"kind":"ClusterRoleBinding","roleRef":{"kind":"ClusterRole","name":"cluster-admin"},"subjects":[{"kind":"User","name":"never-seen"}]}"#,
-    ),
+const QUESTIONS: &[Question] = &[
+    Question { what: "lists the pods of the cluster", verb: "list", path: "/api/v1/pods", group: "", body: "" },
+    Question {
+        what: "reads a Secret that it never read",
+        verb: "get",
+        path: "/api/v1/namespaces/{ns}/secrets/never-read",
+        group: "",
+        body: "",
+    },
+    Question {
+        what: "lists the Secrets of another namespace",
+        verb: "list",
+        path: "/api/v1/namespaces/never-seen/secrets",
+        group: "",
+        body: "",
+    },
+    Question { what: "lists all Secrets of the cluster", verb: "list", path: "/api/v1/secrets", group: "", body: "" },
+    Question {
+        what: "runs a command in another namespace",
+        verb: "create",
+        path: "/api/v1/namespaces/never-seen/pods/never-seen/exec",
+        group: "",
+        body: "",
+    },
+    Question {
+        what: "mints a token in kube-system",
+        verb: "create",
+        path: "/api/v1/namespaces/kube-system/serviceaccounts/never-seen/token",
+        group: "",
+        body: r#"{"kind":"TokenRequest","spec":{"expirationSeconds":3600}}"#,
+    },
+    Question {
+        what: "starts a privileged pod",
+        verb: "create",
+        path: "/api/v1/namespaces/{ns}/pods/never-seen",
+        group: "",
+        body: r#"{"kind":"Pod","spec":{"containers":[{"name":"a","image":"a","securityContext":{"privileged":true}}]}}"#,
+    },
+    Question {
+        what: "binds cluster-admin",
+        verb: "create",
+        path: "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/never-seen",
+        group: "rbac.authorization.k8s.io",
+        body: r#"{"kind":"ClusterRoleBinding","roleRef":{"kind":"ClusterRole","name":"cluster-admin"},"subjects":[{"kind":"User","name":"never-seen"}]}"#,
+    },
 ];
 
 fn next(engine: &Engine, principal: &str, account: &Account) -> Vec<Next> {
     let own = account.agents.most(1).first().map_or_else(|| "client".to_owned(), |agent| (*agent).to_owned());
     let foreign = if own == FOREIGN_PROGRAM { OTHER_FOREIGN_PROGRAM } else { FOREIGN_PROGRAM };
     let programs = [own.as_str(), foreign];
-    let asked = |question: &(&'static str, &str, &str, &str, &str), program: &str| {
-        let line = request(engine, principal, account, *question, program).to_string();
+    let asked = |question: &Question, program: &str| {
+        let line = request(engine, principal, account, question, program).to_string();
         let mut weights = Vec::new();
         decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
             weights.extend(event.iter().flat_map(|event| engine.preview(event)).map(|finding| finding.weight));
@@ -131,7 +161,7 @@ fn next(engine: &Engine, principal: &str, account: &Account) -> Vec<Next> {
         let score = added_up(&weights);
         let severity = policy.severity.severity(score);
         Next {
-            what: question.0,
+            what: question.what,
             program: program.to_owned(),
             is_own_program: program == own,
             score,
@@ -143,13 +173,8 @@ fn next(engine: &Engine, principal: &str, account: &Account) -> Vec<Next> {
 }
 
 /// A request as the API server would log it: with the token that the account used last, from where it was used.
-fn request(
-    engine: &Engine,
-    principal: &str,
-    account: &Account,
-    (_, verb, path, group, body): (&str, &str, &str, &str, &str),
-    program: &str,
-) -> Value {
+fn request(engine: &Engine, principal: &str, account: &Account, question: &Question, program: &str) -> Value {
+    let Question { verb, path, group, body, .. } = question;
     let namespace = principal.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split(':').next());
     let uri = path.replace("{ns}", namespace.unwrap_or("default"));
     let at = engine.now() + Span::seconds(1);
