@@ -12,7 +12,7 @@
 //! pod has an address of its own (14, or 11 for the first hour of one that does nothing unusual), to the internet (20), or is a
 //! second address of the pod (14 among addresses of pods, 9 elsewhere).
 //! Left out: a token that its kubelet fetched after the last use elsewhere (the pod's sandbox was made anew), a request that was
-//! received before another pod came to the address, a network in which several accounts of several nodes have moved within a
+//! received before another pod came to the address, a credential that was here before the pod that is taken for the owner, a network in which several accounts of several nodes have moved within a
 //! day, and an address that many share. Behind a peer API server (the entry before the last of `sourceIPs` is the credential's own place) it is
 //! 6 bits. A credential of a node or component at two addresses by turns is 18 bits where one of them is another's, 13
 //! otherwise, 11 if it does nothing unusual. If addresses hide clients, the detector says nothing: `addresses-hidden` does.

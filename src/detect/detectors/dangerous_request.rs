@@ -10,7 +10,7 @@
 //! # How it decides
 //! An act has a gain in one table (`src/detect/acts.rs`) and weighs by how surprising it is of the account, as with
 //! `sensitive-operation`. Some acts are hostile whoever does them (a reverse shell, a miner, a command that reads a token file, a
-//! forged identity): they keep three quarters of their gain. The gravest act of a request is reported, and all others are named.
+//! forged identity, an identity of the control plane with a client of people): they keep three quarters of their gain. The gravest act of a request is reported, and all others are named.
 //! What a kubelet asks about an account that calls it directly is reported of that account.
 //!
 //! # When it is wrong

@@ -9,8 +9,10 @@
 //! Points add up within five minutes, and over a day at twice the threshold: 10 for each kind of request that was refused and is not
 //! known to be (20 if it is sensitive), 8 for each question for its own rights, 5 for each discovery path (20 at most), each new
 //! operation by a new program, and each distinct Secret read by name. The threshold is 12 bits, and more points are more in proportion,
-//! at most 20. A sweep by the account's own program from its own place is at most 8 bits unless two sensitive kinds were refused;
-//! a person's is, unless it comes from a new place; a kubelet's always is, for kubelets lose races with deleted pods.
+//! at most 20. A sweep by the account's own program from its own place that was refused fewer than two sensitive kinds is at most 8 bits,
+//! and of an account that is known for five days 2 more with each doubling of the points; a person's is at most 8, unless it
+//! comes from a new place; a kubelet's by its own program always is, for kubelets lose races with deleted pods. Of an account that
+//! is not mature every second question counts, and only within five minutes.
 //!
 //! # When it is wrong
 //! A program started without the rights it needs (it retries one kind: a few points only); a dashboard

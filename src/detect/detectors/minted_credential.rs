@@ -10,7 +10,7 @@
 //! # How it decides
 //! Who minted the token is known from the TokenRequest that returned its id. Another service account: 10 bits; unknown: 7; a person: 5;
 //! and how surprising it is of the account, its program and its place. A client certificate in the name of a service
-//! account: 13. Tokens that kube-controller-manager mints for controllers are left out, and so is an issuer that is known on two days.
+//! account: 16. Tokens that kube-controller-manager mints for controllers are left out, and so is an issuer that is known on two days.
 //!
 //! # When it is wrong
 //! A person with `kubectl create token`, or an operator that starts to use TokenRequest.

@@ -9,7 +9,8 @@
 //! # How it decides
 //! The product token of the user agent (before the slash) is new to the account: up to 6 bits, by how often new programs come and how
 //! many there are; 2 more for a program of people and their scripts where none was used; a third where the program came with a
-//! new pod, resembles known ones, or comes to many accounts at once. It adds to the weight of everything else in the request.
+//! new pod, resembles known ones, or comes to many accounts at once. A program of people loses a fifth on each day on which it
+//! returns; another one is at home from the day after. It adds to the weight of everything else in the request.
 //!
 //! # When it is wrong
 //! A new sidecar, a rewritten client, a person who debugs with the account's token.
