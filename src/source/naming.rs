@@ -8,7 +8,7 @@ use super::ledger::Ledger;
 use super::same::{Relation, relate};
 use super::shared::Shared;
 use super::survey::Entry;
-use super::trail::{ALIKE, alike};
+use super::trail::{ALIKE, Trail, alike};
 use crate::base::Digest;
 use std::collections::HashMap;
 use std::fs::File;
@@ -99,11 +99,7 @@ impl Naming {
         if let Some((_, verdict)) = self.verified.get(&key).filter(|(seen, _)| *seen == stamp) {
             return *verdict;
         }
-        let Ok(file) = File::open(path) else { return true };
-        let holds = match entry.packing {
-            Packing::Plain => trail.is_in_file(&file, stamp.len),
-            _ => Input::of_file(file).map_or(true, |mut input| trail.is_in(&mut input)),
-        };
+        let holds = is_in(entry, trail);
         if entry.packing != Packing::Plain {
             if self.verified.len() >= COMPARED_AT_MOST {
                 self.verified.clear();
@@ -133,20 +129,13 @@ impl Naming {
     /// Whether another follower reads this file under another path.
     fn twin(entry: &Entry, candidate: Digest, others: &Others<'_>) -> Twin {
         let Some(held) = others.shared.of_another(others.me, candidate) else { return Twin::None };
-        let stamp = entry.member.stamp;
-        let file = File::open(&entry.member.path);
-        let same = held.stamp.same_inode(&stamp)
-            || file.map_or(true, |file| match entry.packing {
-                Packing::Plain => held.trail.is_in_file(&file, stamp.len),
-                _ if entry.is_consumed(held.position) => true,
-                _ => Input::of_file(file).map_or(true, |mut input| held.trail.is_in(&mut input)),
-            });
-        let nothing_new = || held.trail.is_empty() || entry.len.is_none_or(|len| len <= held.position);
-        match same {
-            false => Twin::Other,
-            true if held.stamp.same_inode(&stamp) || nothing_new() => Twin::Of(held.path),
-            true => Twin::None,
+        let is_one_inode = held.stamp.same_inode(&entry.member.stamp);
+        let is_read_through = entry.packing != Packing::Plain && entry.is_consumed(held.position);
+        if !(is_one_inode || is_read_through || is_in(entry, &held.trail)) {
+            return Twin::Other;
         }
+        let nothing_new = held.trail.is_empty() || entry.len.is_none_or(|len| len <= held.position);
+        if is_one_inode || nothing_new { Twin::Of(held.path) } else { Twin::None }
     }
 }
 
@@ -155,6 +144,15 @@ enum Twin {
     Other,
     /// It has nothing that was not read under this path.
     Of(PathBuf),
+}
+
+/// Whether what was read stands in this file. One that cannot be read is given the benefit.
+fn is_in(entry: &Entry, trail: &Trail) -> bool {
+    let Ok(file) = File::open(&entry.member.path) else { return true };
+    match entry.packing {
+        Packing::Plain => trail.is_in_file(&file, entry.member.stamp.len),
+        _ => Input::of_file(file).map_or(true, |mut input| trail.is_in(&mut input)),
+    }
 }
 
 /// Which of two copies is left out.
