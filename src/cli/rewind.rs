@@ -3,7 +3,7 @@
 //! Refuses to change anything: the state is read beside the daemon.
 
 use super::ask::{end, time};
-use super::{AccountArgs, BacktestArgs, ExplainArgs, Output, VerifyArgs, style};
+use super::{AccountArgs, BacktestArgs, ExplainArgs, Output, VerifyArgs, named, style};
 use crate::base::Time;
 use crate::config::Config;
 use crate::daemon::rewind::{account, backtest, explain, verify};
@@ -23,7 +23,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<()> {
 }
 
 pub(super) fn account(args: &AccountArgs) -> Result<()> {
-    let known = account::account(&args.state, &args.account)?;
+    let known = account::account(&args.state, &named::principals(&args.account))?;
     let text = match args.output {
         Output::Json => report::account_json(&known),
         Output::Table => report::account(&known, style(std::io::stdout().is_terminal())),

@@ -45,11 +45,12 @@ pub struct Next {
     pub tells: bool,
 }
 
-/// Reads the state and everything that was committed since its last checkpoint.
+/// Reads the state and everything that was committed since its last checkpoint, and describes the
+/// first account that has one of these usernames.
 ///
 /// # Errors
 /// The state cannot be read, or no account has this name: then names that are near are told.
-pub fn account(dir: &Path, wanted: &str) -> Result<Normal> {
+pub fn account(dir: &Path, names: &[String]) -> Result<Normal> {
     let state = ReadOnly::open(dir)?;
     let recovered = state.load()?;
     let mut engine = checkpointed(&recovered)?;
@@ -60,22 +61,15 @@ pub fn account(dir: &Path, wanted: &str) -> Result<Normal> {
         out = Output::default();
         Ok(())
     })?;
-    let principal = username(wanted);
-    let Some(account) = engine.population().get(&principal) else { bail!("{}", nobody(&engine, wanted)) };
+    let known = names.iter().find_map(|name| engine.population().get(name).map(|account| (name, account)));
+    let Some((principal, account)) = known else { bail!("{}", nobody(&engine, names)) };
     let maturity = account.maturity(engine.now(), &engine.policy().learning);
-    let next = next(&engine, &principal, account);
-    Ok(Normal { now: engine.now(), maturity, account: account.clone(), next, principal })
+    let next = next(&engine, principal, account);
+    Ok(Normal { now: engine.now(), maturity, account: account.clone(), next, principal: principal.clone() })
 }
 
-/// `namespace/name` is a service account; anything else is a username as the log has it.
-fn username(wanted: &str) -> String {
-    match wanted.split_once('/') {
-        Some((namespace, name)) if !namespace.contains(':') => format!("system:serviceaccount:{namespace}:{name}"),
-        _ => wanted.to_owned(),
-    }
-}
-
-fn nobody(engine: &Engine, wanted: &str) -> String {
+fn nobody(engine: &Engine, names: &[String]) -> String {
+    let wanted = names.last().map_or("", String::as_str);
     let word = wanted.rsplit(['/', ':']).next().unwrap_or(wanted).to_lowercase();
     let mut near: Vec<&str> = engine.population().iter().map(|(name, _)| name).collect();
     near.retain(|name| !word.is_empty() && name.to_lowercase().contains(&word));
