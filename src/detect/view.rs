@@ -206,23 +206,13 @@ impl View<'_> {
     /// On how many days the account came from there: from this address or, where that is more, from its network.
     #[must_use]
     pub fn origin_days(&self) -> u32 {
-        self.origins_seen().map(|seen| seen.days.into()).max().unwrap_or(0)
-    }
-
-    /// Since when it comes from there.
-    #[must_use]
-    pub fn origin_since(&self) -> Option<Time> {
-        self.origins_seen().map(Seen::first).min()
+        self.origin_best().map_or(0, |seen| seen.days.into())
     }
 
     /// The one of its address and its network that is known for longer, by days.
     #[must_use]
     pub fn origin_best(&self) -> Option<&Seen> {
-        self.origins_seen().max_by_key(|seen| seen.days)
-    }
-
-    fn origins_seen(&self) -> impl Iterator<Item = &Seen> {
-        self.origin_seen.into_iter().chain(self.network_seen)
+        self.origin_seen.into_iter().chain(self.network_seen).max_by_key(|seen| seen.days)
     }
 
     /// A controller of kube-controller-manager, as it presents itself: an unbound token of its account, used from

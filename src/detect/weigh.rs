@@ -241,14 +241,14 @@ fn origin(view: &View<'_>) -> Bits {
     if told || own || view.addresses_blind || account.events == 0 {
         return Bits::ZERO;
     }
-    let fresh = freshness(view, view.origin_best());
+    let seen = view.origin_best();
+    let fresh = freshness(view, seen);
     if fresh == 0 || view.is_own_controller() {
         return Bits::ZERO;
     }
     let base = if view.is_machine() { 50 } else { 300 };
     let memory = if view.geo.is_some() && !account.networks.is_empty() { &account.networks } else { &account.origins };
-    let is_counted = view.origin_since().is_some();
-    let surprise = novelty(view, memory, base, is_counted).times(fresh, HABIT);
+    let surprise = novelty(view, memory, base, seen.is_some()).times(fresh, HABIT);
     // People change networks oftener than countries.
     let today = view.now().day();
     let is_new =

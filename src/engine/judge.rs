@@ -92,7 +92,7 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    fn of(view: &View<'_>, findings: &[Finding], exempted: u64) -> Observed {
+    fn of(view: &View<'_>, findings: &[Finding], secret_weight: Bits, exempted: u64) -> Observed {
         let ip = view.origin.ip;
         let here = |h: &Holder| h.places.iter().find(|p| Some(p.ip) == ip).map(|p| p.first);
         Observed {
@@ -107,7 +107,7 @@ impl Observed {
             here_since: view.holder.and_then(here),
             strange: view.strange,
             probe: view.probe,
-            secret_weight: if makes_secret(view.event) { weigh::one(view, Act::TokenSecret) } else { Bits::ZERO },
+            secret_weight,
             news: view.weights.program + view.weights.origin,
             is_new_agent: view.agent_seen.is_none(),
             has_moved: view.agent_seen.is_some()
@@ -187,15 +187,15 @@ impl Engine {
         if view.sensitive.is_some() || !view.acts.is_empty() || view.is_news() {
             view.weights = weigh::of(&view);
         }
-        let weight = if makes_secret(event) { weigh::one(&view, Act::TokenSecret) } else { Bits::ZERO };
-        view.secret_maker = self.secret_maker(event, weight);
+        let secret_weight = if makes_secret(event) { weigh::one(&view, Act::TokenSecret) } else { Bits::ZERO };
+        view.secret_maker = self.secret_maker(event, secret_weight);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
         let exempted = judge_all(&view, &self.dispatch, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
         let moves = is_machine(event);
         let unsettled = moves && origin.ip.is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip));
-        let observed = Observed { unsettled, ..Observed::of(&view, findings, exempted) };
+        let observed = Observed { unsettled, ..Observed::of(&view, findings, secret_weight, exempted) };
         weighed.extend(std::mem::take(&mut view.weights.acts));
         observed
     }

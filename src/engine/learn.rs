@@ -37,7 +37,6 @@ impl Engine {
         let policy = &self.policy;
         let is_newcomer = self.population.get(event.username).is_none();
         let group = Group::of(event.principal.kind());
-        let place = event.operation.namespace;
         let mut begun: Vec<SmolStr> = Vec::new();
         self.population.update(event.username, event.time, |account| {
             begun = learn_account(account, event, seen, scratch, policy, may_grow);
@@ -49,7 +48,7 @@ impl Engine {
             self.prevalence.count_practice(key, group);
         }
         self.learn_second_hand(event, scratch);
-        self.learn_causes(event, seen, scratch, place);
+        self.learn_causes(event, seen, scratch);
         self.departed.learn(event);
         self.learn_issue(event);
         self.learn_maker(event, seen.secret_weight);
@@ -59,16 +58,13 @@ impl Engine {
         if !(seen.stolen || seen.unsettled) {
             self.addresses.learn(event, ip, seen.home, seen.strange);
         }
-        if seen.home == Home::Elsewhere && seen.here_since.is_none() {
-            self.addresses.learn_visitor(ip, event.time);
-        }
         if seen.home != Home::Here && seen.here_since.is_none() {
+            // One after the other, visitors show that the address is nobody's own.
+            if seen.home == Home::Elsewhere || seen.stolen {
+                self.addresses.learn_visitor(ip, event.time);
+            }
             let is_explained = !(seen.stolen || seen.unsettled);
             self.addresses.learn_node_of(&event.credential, ip, event.time, is_explained);
-        }
-        // One after the other, they show that the address is nobody's own.
-        if seen.stolen && seen.home == Home::None && seen.here_since.is_none() {
-            self.addresses.learn_visitor(ip, event.time);
         }
         if seen.is_new_family {
             self.addresses.learn_family();
@@ -92,7 +88,7 @@ impl Engine {
     }
 
     /// Takes note of what explains later events: beginnings, accounts and roles that were made, pods of one's own.
-    fn learn_causes(&mut self, event: &AuditEvent<'_>, seen: &Observed, scratch: &Scratch, namespace: &str) {
+    fn learn_causes(&mut self, event: &AuditEvent<'_>, seen: &Observed, scratch: &Scratch) {
         let (now, ip) = (event.time, seen.origin.ip);
         if seen.news == Bits::ZERO && !seen.stolen {
             let odd = scratch.weighed.iter().filter(|act| act.surprise >= BEGINNING);
@@ -113,6 +109,7 @@ impl Engine {
         if !is_done(event) || operation.is_read() {
             return;
         }
+        let namespace = operation.namespace;
         match (operation.resource, operation.subresource, operation.verb) {
             ("serviceaccounts", "", "create" | "patch") if event.code == 201 => {
                 self.causes.note_account(namespace, operation.name, now);

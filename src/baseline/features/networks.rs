@@ -25,12 +25,6 @@ pub fn note(memory: &mut Remembered, geo: &Geo<'_>, at: Time, horizon: Time) {
     memory.note(&words, at, horizon, LIMIT);
 }
 
-/// Whether the account has come from one network on so many days that another one means something.
-#[must_use]
-pub fn is_settled(memory: &Remembered, horizon: Time, days: u32) -> bool {
-    memory.iter().any(|(_, seen)| seen.last() >= horizon && u32::from(seen.days) >= days)
-}
-
 /// Whether any of the networks that were known before `day` began is in this country.
 #[must_use]
 pub fn has_country(memory: &Remembered, country: &str, day: u32) -> bool {
@@ -112,6 +106,5 @@ mod tests {
         (0..1000).for_each(|n| note(&mut memory, &geo(65_000 + n, "", "RO"), day(5), EVER));
         assert_eq!(memory.len(), LIMIT);
         assert_eq!(find(&memory, &habit).map(|(_, seen)| seen.days), Some(3));
-        assert!(is_settled(&memory, EVER, 3) && !is_settled(&memory, EVER, 4));
     }
 }

@@ -28,7 +28,7 @@
 //! Delete the pod: its tokens die with it. Then look into both places.
 
 use crate::base::{Bits, Span};
-use crate::baseline::address::POD_ALIVE;
+use crate::baseline::address::{POD_ALIVE, PodAt};
 use crate::baseline::features::credentials::Place;
 use crate::baseline::features::origins::Class;
 use crate::detect::{Finding, Marks, Meta, Rival, Tactic, View};
@@ -67,7 +67,7 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let credential = &view.event.credential;
     let (bound_to, owner) = if pod_bound { ("pod", credential.pod) } else { ("node", credential.node) };
     let home = view.holder.and_then(|h| h.places.first());
-    let now_at = match view.address.and_then(|a| a.pod.as_ref()).filter(|_| view.origin.class == Class::OtherPod) {
+    let now_at = match owner_of_address(view).filter(|_| view.origin.class == Class::OtherPod) {
         Some(other) => format!("{}, the address of pod {} ({})", view.origin, other.name, other.username),
         None if view.origin.class == Class::OwnNode => format!("{}, the address of its node", view.origin),
         None if view.origin.class == Class::OwnPod => {
@@ -167,14 +167,17 @@ fn is_explained(view: &View<'_>) -> bool {
 
 /// The pod whose address it is came there lately: the first that is heard behind a new gateway is taken for its owner.
 fn is_young_owner(view: &View<'_>) -> bool {
-    let owner = view.address.and_then(|address| address.pod.as_ref());
-    owner.is_some_and(|pod| view.now().since(pod.first) <= SAID) && here(view).is_none()
+    owner_of_address(view).is_some_and(|pod| view.now().since(pod.first) <= SAID) && here(view).is_none()
 }
 
 /// It called from here before the pod that is taken for the owner was heard here: the address is nobody's own.
 fn was_here_first(view: &View<'_>) -> bool {
-    let owner = view.address.and_then(|address| address.pod.as_ref());
-    owner.zip(here(view)).is_some_and(|(pod, place)| place.first < pod.first)
+    owner_of_address(view).zip(here(view)).is_some_and(|(pod, place)| place.first < pod.first)
+}
+
+/// The pod that is taken for the owner of the address.
+fn owner_of_address<'a>(view: &View<'a>) -> Option<&'a PodAt> {
+    view.address?.pod.as_deref()
 }
 
 /// By its own program, and what it always does.
@@ -211,5 +214,5 @@ fn is_settled_node(view: &View<'_>) -> bool {
 /// A second address of the same family, while the first was in use.
 fn is_elsewhere(home: &Place, view: &View<'_>) -> bool {
     view.origin.ip.is_some_and(|ip| ip != home.ip && view.now().since(home.last) <= POD_ALIVE)
-        && view.address.and_then(|a| a.pod.as_ref()).is_none_or(|pod| pod.uid != *view.event.credential.pod_uid)
+        && owner_of_address(view).is_none_or(|pod| pod.uid != *view.event.credential.pod_uid)
 }
