@@ -3,8 +3,8 @@
 //!
 //! The modules in reading order; `ARCHITECTURE.md` has the floors and what each may import.
 
-// The pure floors do no I/O, read no clock, spawn nothing, print nothing and cannot fail; `clippy.toml` names
-// what they may not touch. The shell below is allowed what it exists for.
+// The pure floors do no I/O, read no clock, spawn nothing, print nothing and cannot fail;
+// `clippy.toml` names what they may not touch. The shell below is allowed what it exists for.
 #![deny(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -27,16 +27,28 @@ pub mod incident;
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod sink;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::iter_over_hash_type
+)]
 pub mod source;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod store;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::float_arithmetic)]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::float_arithmetic
+)]
 pub mod telemetry;
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod config;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::float_arithmetic)]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::float_arithmetic
+)]
 pub mod daemon;
 #[allow(clippy::float_arithmetic)]
 pub mod report;
@@ -44,6 +56,10 @@ pub mod report;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod api;
 
-#[allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::float_arithmetic)]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::float_arithmetic
+)]
 #[allow(clippy::print_stdout, clippy::print_stderr)]
 pub mod cli;

@@ -1,7 +1,7 @@
 //! End to end: the binary as people run it, on the bundled real log.
 //!
-//! The daemon that followed the lines, with kills and rotations in between, ends with the same incidents
-//! as a replay of them; and the incidents file has every revision once.
+//! The daemon that followed the lines, with kills and rotations in between, ends with the same
+//! incidents as a replay of them; and the incidents file has every revision once.
 
 #[path = "daemon/harness.rs"]
 mod harness;
@@ -19,7 +19,16 @@ fn essence(incidents: &[serde_json::Value]) -> Essence {
     let text = |v: &serde_json::Value, key: &str| v[key].to_string();
     incidents
         .iter()
-        .map(|i| (text(i, "id"), (text(i, "principal"), text(i, "severity"), text(i, "detectors"))))
+        .map(|i| {
+            (
+                text(i, "id"),
+                (
+                    text(i, "principal"),
+                    text(i, "severity"),
+                    text(i, "detectors"),
+                ),
+            )
+        })
         .collect()
 }
 
@@ -30,10 +39,14 @@ fn replay_gives_the_same_bytes_twice_and_finds_the_attacks() {
     let first = replay(&[home.log()], &[]);
     assert_eq!(first.stdout, replay(&[home.log()], &[]).stdout);
     let found = incidents_of(&first.stdout);
-    let severe = found
-        .iter()
-        .filter(|i| i["kind"] == "threat" && ["medium", "high", "critical"].contains(&i["severity"].as_str().unwrap()));
-    assert!(severe.count() >= 12, "of the seventeen attacks of the sample");
+    let severe = found.iter().filter(|i| {
+        i["kind"] == "threat"
+            && ["medium", "high", "critical"].contains(&i["severity"].as_str().unwrap())
+    });
+    assert!(
+        severe.count() >= 12,
+        "of the seventeen attacks of the sample"
+    );
     assert!(first.stderr.contains("4130 events"), "{}", first.stderr);
 }
 
@@ -45,11 +58,19 @@ fn exit_codes_say_what_was_asked_for() {
     assert_eq!(replay(&[home.log()], &["--fail-on", "critical"]).code, 2);
     assert_eq!(replay(&[home.path("missing.log")], &[]).code, 1);
     let broken = b"not json\n{\"kind\":\"Event\"}\n";
-    let first = sample().split_inclusive(|b| *b == b'\n').next().unwrap().to_vec();
+    let first = sample()
+        .split_inclusive(|b| *b == b'\n')
+        .next()
+        .unwrap()
+        .to_vec();
     home.write_log(&[&broken[..], &first].concat());
     let run = replay(&[home.log()], &["--fail-on", "medium"]);
     assert_eq!(run.code, 0, "malformed lines are data: {}", run.stderr);
-    assert_eq!(replay(&[home.log()], &["--fail-on", "low"]).code, 2, "and what they hid is told");
+    assert_eq!(
+        replay(&[home.log()], &["--fail-on", "low"]).code,
+        2,
+        "and what they hid is told"
+    );
     assert!(run.stderr.contains("malformed lines: 2"), "{}", run.stderr);
 }
 
@@ -75,7 +96,9 @@ fn kills_and_rotations_lose_and_double_nothing() {
     let lines: Vec<&[u8]> = log.split_inclusive(|b| *b == b'\n').collect();
     let (mut written, mut kills, mut moment) = (0, 0, 1_u64);
     for (round, chunk) in lines.chunks(lines.len() / KILLS).enumerate() {
-        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        moment = moment
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let mut daemon = Daemon::start(&home);
         let (a, b) = chunk.split_at(chunk.len() / 2);
         home.append(&a.concat());
@@ -104,14 +127,28 @@ fn kills_and_rotations_lose_and_double_nothing() {
     once.write_log(&log);
     let uninterrupted = replay(&[once.log()], &["--state", once.state().to_str().unwrap()]);
     let expected = incidents_of(&uninterrupted.stdout);
-    assert_eq!(essence(&last_revisions(&home.incidents())), essence(&expected));
-    let revisions: Vec<String> = fs::read_to_string(home.incidents()).unwrap().lines().map(revision_key).collect();
+    assert_eq!(
+        essence(&last_revisions(&home.incidents())),
+        essence(&expected)
+    );
+    let revisions: Vec<String> = fs::read_to_string(home.incidents())
+        .unwrap()
+        .lines()
+        .map(revision_key)
+        .collect();
     let mut distinct = revisions.clone();
     distinct.sort();
     distinct.dedup();
-    assert_eq!(distinct.len(), revisions.len(), "a revision was written twice");
+    assert_eq!(
+        distinct.len(),
+        revisions.len(),
+        "a revision was written twice"
+    );
     // All but where the line stood: rotation made many files of one.
-    for table in ["seq, time, audit_id, stage, principal, uri, facts FROM events", "* FROM incidents"] {
+    for table in [
+        "seq, time, audit_id, stage, principal, uri, facts FROM events",
+        "* FROM incidents",
+    ] {
         let statement = format!("SELECT {table} ORDER BY 1");
         let (killed, whole) = (home.query(&statement), once.query(&statement));
         assert_eq!(killed.lines().count(), whole.lines().count(), "{table}");
@@ -119,7 +156,10 @@ fn kills_and_rotations_lose_and_double_nothing() {
     }
     // Baselines, addresses, clock, open incidents: by their bytes.
     let (killed, whole) = (home.verify(), once.verify());
-    assert!(killed.starts_with("history and state agree; digest "), "{killed}");
+    assert!(
+        killed.starts_with("history and state agree; digest "),
+        "{killed}"
+    );
     assert_eq!(killed, whole);
 }
 
@@ -130,10 +170,15 @@ fn history_is_asked_while_the_daemon_writes_it() {
     let mut daemon = Daemon::start(&home);
     home.write_log(&log);
     daemon.wait_for_bytes(log.len() as u64);
-    assert_eq!(home.query("SELECT count(*) AS n FROM events"), "{\"n\":4130}\n");
+    assert_eq!(
+        home.query("SELECT count(*) AS n FROM events"),
+        "{\"n\":4130}\n"
+    );
     let incidents = home.query("SELECT count(*) AS n FROM incidents");
-    let told: std::collections::BTreeSet<String> =
-        last_revisions(&home.incidents()).iter().map(|incident| incident["id"].to_string()).collect();
+    let told: std::collections::BTreeSet<String> = last_revisions(&home.incidents())
+        .iter()
+        .map(|incident| incident["id"].to_string())
+        .collect();
     assert_eq!(incidents, format!("{{\"n\":{}}}\n", told.len()));
     assert!(daemon.terminate());
 }
@@ -147,12 +192,26 @@ fn revision_key(line: &str) -> String {
 fn a_baseline_bootstrapped_by_replay_goes_on_live() {
     let home = Home::new();
     let log = sample();
-    let half = log.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(2500).unwrap().0 + 1;
+    let half = log
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'\n')
+        .nth(2500)
+        .unwrap()
+        .0
+        + 1;
     home.write_log(&log[..half]);
     let state = home.state();
-    assert_eq!(replay(&[home.log()], &["--state", state.to_str().unwrap()]).code, 0);
+    assert_eq!(
+        replay(&[home.log()], &["--state", state.to_str().unwrap()]).code,
+        0
+    );
     let again = replay(&[home.log()], &["--state", state.to_str().unwrap()]);
-    assert!(again.stderr.contains("0 events"), "read twice: {}", again.stderr);
+    assert!(
+        again.stderr.contains("0 events"),
+        "read twice: {}",
+        again.stderr
+    );
     home.append(&log[half..]);
     let mut daemon = Daemon::start(&home);
     daemon.wait_until_caught_up();
@@ -163,7 +222,11 @@ fn a_baseline_bootstrapped_by_replay_goes_on_live() {
     let live = essence(&last_revisions(&home.incidents()));
     assert!(!live.is_empty());
     for (id, said) in &live {
-        assert_eq!(all.get(id), Some(said), "an incident that a whole replay does not know");
+        assert_eq!(
+            all.get(id),
+            Some(said),
+            "an incident that a whole replay does not know"
+        );
     }
 }
 
@@ -229,15 +292,23 @@ fn a_changed_configuration_is_taken_and_a_wrong_one_is_told() {
 #[test]
 fn a_geoip_file_is_replaced_while_the_daemon_runs() {
     let home = Home::new();
-    let (config, file, new) = (home.path("tokentrail.yaml"), home.path("asn.mmdb"), home.path("new"));
+    let (config, file, new) = (
+        home.path("tokentrail.yaml"),
+        home.path("asn.mmdb"),
+        home.path("new"),
+    );
     fs::write(&config, "geoip: { asn: asn.mmdb }\n").unwrap();
     let replace = |name: &str| {
         fs::copy(format!("tests/fixtures/geoip/{name}.mmdb"), &new).unwrap();
         fs::rename(&new, &file).unwrap();
     };
     let sample = sample();
-    let outside = |line: &&[u8]| String::from_utf8_lossy(line).contains("\"sourceIPs\":[\"203.0.113.66\"]");
-    let line = sample.split_inclusive(|b| *b == b'\n').find(outside).unwrap();
+    let outside =
+        |line: &&[u8]| String::from_utf8_lossy(line).contains("\"sourceIPs\":[\"203.0.113.66\"]");
+    let line = sample
+        .split_inclusive(|b| *b == b'\n')
+        .find(outside)
+        .unwrap();
     replace("asn");
     let mut daemon = Daemon::start_with(&home, &["--config", config.to_str().unwrap()]);
     home.append(line);
@@ -256,7 +327,11 @@ fn a_geoip_file_is_replaced_while_the_daemon_runs() {
     let first = r#"{"origin_asn":64501,"origin_network":"Other Net Inc."}"#;
     assert_eq!(
         told.lines().collect::<Vec<_>>(),
-        [first, first, r#"{"origin_asn":64511,"origin_network":"Later Net"}"#]
+        [
+            first,
+            first,
+            r#"{"origin_asn":64511,"origin_network":"Later Net"}"#
+        ]
     );
 }
 
@@ -265,7 +340,10 @@ fn a_log_that_gives_nothing_is_named_and_one_that_may_not_be_read_is_not_ready()
     let home = Home::new();
     let mut daemon = Daemon::start(&home);
     daemon.wait_until_caught_up();
-    let words = format!("[+]logs-readable ok: {}: there is no such file yet", home.log().display());
+    let words = format!(
+        "[+]logs-readable ok: {}: there is no such file yet",
+        home.log().display()
+    );
     daemon.wait(&words, |d| d.get("/readyz?verbose").1.contains(&words));
     // Root may read everything, but nobody can follow a link to itself.
     let looped = home.path("loop");
@@ -274,12 +352,17 @@ fn a_log_that_gives_nothing_is_named_and_one_that_may_not_be_read_is_not_ready()
     let log = looped.join("audit.log");
     let mut withheld = Daemon::start_with(&other, &["--audit-log", log.to_str().unwrap()]);
     withheld.wait_until_not_ready();
-    withheld.wait("its name", |d| d.get("/readyz").1.contains("[-]logs-readable failed: "));
+    withheld.wait("its name", |d| {
+        d.get("/readyz").1.contains("[-]logs-readable failed: ")
+    });
     home.write_log(b"{}\n");
-    daemon.wait("the log is there", |d| d.get("/readyz?verbose").1.contains("[+]logs-readable ok\n"));
+    daemon.wait("the log is there", |d| {
+        d.get("/readyz?verbose").1.contains("[+]logs-readable ok\n")
+    });
 }
 
-/// Silence, gaps and history go by a log's number: it belongs to its path, wherever the settings name that.
+/// Silence, gaps and history go by a log's number: it belongs to its path, wherever the settings
+/// name that.
 #[test]
 fn a_log_keeps_its_number_when_another_is_named_before_it() {
     let home = Home::new();
@@ -287,7 +370,10 @@ fn a_log_keeps_its_number_when_another_is_named_before_it() {
     let lines: Vec<&[u8]> = sample.split_inclusive(|b| *b == b'\n').take(3).collect();
     let [old, new] = ["old.log", "new.log"].map(|name| home.path(name));
     let run = |logs: &[&std::path::Path], bytes: usize| {
-        let named: Vec<&str> = logs.iter().flat_map(|path| ["--audit-log", path.to_str().unwrap()]).collect();
+        let named: Vec<&str> = logs
+            .iter()
+            .flat_map(|path| ["--audit-log", path.to_str().unwrap()])
+            .collect();
         let mut daemon = Daemon::start_with(&home, &named);
         daemon.wait_for_bytes(bytes as u64);
         assert!(daemon.terminate());
@@ -297,7 +383,11 @@ fn a_log_keeps_its_number_when_another_is_named_before_it() {
     fs::write(&new, lines[1]).unwrap();
     fs::write(&old, [lines[0], lines[2]].concat()).unwrap();
     run(&[&new, &old], lines[1].len() + lines[2].len());
-    let told = home.query("SELECT source, count(*) AS events FROM events GROUP BY source ORDER BY source");
+    let told =
+        home.query("SELECT source, count(*) AS events FROM events GROUP BY source ORDER BY source");
     let told: Vec<&str> = told.lines().collect();
-    assert_eq!(told, [r#"{"source":1,"events":2}"#, r#"{"source":2,"events":1}"#]);
+    assert_eq!(
+        told,
+        [r#"{"source":1,"events":2}"#, r#"{"source":2,"events":1}"#]
+    );
 }

@@ -1,4 +1,5 @@
-//! The files of `dashboards/` say what the program can feed: names, shape, and answers of a real Prometheus.
+//! The files of `dashboards/` say what the program can feed: names, shape, and answers of a real
+//! Prometheus.
 //!
 //! Refuses to judge looks: whether a panel is worth its place is for people.
 

@@ -1,4 +1,5 @@
-//! Both decoders over real logs: the bundled sample, and the corpora beside the repository if present.
+//! Both decoders over real logs: the bundled sample, and the corpora beside the repository if
+//! present.
 
 #[path = "common/skipped.rs"]
 mod skipped;
@@ -18,7 +19,10 @@ struct Count {
 
 fn count(text: &[u8]) -> Count {
     let mut seen = Count::default();
-    for line in text.split(|&b| b == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+    for line in text
+        .split(|&b| b == b'\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+    {
         seen.lines += 1;
         one(line, &mut seen);
     }
@@ -27,11 +31,17 @@ fn count(text: &[u8]) -> Count {
 
 fn one(line: &[u8], seen: &mut Count) {
     let mut slow = Vec::new();
-    decode::line_by_reference(line, &Limits::default(), &mut |at, event| slow.push(format!("{at} {event:?}")));
+    decode::line_by_reference(line, &Limits::default(), &mut |at, event| {
+        slow.push(format!("{at} {event:?}"))
+    });
     let mut slow = slow.into_iter();
     decode::line(line, &Limits::default(), &mut |at, event| {
         assert_eq!(slow.next(), Some(format!("{at} {event:?}")));
-        if event.is_ok() { seen.events += 1 } else { seen.malformed += 1 }
+        if event.is_ok() {
+            seen.events += 1
+        } else {
+            seen.malformed += 1
+        }
     });
     assert_eq!(slow.next(), None);
     let text = std::str::from_utf8(line).unwrap_or("").trim();
@@ -45,7 +55,9 @@ fn read(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     let file = File::open(path).unwrap();
     if path.extension().is_some_and(|e| e == "gz") {
-        flate2::read::MultiGzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+        flate2::read::MultiGzDecoder::new(file)
+            .read_to_end(&mut bytes)
+            .unwrap();
     } else {
         { file }.read_to_end(&mut bytes).unwrap();
     }
@@ -66,9 +78,16 @@ fn the_bundled_sample_reads_completely() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audit");
     let cluster = count(&read(&folder.join("cluster.jsonl")));
     assert_eq!((cluster.events, cluster.malformed), (51, 0), "{cluster:?}");
-    assert_eq!(cluster.by_scanner, cluster.lines, "the fast path reads all that a current server writes");
+    assert_eq!(
+        cluster.by_scanner, cluster.lines,
+        "the fast path reads all that a current server writes"
+    );
     let public = count(&read(&folder.join("public.jsonl")));
-    assert_eq!((public.events, public.malformed), (17, 1), "one has times without a zone: {public:?}");
+    assert_eq!(
+        (public.events, public.malformed),
+        (17, 1),
+        "one has times without a zone: {public:?}"
+    );
     let list = count(&read(&folder.join("list.jsonl")));
     assert_eq!((list.events, list.malformed), (3, 0));
 }
@@ -95,13 +114,22 @@ fn public_logs_read_as_their_readme_says() {
     for (file, events, others) in [
         ("liggitt+audit2rbac/demo-2017-full.v1beta1.jsonl.gz", 757, 0),
         ("liggitt+audit2rbac/demo.v1.log", 37, 0),
-        ("openshift+cluster-logging-operator/vrl-testdata-audit_in.jsonl.gz", 100, 0),
-        // As a table of the vendor's has them: times without a zone. Six were cut to what a rule needs.
+        (
+            "openshift+cluster-logging-operator/vrl-testdata-audit_in.jsonl.gz",
+            100,
+            0,
+        ),
+        // As a table of the vendor's has them: times without a zone. Six were cut to what a rule
+        // needs.
         ("panther-labs+panther-analysis/aws_eks_rules.jsonl", 14, 6),
         ("panther-labs+panther-analysis/gcp_k8s_rules.jsonl", 0, 18),
         ("GoogleCloudPlatform+khi/native-oss-test-log.jsonl", 1, 0),
         ("GoogleCloudPlatform+khi/gke-k8s_audit.jsonl", 0, 3),
-        ("splunk+security_content/kubernetes_audit.example_log.jsonl", 1, 0),
+        (
+            "splunk+security_content/kubernetes_audit.example_log.jsonl",
+            1,
+            0,
+        ),
     ] {
         let seen = count(&read(&corpus.join("public").join(file)));
         assert_eq!((seen.events, seen.malformed), (events, others), "{file}");

@@ -1,4 +1,5 @@
-//! Rules that are looked up by what they need find what they would find if each were evaluated at each event.
+//! Rules that are looked up by what they need find what they would find if each were evaluated at
+//! each event.
 
 #[expect(dead_code, reason = "the tests share more than each of them uses")]
 mod common;
@@ -25,20 +26,39 @@ fn field(name: &str) -> Expr {
 /// A field that rules are looked up by, and a word that some event says there, or none does.
 fn named() -> impl Strategy<Value = (Expr, SmolStr)> {
     let words: [(&str, &[&str]); 6] = [
-        ("event.verb", &["get", "GET", "Get", "list", "create", "watch"]),
-        ("event.resource", &["pods", "secrets", "Secrets", "SECRETS", "nodes", ""]),
+        (
+            "event.verb",
+            &["get", "GET", "Get", "list", "create", "watch"],
+        ),
+        (
+            "event.resource",
+            &["pods", "secrets", "Secrets", "SECRETS", "nodes", ""],
+        ),
         ("event.subresource", &["exec", "Exec", "log", ""]),
         ("event.namespace", &["shop", "Shop", "vault", "other", ""]),
-        ("event.user_kind", &["service account", "node", "user", "nobody"]),
+        (
+            "event.user_kind",
+            &["service account", "node", "user", "nobody"],
+        ),
         ("event.agent", &["stock", "kubelet", "x"]),
     ];
-    select(words.to_vec())
-        .prop_flat_map(|(name, words)| (Just(field(name)), select(words.to_vec()).prop_map(SmolStr::from)))
+    select(words.to_vec()).prop_flat_map(|(name, words)| {
+        (
+            Just(field(name)),
+            select(words.to_vec()).prop_map(SmolStr::from),
+        )
+    })
 }
 
-/// So many words that two such lists are more than a condition may look at, with a last one that may be said.
+/// So many words that two such lists are more than a condition may look at, with a last one that
+/// may be said.
 fn long_list(last: SmolStr, many: usize) -> Expr {
-    Expr::Texts((0..many).map(|n| format!("word-{n}").into()).chain([last]).collect())
+    Expr::Texts(
+        (0..many)
+            .map(|n| format!("word-{n}").into())
+            .chain([last])
+            .collect(),
+    )
 }
 
 fn test() -> impl Strategy<Value = Expr> {
@@ -46,9 +66,16 @@ fn test() -> impl Strategy<Value = Expr> {
     let code = || field("event.code");
     let fraction = move |n| {
         let less = Expr::Arithmetic(Arithmetic::Subtract, Box::new([code(), Expr::Int(n)]));
-        both(Compare::Equal, Expr::Arithmetic(Arithmetic::Divide, Box::new([Expr::Int(1), less])), Expr::Int(1))
+        both(
+            Compare::Equal,
+            Expr::Arithmetic(Arithmetic::Divide, Box::new([Expr::Int(1), less])),
+            Expr::Int(1),
+        )
     };
-    let size = Expr::Compare(Compare::Less, Box::new([Expr::Size(Box::new(Expr::Item(0))), Expr::Int(9)]));
+    let size = Expr::Compare(
+        Compare::Less,
+        Box::new([Expr::Size(Box::new(Expr::Item(0))), Expr::Int(9)]),
+    );
     prop_oneof![
         6 => named().prop_map(move |(field, word)| both(Compare::Equal, field, Expr::Text(word))),
         2 => named().prop_map(move |(field, word)| both(Compare::Equal, Expr::Text(word), field)),
@@ -84,14 +111,28 @@ fn condition() -> impl Strategy<Value = Expr> {
 fn line() -> impl Strategy<Value = String> {
     let actors = select(vec![0, 0, 1, 2]);
     let codes = select(vec![200, 403, 404]);
-    (actors, select(VERBS.to_vec()), select(KINDS.to_vec()), select(NAMESPACES.to_vec()), codes, 0..DAY / SECOND)
+    (
+        actors,
+        select(VERBS.to_vec()),
+        select(KINDS.to_vec()),
+        select(NAMESPACES.to_vec()),
+        codes,
+        0..DAY / SECOND,
+    )
         .prop_map(|(actor, verb, kind, namespace, code, second)| {
             let who = match actor {
-                0 => Request { code, ..Request::of_pod("shop:web", "web-1", "10.0.1.5") },
-                1 => Request { code, ..Request::of_node("node-a", "10.0.0.1") },
+                0 => Request {
+                    code,
+                    ..Request::of_pod("shop:web", "web-1", "10.0.1.5")
+                },
+                1 => Request {
+                    code,
+                    ..Request::of_node("node-a", "10.0.0.1")
+                },
                 _ => Request::of_nobody("203.0.113.9"),
             };
-            who.does(verb, kind, namespace, "x").line(7 * DAY + second * SECOND)
+            who.does(verb, kind, namespace, "x")
+                .line(7 * DAY + second * SECOND)
         })
 }
 
@@ -107,14 +148,21 @@ fn policy(conditions: impl Iterator<Item = Expr>) -> Policy {
             condition: Condition(condition),
         })
     };
-    let rules = Rules { rules: conditions.enumerate().map(rule).collect(), ..Rules::default() };
-    Policy { rules: Arc::new(rules), ..Policy::default() }
+    let rules = Rules {
+        rules: conditions.enumerate().map(rule).collect(),
+        ..Rules::default()
+    };
+    Policy {
+        rules: Arc::new(rules),
+        ..Policy::default()
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
 
-    /// A `!` says nothing of what is needed, so that twice `!` is evaluated everywhere, in as many steps as two `&&`.
+    /// A `!` says nothing of what is needed, so that twice `!` is evaluated everywhere, in as many
+    /// steps as two `&&`.
     #[test]
     fn a_rule_that_is_not_looked_at_would_have_said_no(
         conditions in vec(condition(), 1..90),

@@ -18,23 +18,46 @@ fn world(acts: &[(u8, u8, u8, u8, u32)]) -> Vec<String> {
     for (day, n) in (0..7).flat_map(|d| (0..6).map(move |n| (d, n))) {
         for pod in 0..4 {
             let ip = format!("10.244.0.{}", 10 + pod);
-            let request = Request::of_pod(&format!("shelf:acct-{}", pod % 3), &format!("pod-{pod}"), &ip);
+            let request = Request::of_pod(
+                &format!("shelf:acct-{}", pod % 3),
+                &format!("pod-{pod}"),
+                &ip,
+            );
             lines.push(request.line(day * DAY + n * MINUTE + i64::from(pod)));
         }
     }
     let mut at = 7 * DAY;
     for (who, ip, verb, resource, pause) in acts {
         at += i64::from(*pause) * SECOND;
-        let ip = format!("{}.{}", if ip % 5 == 0 { "203.0.113" } else { "10.244.0" }, 10 + ip % 5);
+        let ip = format!(
+            "{}.{}",
+            if ip % 5 == 0 { "203.0.113" } else { "10.244.0" },
+            10 + ip % 5
+        );
         let mut request = match who % 6 {
             4 => Request::of_nobody(&ip),
-            5 => Request { user: "system:anonymous".into(), ..Request::of_pod("x:y", "", &ip) },
+            5 => Request {
+                user: "system:anonymous".into(),
+                ..Request::of_pod("x:y", "", &ip)
+            },
             n => Request::of_pod(&format!("shelf:acct-{}", n % 3), &format!("pod-{n}"), &ip),
         };
-        let resources = ["secrets", "pods/exec", "configmaps", "serviceaccounts/token", "nodes", "selfsubjectreviews"];
+        let resources = [
+            "secrets",
+            "pods/exec",
+            "configmaps",
+            "serviceaccounts/token",
+            "nodes",
+            "selfsubjectreviews",
+        ];
         let verbs = ["get", "create", "list", "delete"];
         let resource = resources[usize::from(*resource) % 6];
-        request = request.does(verbs[usize::from(*verb) % 4], resource, "vault", &format!("thing-{}", verb % 7));
+        request = request.does(
+            verbs[usize::from(*verb) % 4],
+            resource,
+            "vault",
+            &format!("thing-{}", verb % 7),
+        );
         if verb % 3 == 0 && request.code == 200 {
             request.code = 403;
         }
@@ -45,7 +68,10 @@ fn world(acts: &[(u8, u8, u8, u8, u32)]) -> Vec<String> {
 
 fn acts() -> impl Strategy<Value = Vec<(u8, u8, u8, u8, u32)>> {
     let pause = prop_oneof![8 => 0u32..30, 2 => 600u32..4000, 1 => 80_000u32..300_000];
-    prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>(), any::<u8>(), pause), 10..120)
+    prop::collection::vec(
+        (any::<u8>(), any::<u8>(), any::<u8>(), any::<u8>(), pause),
+        10..120,
+    )
 }
 
 /// Runs with a stop, a store and a new engine at each of the cuts.
@@ -76,7 +102,11 @@ fn run_cut(lines: &[String], cuts: &[usize]) -> Output {
 fn essence(incident: &Incident) -> (String, String, Vec<String>) {
     let mut detectors: Vec<String> = incident.detectors.iter().map(ToString::to_string).collect();
     detectors.sort();
-    (incident.principal.to_string(), incident.severity.to_string(), detectors)
+    (
+        incident.principal.to_string(),
+        incident.severity.to_string(),
+        detectors,
+    )
 }
 
 fn run_ticked(lines: &[String], ticks: &[(usize, i64)]) -> Output {
@@ -138,10 +168,12 @@ fn stops_do_not_change_the_recording() {
 
 type Told = Vec<(String, String, Vec<String>)>;
 
-/// The alarms of the recording as it is, and as two logs of which one lags behind by some four seconds.
+/// The alarms of the recording as it is, and as two logs of which one lags behind by some four
+/// seconds.
 fn in_order_and_disordered() -> Option<(Told, Told)> {
     let lines = recording()?;
-    // Every third line comes from a log that lags behind by as many lines as fit into about four seconds.
+    // Every third line comes from a log that lags behind by as many lines as fit into about four
+    // seconds.
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for (n, line) in lines.iter().enumerate() {
         let lag = if n % 3 == 0 { 100 } else { 0 };
@@ -160,12 +192,21 @@ fn in_order_and_disordered() -> Option<(Told, Told)> {
 
 /// Threats of `medium` and up: principal, severity, and the detectors that made them so.
 fn loud(out: &Output) -> Vec<(String, String, Vec<String>)> {
-    let alarms = last(out).into_values().filter(|i| i.kind == Kind::Threat && i.severity >= Severity::Medium);
+    let alarms = last(out)
+        .into_values()
+        .filter(|i| i.kind == Kind::Threat && i.severity >= Severity::Medium);
     let mut all: Vec<_> = alarms
         .map(|incident| {
-            let made = incident.findings.iter().filter(|f| f.severity >= Severity::Low);
+            let made = incident
+                .findings
+                .iter()
+                .filter(|f| f.severity >= Severity::Low);
             let detectors: BTreeSet<String> = made.map(|f| f.detector.to_string()).collect();
-            (incident.principal.to_string(), incident.severity.to_string(), detectors.into_iter().collect())
+            (
+                incident.principal.to_string(),
+                incident.severity.to_string(),
+                detectors.into_iter().collect(),
+            )
         })
         .collect();
     // Ids depend on which event opened an incident.
@@ -173,20 +214,30 @@ fn loud(out: &Output) -> Vec<(String, String, Vec<String>)> {
     all
 }
 
-/// Each alarm stays, of the same severity and with the same evidence at least. One more may stand apart: of an account
-/// whose token was used before the log said who minted it, and which joins the minter's story otherwise.
+/// Each alarm stays, of the same severity and with the same evidence at least. One more may stand
+/// apart: of an account whose token was used before the log said who minted it, and which joins the
+/// minter's story otherwise.
 #[test]
 fn disorder_of_seconds_loses_no_alarm() {
-    let Some((plain, disordered)) = in_order_and_disordered() else { return };
+    let Some((plain, disordered)) = in_order_and_disordered() else {
+        return;
+    };
     let is_kept = |(who, severity, detectors): &(String, String, Vec<String>)| {
-        let has_all = |others: &Vec<String>| detectors.iter().all(|detector| others.contains(detector));
-        disordered.iter().any(|other| other.0 == *who && other.1 == *severity && has_all(&other.2))
+        let has_all =
+            |others: &Vec<String>| detectors.iter().all(|detector| others.contains(detector));
+        disordered
+            .iter()
+            .any(|other| other.0 == *who && other.1 == *severity && has_all(&other.2))
     };
     let lost: Vec<_> = plain.iter().filter(|alarm| !is_kept(alarm)).collect();
     assert!(lost.is_empty(), "{lost:?} of {disordered:#?}");
     let known = |who: &str| plain.iter().any(|alarm| alarm.0 == who);
-    let is_apart = |alarm: &&(String, String, Vec<String>)| alarm.2.iter().any(|d| d == "minted-credential");
-    let more: Vec<_> = disordered.iter().filter(|alarm| !known(&alarm.0) && !is_apart(alarm)).collect();
+    let is_apart =
+        |alarm: &&(String, String, Vec<String>)| alarm.2.iter().any(|d| d == "minted-credential");
+    let more: Vec<_> = disordered
+        .iter()
+        .filter(|alarm| !known(&alarm.0) && !is_apart(alarm))
+        .collect();
     assert!(more.is_empty(), "{more:?}");
 }
 
@@ -199,16 +250,34 @@ fn a_hostile_stream_meets_limits() {
     let (mut engine, mut out) = (Engine::new(policy), Output::default());
     for day in 0..6 {
         for n in 0..6 {
-            feed(&mut engine, 0, &Request::of_pod("shelf:old", "old", "10.244.0.9").line(day * DAY + n), &mut out);
+            feed(
+                &mut engine,
+                0,
+                &Request::of_pod("shelf:old", "old", "10.244.0.9").line(day * DAY + n),
+                &mut out,
+            );
         }
     }
     for n in 0..20_000i64 {
         let ip = format!("10.{}.{}.{}", 1 + n / 65_536, n / 256 % 256, n % 256);
-        let account = if n % 2 == 0 { "lair:spider".to_owned() } else { format!("lair-{n}:spider") };
+        let account = if n % 2 == 0 {
+            "lair:spider".to_owned()
+        } else {
+            format!("lair-{n}:spider")
+        };
         let mut request = Request::of_pod(&account, &format!("pod-{n}"), &ip);
         request.agent = format!("agent-{n}");
-        let request = request.does("create", &format!("kinds-{n}"), &format!("space-{n}"), &format!("thing-{n}"));
-        let request = if n % 5 == 0 { request.does("get", "secrets", "vault", &format!("s-{n}")) } else { request };
+        let request = request.does(
+            "create",
+            &format!("kinds-{n}"),
+            &format!("space-{n}"),
+            &format!("thing-{n}"),
+        );
+        let request = if n % 5 == 0 {
+            request.does("get", "secrets", "vault", &format!("s-{n}"))
+        } else {
+            request
+        };
         feed(&mut engine, 0, &request.line(6 * DAY + n * 10), &mut out);
         out.revisions.clear();
         out.findings.clear();
@@ -218,15 +287,22 @@ fn a_hostile_stream_meets_limits() {
     }
     let population = engine.population();
     assert!(population.len() <= 200);
-    let old = population.get("system:serviceaccount:shelf:old").expect("a mature account is not displaced");
+    let old = population
+        .get("system:serviceaccount:shelf:old")
+        .expect("a mature account is not displaced");
     assert_eq!(old.credentials.holders().len(), 1);
-    let spider = population.get("system:serviceaccount:lair:spider").expect("seen last");
-    assert!(spider.operations.len() <= 512 && spider.agents.len() <= 24 && spider.reach.len() <= 64);
+    let spider = population
+        .get("system:serviceaccount:lair:spider")
+        .expect("seen last");
+    assert!(
+        spider.operations.len() <= 512 && spider.agents.len() <= 24 && spider.reach.len() <= 64
+    );
     assert!(spider.credentials.holders().len() <= 2048);
     assert!(engine.addresses().len() <= 65_536 && engine.incidents().open().count() <= 64);
 }
 
-/// A header may hold a megabyte, so any text that a client chose may: what is stored of it has its limits.
+/// A header may hold a megabyte, so any text that a client chose may: what is stored of it has its
+/// limits.
 #[test]
 fn hostile_lengths_meet_limits() {
     let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
@@ -241,19 +317,39 @@ fn hostile_lengths_meet_limits() {
         request.code = if n % 2 == 0 { 403 } else { 201 };
         let (kind, space, name) = (long(n, "kind"), long(n, "space"), long(n, "name"));
         let kind = if n % 4 == 0 { "secrets" } else { &kind };
-        feed(&mut engine, 0, &request.does(&long(n, "VERB"), kind, &space, &name).line(n), &mut out);
+        feed(
+            &mut engine,
+            0,
+            &request.does(&long(n, "VERB"), kind, &space, &name).line(n),
+            &mut out,
+        );
     }
-    let longest = out.revisions.iter().map(|revision| to_json(&revision.incident, None).len()).max();
-    assert!(longest.expect("incidents") < store::INCIDENT_BYTES_MAX / 4, "{longest:?}");
+    let longest = out
+        .revisions
+        .iter()
+        .map(|revision| to_json(&revision.incident, None).len())
+        .max();
+    assert!(
+        longest.expect("incidents") < store::INCIDENT_BYTES_MAX / 4,
+        "{longest:?}"
+    );
     let mut records = Vec::new();
     engine.drain_records(&mut records);
     let keys = records.iter().map(|record| record.key.len()).max();
     assert!(keys.expect("records") < store::KEY_BYTES_MAX, "{keys:?}");
-    let values = records.iter().filter_map(|record| record.value.as_ref()).map(Vec::len).max();
-    assert!(values.expect("records") < store::VALUE_BYTES_MAX / 16, "{values:?}");
+    let values = records
+        .iter()
+        .filter_map(|record| record.value.as_ref())
+        .map(Vec::len)
+        .max();
+    assert!(
+        values.expect("records") < store::VALUE_BYTES_MAX / 16,
+        "{values:?}"
+    );
 }
 
-/// An API server whose auditing was turned off is seen beside others that go on, and its silence is over when it speaks.
+/// An API server whose auditing was turned off is seen beside others that go on, and its silence is
+/// over when it speaks.
 #[test]
 fn one_silent_log_of_several_is_told_until_it_speaks() {
     let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
@@ -261,23 +357,47 @@ fn one_silent_log_of_several_is_told_until_it_speaks() {
     feed(&mut engine, 1, &request("b").line(0), &mut out);
     let hours = 9 * 60;
     for minute in 0..hours {
-        feed(&mut engine, 0, &request("a").line(minute * MINUTE), &mut out);
+        feed(
+            &mut engine,
+            0,
+            &request("a").line(minute * MINUTE),
+            &mut out,
+        );
         if engine.misses_a_log() || minute % 7 == 0 {
             engine.step(Input::Tick(engine.now()), &mut out);
         }
     }
     let told = last(&out);
-    let silent = told.values().find(|i| i.kind == Kind::Visibility).expect("an incident");
+    let silent = told
+        .values()
+        .find(|i| i.kind == Kind::Visibility)
+        .expect("an incident");
     assert!(silent.ended.is_none(), "{silent:?}");
     feed(&mut engine, 1, &request("b").line(hours * MINUTE), &mut out);
     for minute in hours..hours + 90 {
-        feed(&mut engine, 0, &request("a").line(minute * MINUTE), &mut out);
-        feed(&mut engine, 1, &request("b").line(minute * MINUTE + 1), &mut out);
+        feed(
+            &mut engine,
+            0,
+            &request("a").line(minute * MINUTE),
+            &mut out,
+        );
+        feed(
+            &mut engine,
+            1,
+            &request("b").line(minute * MINUTE + 1),
+            &mut out,
+        );
     }
     let told = last(&out);
-    let over: Vec<&&Incident> = told.values().filter(|i| i.kind == Kind::Visibility).collect();
+    let over: Vec<&&Incident> = told
+        .values()
+        .filter(|i| i.kind == Kind::Visibility)
+        .collect();
     assert_eq!(over.len(), 1, "{over:?}");
-    assert!(over[0].ended.is_some() && over[0].last_seen.since(over[0].first_seen).as_seconds() > 8 * 3600);
+    assert!(
+        over[0].ended.is_some()
+            && over[0].last_seen.since(over[0].first_seen).as_seconds() > 8 * 3600
+    );
 }
 
 /// The settings may name fewer logs than they did: nobody waits for the others.
@@ -294,7 +414,11 @@ fn a_log_that_is_followed_no_more_is_not_missed() {
     }
     assert!(!engine.misses_a_log());
     engine.step(Input::Tick(engine.now()), &mut out);
-    assert!(last(&out).values().all(|i| i.kind != Kind::Visibility), "{:?}", last(&out));
+    assert!(
+        last(&out).values().all(|i| i.kind != Kind::Visibility),
+        "{:?}",
+        last(&out)
+    );
 }
 
 /// Three logs without a hole, read in turns of an hour each, then ticks: nobody was silent.
@@ -319,7 +443,12 @@ fn a_log_that_lags_is_not_silent() {
     let request = Request::of_pod("shelf:acct", "pod", "10.244.0.10");
     for minute in 30..300 {
         feed(&mut engine, 0, &request.line(minute * MINUTE), &mut out);
-        feed(&mut engine, 1, &request.line((minute - 20) * MINUTE), &mut out);
+        feed(
+            &mut engine,
+            1,
+            &request.line((minute - 20) * MINUTE),
+            &mut out,
+        );
         engine.step(Input::Tick(engine.now()), &mut out);
     }
     assert_eq!(silences(&out), 0);
@@ -329,5 +458,8 @@ fn a_log_that_lags_is_not_silent() {
 }
 
 fn silences(out: &Output) -> usize {
-    out.findings.iter().filter(|(detector, _)| detector == "log-silent").count()
+    out.findings
+        .iter()
+        .filter(|(detector, _)| detector == "log-silent")
+        .count()
 }

@@ -40,7 +40,10 @@ fn text(events: &[Value]) -> String {
 }
 
 fn tokentrail(args: &[&str]) -> (String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_tokentrail")).args(args).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tokentrail"))
+        .args(args)
+        .output()
+        .unwrap();
     let read = |bytes| String::from_utf8(bytes).unwrap();
     (read(output.stdout), read(output.stderr))
 }
@@ -54,7 +57,10 @@ struct World {
 }
 
 fn objects(lines: &str) -> Vec<Value> {
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 impl World {
@@ -69,7 +75,12 @@ impl World {
         let mut args = vec!["replay", "-o", "json", "--state", state.to_str().unwrap()];
         args.extend(paths.iter().map(|path| path.to_str().unwrap()));
         let (incidents, summary) = tokentrail(&args);
-        World { incidents: objects(&incidents), summary, state, _dir: dir }
+        World {
+            incidents: objects(&incidents),
+            summary,
+            state,
+            _dir: dir,
+        }
     }
 
     fn ask(&self, question: &[&str]) -> Vec<Value> {
@@ -81,7 +92,13 @@ impl World {
     }
 
     fn found(&self, detector: &str) -> usize {
-        let has = |i: &&Value| i["detectors"].as_array().unwrap().iter().any(|d| d == detector);
+        let has = |i: &&Value| {
+            i["detectors"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|d| d == detector)
+        };
         self.incidents.iter().filter(has).count()
     }
 }
@@ -95,7 +112,9 @@ const DAY: i64 = 86_400;
 /// A month of requests, of which two in its middle and two at its end are of next year.
 #[test]
 fn lines_of_next_year_delete_nothing_and_are_named() {
-    let mut events: Vec<Value> = (0..30 * 24).map(|h| event(&format!("n-{h}"), h * 3600, json!({}))).collect();
+    let mut events: Vec<Value> = (0..30 * 24)
+        .map(|h| event(&format!("n-{h}"), h * 3600, json!({})))
+        .collect();
     let wrong = |n: i64| event(&format!("wrong-{n}"), 400 * DAY + n, json!({}));
     // An hour apart is too far for a second witness: more of them make the log one that is sure of
     // its time.
@@ -103,25 +122,46 @@ fn lines_of_next_year_delete_nothing_and_are_named() {
     let at_end = [wrong(3), wrong(4)];
     events.splice(
         500..500,
-        (0..10).map(|s| event(&format!("s-{s}"), 499 * 3600 + s, json!({}))).chain([wrong(1), wrong(2)]),
+        (0..10)
+            .map(|s| event(&format!("s-{s}"), 499 * 3600 + s, json!({})))
+            .chain([wrong(1), wrong(2)]),
     );
     events.extend(at_end);
     let world = World::of(&[("audit.log", text(&events))]);
     let rows = world.ask(&["query", "SELECT count(*) AS n FROM events"]);
     assert_eq!(rows[0]["n"], events.len(), "{}", world.summary);
-    let leaps: Vec<Value> = world.ask(&["coverage"]).into_iter().filter(|row| row["kind"] == "log-leap").collect();
-    assert!(!leaps.is_empty() && leaps[0]["from_offset"].as_u64().unwrap() > 0, "{leaps:?}");
-    assert!(leaps[0]["detail"].as_str().unwrap().contains("wrong-1"), "{leaps:?}");
+    let leaps: Vec<Value> = world
+        .ask(&["coverage"])
+        .into_iter()
+        .filter(|row| row["kind"] == "log-leap")
+        .collect();
+    assert!(
+        !leaps.is_empty() && leaps[0]["from_offset"].as_u64().unwrap() > 0,
+        "{leaps:?}"
+    );
+    assert!(
+        leaps[0]["detail"].as_str().unwrap().contains("wrong-1"),
+        "{leaps:?}"
+    );
     let recent = world.ask(&["timeline", "shop/web", "--since", "1m", "--limit", "100000"]);
-    assert!(recent.len() > 50 && recent.len() < 70, "the newest is what the bulk has: {}", recent.len());
+    assert!(
+        recent.len() > 50 && recent.len() < 70,
+        "the newest is what the bulk has: {}",
+        recent.len()
+    );
     let (verified, said) = tokentrail(&["verify", "--state", path(&world.state)]);
-    assert!(!format!("{verified}{said}").contains("differ"), "{verified}{said}");
+    assert!(
+        !format!("{verified}{said}").contains("differ"),
+        "{verified}{said}"
+    );
 }
 
 /// What a client sends as audit id says nothing of how many requests there are.
 #[test]
 fn one_audit_id_of_twelve_reads_is_twelve_and_two_stages_are_one() {
-    let mut events: Vec<Value> = (0..12).map(|n| event("mine", n * 3300, json!({}))).collect();
+    let mut events: Vec<Value> = (0..12)
+        .map(|n| event("mine", n * 3300, json!({})))
+        .collect();
     events.extend((0..5).map(|n| {
         let uri = "/api/v1/namespaces/shop/pods/web-0/exec?command=sh";
         let object = json!({ "resource": "pods", "subresource": "exec", "namespace": "shop", "name": "web-0" });
@@ -129,14 +169,24 @@ fn one_audit_id_of_twelve_reads_is_twelve_and_two_stages_are_one() {
     }));
     let received = json!({ "stage": "RequestReceived", "responseStatus": null });
     events.push(event("two-stages", 50_000, received));
-    events.push(event("two-stages", 50_000, json!({ "stageTimestamp": at(50_001) })));
+    events.push(event(
+        "two-stages",
+        50_000,
+        json!({ "stageTimestamp": at(50_001) }),
+    ));
     let world = World::of(&[("audit.log", text(&events))]);
     assert_eq!(world.ask(&["secrets"]).len(), 13);
     assert_eq!(world.ask(&["exec"]).len(), 5);
     let timeline = world.ask(&["timeline", "shop/web"]);
     assert_eq!(timeline.len(), 18);
-    assert_eq!((&timeline[17]["code"], &timeline[17]["time"]), (&json!(200), &json!(at(50_000))));
-    let counted = world.ask(&["query", "SELECT sum(count) AS n FROM operations_daily WHERE resource = 'secrets'"]);
+    assert_eq!(
+        (&timeline[17]["code"], &timeline[17]["time"]),
+        (&json!(200), &json!(at(50_000)))
+    );
+    let counted = world.ask(&[
+        "query",
+        "SELECT sum(count) AS n FROM operations_daily WHERE resource = 'secrets'",
+    ]);
     assert_eq!(counted[0]["n"], 13);
 }
 
@@ -150,20 +200,43 @@ fn two_logs_of_one_request_are_one_place_and_one_request() {
         event["objectRef"] = object.clone();
         event
     };
-    let outer: Vec<Value> =
-        (0..40).map(|n| of(n, json!({ "stageTimestamp": at(n * 60).replace(".000000Z", ".030000Z") }))).collect();
+    let outer: Vec<Value> = (0..40)
+        .map(|n| {
+            of(
+                n,
+                json!({ "stageTimestamp": at(n * 60).replace(".000000Z", ".030000Z") }),
+            )
+        })
+        .collect();
     let inner: Vec<Value> = (0..40)
         .map(|n| {
             let [received, done] = [".010000Z", ".020000Z"].map(|end| at(n * 60).replace(".000000Z", end));
             of(n, json!({ "sourceIPs": ["10.244.1.5", "192.168.0.10"], "requestReceivedTimestamp": received, "stageTimestamp": done }))
         })
         .collect();
-    let world = World::of(&[("kube-apiserver/audit.log", text(&outer)), ("metrics/audit.log", text(&inner))]);
-    assert_eq!(world.found("credential-in-two-places"), 0, "{:?}", world.incidents);
-    let rows = world.ask(&["query", "SELECT count(*) AS n, sum(is_copy) AS copies FROM events"]);
-    assert_eq!((&rows[0]["n"], &rows[0]["copies"]), (&json!(80), &json!(40)));
+    let world = World::of(&[
+        ("kube-apiserver/audit.log", text(&outer)),
+        ("metrics/audit.log", text(&inner)),
+    ]);
+    assert_eq!(
+        world.found("credential-in-two-places"),
+        0,
+        "{:?}",
+        world.incidents
+    );
+    let rows = world.ask(&[
+        "query",
+        "SELECT count(*) AS n, sum(is_copy) AS copies FROM events",
+    ]);
+    assert_eq!(
+        (&rows[0]["n"], &rows[0]["copies"]),
+        (&json!(80), &json!(40))
+    );
     assert_eq!(world.ask(&["timeline", "shop/web"]).len(), 40);
-    assert_eq!(world.ask(&["who", "--from", "10.244.1.5"])[0]["requests"], 40);
+    assert_eq!(
+        world.ask(&["who", "--from", "10.244.1.5"])[0]["requests"],
+        40
+    );
     assert!(world.ask(&["who", "--from", "192.168.0.10"]).is_empty());
     let counted = world.ask(&["query", "SELECT sum(count) AS n FROM operations_daily"]);
     assert_eq!(counted[0]["n"], 40);
@@ -171,11 +244,29 @@ fn two_logs_of_one_request_are_one_place_and_one_request() {
 
 #[test]
 fn a_log_without_a_stage_that_is_judged_is_told() {
-    let received = |n: i64| event(&format!("n-{n}"), n, json!({ "stage": "RequestReceived", "responseStatus": null }));
-    let world = World::of(&[("audit.log", text(&(0..60).map(received).collect::<Vec<_>>()))]);
+    let received = |n: i64| {
+        event(
+            &format!("n-{n}"),
+            n,
+            json!({ "stage": "RequestReceived", "responseStatus": null }),
+        )
+    };
+    let world = World::of(&[(
+        "audit.log",
+        text(&(0..60).map(received).collect::<Vec<_>>()),
+    )]);
     assert_eq!(world.found("log-unjudged"), 1, "{:?}", world.incidents);
-    assert!(world.summary.contains("nothing was judged"), "{}", world.summary);
-    assert!(world.ask(&["coverage"]).iter().any(|row| row["kind"] == "log-unjudged"));
+    assert!(
+        world.summary.contains("nothing was judged"),
+        "{}",
+        world.summary
+    );
+    assert!(
+        world
+            .ask(&["coverage"])
+            .iter()
+            .any(|row| row["kind"] == "log-unjudged")
+    );
 }
 
 #[test]
@@ -188,20 +279,29 @@ fn an_origin_is_the_last_entry_or_none() {
         from("dddd", json!(["::ffff:10.0.0.9"])),
     ];
     let world = World::of(&[("audit.log", text(&events))]);
-    for (typed, rows) in
-        [("10.131.0.7", 1), ("2001:db8::9", 1), ("192.0.2.1", 0), ("::ffff:10.0.0.9", 1), ("10.131.0.7:1", 1)]
-    {
+    for (typed, rows) in [
+        ("10.131.0.7", 1),
+        ("2001:db8::9", 1),
+        ("192.0.2.1", 0),
+        ("::ffff:10.0.0.9", 1),
+        ("10.131.0.7:1", 1),
+    ] {
         assert_eq!(world.ask(&["who", "--from", typed]).len(), rows, "{typed}");
     }
 }
 
 #[test]
 fn what_stands_before_the_first_event_has_its_time() {
-    let events: Vec<Value> = (0..20).map(|n| event(&format!("n-{n}"), n, json!({}))).collect();
+    let events: Vec<Value> = (0..20)
+        .map(|n| event(&format!("n-{n}"), n, json!({})))
+        .collect();
     let world = World::of(&[("audit.log", format!("no event\n{}", text(&events)))]);
     assert_eq!(world.found("log-unreadable"), 1, "{:?}", world.incidents);
     assert!(
-        world.incidents.iter().all(|incident| !incident.to_string().contains("1970-01-01")),
+        world
+            .incidents
+            .iter()
+            .all(|incident| !incident.to_string().contains("1970-01-01")),
         "{:?}",
         world.incidents
     );
@@ -209,19 +309,28 @@ fn what_stands_before_the_first_event_has_its_time() {
 
 #[test]
 fn a_legacy_token_without_the_name_of_its_secret_reads_well() {
-    let mut events: Vec<Value> = (0..8 * 24).map(|hour| event(&format!("n-{hour}"), hour * 3600, json!({}))).collect();
+    let mut events: Vec<Value> = (0..8 * 24)
+        .map(|hour| event(&format!("n-{hour}"), hour * 3600, json!({})))
+        .collect();
     let annotations = json!({ "annotations": { "authentication.k8s.io/legacy-token": ACCOUNT } });
     let mut legacy = event("a", 8 * 24 * 3600, annotations);
     legacy["user"]["extra"] = json!({});
     events.push(legacy);
     let world = World::of(&[("audit.log", text(&events))]);
     let said = format!("{:?}", world.incidents);
-    assert!(said.contains("legacy token of a Secret without a name, from"), "{said}");
+    assert!(
+        said.contains("legacy token of a Secret without a name, from"),
+        "{said}"
+    );
 }
 
 fn asked_world() -> World {
     let touch = |id: &str, second, uri: &str, object: Value| {
-        event(id, second, json!({ "requestURI": uri, "objectRef": object }))
+        event(
+            id,
+            second,
+            json!({ "requestURI": uri, "objectRef": object }),
+        )
     };
     let mut events = vec![
         touch(
@@ -230,7 +339,12 @@ fn asked_world() -> World {
             "/apis/rbac.authorization.k8s.io/v1/clusterroles/ops",
             json!({ "resource": "clusterroles", "name": "ops", "apiGroup": "rbac.authorization.k8s.io" }),
         ),
-        touch("b", 2, "/api/v1/nodes/worker-1", json!({ "resource": "nodes", "name": "worker-1" })),
+        touch(
+            "b",
+            2,
+            "/api/v1/nodes/worker-1",
+            json!({ "resource": "nodes", "name": "worker-1" }),
+        ),
         touch(
             "c",
             3,
@@ -249,7 +363,11 @@ fn asked_world() -> World {
             "/api/v1/nodes/worker-1/proxy/metrics",
             json!({ "resource": "nodes", "subresource": "proxy", "name": "worker-1" }),
         ),
-        event("f", 6, json!({ "impersonatedUser": { "username": "alice", "groups": ["dev"] } })),
+        event(
+            "f",
+            6,
+            json!({ "impersonatedUser": { "username": "alice", "groups": ["dev"] } }),
+        ),
     ];
     let mut slash = event("g", 7, json!({}));
     slash["user"] = json!({ "username": "oidc/bob", "groups": ["dev"] });
@@ -271,9 +389,16 @@ fn what_the_log_can_name_can_be_asked_as_people_type_it() {
         "deployments/shop",
         "secret/shop/db",
     ] {
-        assert!(!world.ask(&["who", "--touched", touched]).is_empty(), "{touched}");
+        assert!(
+            !world.ask(&["who", "--touched", touched]).is_empty(),
+            "{touched}"
+        );
     }
-    assert!(world.ask(&["who", "--touched", "deployments.extensions/shop/web"]).is_empty());
+    assert!(
+        world
+            .ask(&["who", "--touched", "deployments.extensions/shop/web"])
+            .is_empty()
+    );
     for used in [TOKEN.to_owned(), format!("JTI={TOKEN}")] {
         assert_eq!(world.ask(&["who", "--used", &used]).len(), 1);
         assert_eq!(world.ask(&["trail", &used]).len(), 6);
@@ -290,13 +415,31 @@ fn what_the_log_can_name_can_be_asked_as_people_type_it() {
 fn an_empty_answer_says_what_it_looked_for_and_what_is_near() {
     let world = asked_world();
     for (question, said) in [
-        (vec!["timeline", "shop/wob"], "\"system:serviceaccount:shop:wob\" or \"shop/wob\""),
-        (vec!["timeline", "web"], "near: system:serviceaccount:shop:web"),
+        (
+            vec!["timeline", "shop/wob"],
+            "\"system:serviceaccount:shop:wob\" or \"shop/wob\"",
+        ),
+        (
+            vec!["timeline", "web"],
+            "near: system:serviceaccount:shop:web",
+        ),
         (vec!["who", "--from", "10.244.1.6"], "near: 10.244.1.5"),
-        (vec!["who", "--touched", "clusterroles/op"], "near: clusterroles//ops"),
-        (vec!["who", "--used", "6c84fb90-12c4-11e1-840d-000000000000"], TOKEN),
-        (vec!["tokens-issued"], "tokens that TokenRequests issued: there are none"),
-        (vec!["exec", "--since", "2027-01-01T00:00:00Z"], "but not in this window"),
+        (
+            vec!["who", "--touched", "clusterroles/op"],
+            "near: clusterroles//ops",
+        ),
+        (
+            vec!["who", "--used", "6c84fb90-12c4-11e1-840d-000000000000"],
+            TOKEN,
+        ),
+        (
+            vec!["tokens-issued"],
+            "tokens that TokenRequests issued: there are none",
+        ),
+        (
+            vec!["exec", "--since", "2027-01-01T00:00:00Z"],
+            "but not in this window",
+        ),
     ] {
         let (out, err) = world.say(&question, &["-o", "json"]);
         assert!(out.is_empty() && err.contains(said), "{question:?}: {err}");

@@ -1,5 +1,5 @@
-//! Files as people have them: copies, banners, odd names, odd packings, odd encodings. Each event is read once, and what
-//! is not read is named.
+//! Files as people have them: copies, banners, odd names, odd packings, odd encodings. Each event
+//! is read once, and what is not read is named.
 
 #[path = "common/skipped.rs"]
 mod skipped;
@@ -13,13 +13,19 @@ use std::process::{Command, Stdio};
 const BINARY: &str = env!("CARGO_BIN_EXE_tokentrail");
 const BANNER: &str = "# audit log of cluster one\n";
 
-/// So many lines of one server, from the `from`th on; a line of another server never equals one of this.
+/// So many lines of one server, from the `from`th on; a line of another server never equals one of
+/// this.
 fn lines(server: &str, from: u32, to: u32) -> String {
     (from..to).map(|n| event(server, n) + "\n").collect()
 }
 
 fn event(server: &str, n: u32) -> String {
-    let time = format!("2026-03-02T{:02}:{:02}:{:02}.000000Z", 8 + n / 3600, n / 60 % 60, n % 60);
+    let time = format!(
+        "2026-03-02T{:02}:{:02}:{:02}.000000Z",
+        8 + n / 3600,
+        n / 60 % 60,
+        n % 60
+    );
     format!(
         r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"{server}-{n:06}","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/a/pods","verb":"list","user":{{"username":"system:serviceaccount:a:b","groups":["system:serviceaccounts"]}},"sourceIPs":["10.0.0.9"],"userAgent":"b/1.0","objectRef":{{"resource":"pods","namespace":"a","apiVersion":"v1"}},"responseStatus":{{"metadata":{{}},"code":200}},"requestReceivedTimestamp":"{time}","stageTimestamp":"{time}","annotations":{{"authorization.k8s.io/decision":"allow","authorization.k8s.io/reason":""}}}}"#
     )
@@ -45,7 +51,10 @@ fn replay(files: &[&Path], state: Option<&Path>) -> (String, bool) {
         command.arg("--state").arg(state);
     }
     let out = command.stdin(Stdio::null()).output().unwrap();
-    (String::from_utf8_lossy(&out.stderr).into_owned(), out.status.success())
+    (
+        String::from_utf8_lossy(&out.stderr).into_owned(),
+        out.status.success(),
+    )
 }
 
 /// How many events a replay read.
@@ -88,11 +97,17 @@ fn a_log_under_two_names_is_read_once_and_both_are_named() {
         for files in [[&*log, &**copy], [&**copy, &*log]] {
             let said = reads(&files, 20);
             assert!(said.contains("read once: "), "{said}");
-            assert!(said.contains(copy.to_str().unwrap()) && said.contains(log.to_str().unwrap()), "{said}");
+            assert!(
+                said.contains(copy.to_str().unwrap()) && said.contains(log.to_str().unwrap()),
+                "{said}"
+            );
         }
     }
     // Monday's lines are again in Tuesday's copy.
-    let (monday, tuesday) = (put(dir.path(), "mon/a.log", lines("a", 0, 9)), put(dir.path(), "tue/a.log", &all));
+    let (monday, tuesday) = (
+        put(dir.path(), "mon/a.log", lines("a", 0, 9)),
+        put(dir.path(), "tue/a.log", &all),
+    );
     reads(&[&monday, &tuesday, &log], 20);
     // One after the other, by way of the state.
     let state = tempfile::tempdir().unwrap();
@@ -106,13 +121,26 @@ fn a_log_under_two_names_is_read_once_and_both_are_named() {
 fn logs_that_begin_alike_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let probe = event("probe", 0) + "\n";
-    for (kind, beginning) in [("banner", BANNER), ("probe", &probe), ("both", &format!("{BANNER}{probe}"))] {
+    for (kind, beginning) in [
+        ("banner", BANNER),
+        ("probe", &probe),
+        ("both", &format!("{BANNER}{probe}")),
+    ] {
         let own = u64::from(kind != "banner");
         for pack in [false, true] {
-            let name = |server: &str| format!("{kind}-{pack}/{server}.log{}", if pack { ".gz" } else { "" });
+            let name = |server: &str| {
+                format!(
+                    "{kind}-{pack}/{server}.log{}",
+                    if pack { ".gz" } else { "" }
+                )
+            };
             let files = ["x", "y", "z"].map(|server| {
                 let text = format!("{beginning}{}", lines(server, 1, 11));
-                let bytes = if pack { gzip(text.as_bytes()) } else { text.into_bytes() };
+                let bytes = if pack {
+                    gzip(text.as_bytes())
+                } else {
+                    text.into_bytes()
+                };
                 put(dir.path(), &name(server), bytes)
             });
             let paths: Vec<&Path> = files.iter().map(|path| &**path).collect();
@@ -126,7 +154,11 @@ fn logs_that_begin_alike_are_told_apart() {
                 assert_eq!(events(&paths, Some(state.path())).0, 0, "{kind}");
             }
             let together = tempfile::tempdir().unwrap();
-            assert_eq!(events(&paths, Some(together.path())).0, 30 + own * 3, "{kind} {pack}");
+            assert_eq!(
+                events(&paths, Some(together.path())).0,
+                30 + own * 3,
+                "{kind} {pack}"
+            );
             assert_eq!(events(&paths, Some(together.path())).0, 0, "{kind} {pack}");
         }
     }
@@ -160,12 +192,18 @@ fn what_a_directory_holds_is_read_by_its_content_or_named() {
     put(dir.path(), "set.zip", b"PK\x03\x04rest");
     let said = reads(&[dir.path()], 40);
     for name in ["kube-apiserver.log", "notes.txt", "sub", "set.zip"] {
-        assert!(said.contains(&format!("not read: {}", dir.path().join(name).display())), "{name}: {said}");
+        assert!(
+            said.contains(&format!("not read: {}", dir.path().join(name).display())),
+            "{name}: {said}"
+        );
     }
     assert!(said.contains("set.zip: it is a zip archive"), "{said}");
     fs::create_dir(dir.path().join("empty")).unwrap();
     let said = reads(&[&dir.path().join("sub"), &dir.path().join("empty")], 1);
-    assert!(said.contains("empty: this directory holds no audit log"), "{said}");
+    assert!(
+        said.contains("empty: this directory holds no audit log"),
+        "{said}"
+    );
 }
 
 /// What a packer of this machine makes of a text; `None` where it is not installed.
@@ -177,7 +215,12 @@ fn packed_elsewhere(program: &str, text: &str) -> Option<Vec<u8>> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    child.stdin.take().unwrap().write_all(text.as_bytes()).ok()?;
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .ok()?;
     let out = child.wait_with_output().ok()?;
     (out.status.success() && !out.stdout.is_empty()).then_some(out.stdout)
 }
@@ -186,7 +229,12 @@ fn packed_elsewhere(program: &str, text: &str) -> Option<Vec<u8>> {
 fn every_packing_is_read_and_the_content_says_which() {
     let dir = tempfile::tempdir().unwrap();
     let text = lines("a", 0, 500);
-    for (program, end) in [("xz", "xz"), ("bzip2", "bz2"), ("lz4", "lz4"), ("zstd", "zst")] {
+    for (program, end) in [
+        ("xz", "xz"),
+        ("bzip2", "bz2"),
+        ("lz4", "lz4"),
+        ("zstd", "zst"),
+    ] {
         let Some(packed) = packed_elsewhere(program, &text) else {
             skipped::because(&format!("{program} is not installed"));
             continue;
@@ -194,10 +242,17 @@ fn every_packing_is_read_and_the_content_says_which() {
         // Two streams in one file, as `cat a.xz b.xz` makes them.
         let more = packed_elsewhere(program, &lines("a", 500, 510)).unwrap();
         let both = [&packed[..], &more].concat();
-        for name in [format!("{program}/audit.log.{end}"), format!("{program}-unnamed/audit.log")] {
+        for name in [
+            format!("{program}/audit.log.{end}"),
+            format!("{program}-unnamed/audit.log"),
+        ] {
             let file = put(dir.path(), &name, &both);
             reads(&[&file], 510);
-            let cut = put(dir.path(), &format!("cut-{name}"), &packed[..packed.len() - 20]);
+            let cut = put(
+                dir.path(),
+                &format!("cut-{name}"),
+                &packed[..packed.len() - 20],
+            );
             let (_, said) = events(&[&cut], None);
             assert!(said.contains("unreadable: "), "{program}: {said}");
         }
@@ -216,21 +271,44 @@ fn what_is_no_log_is_refused_by_name() {
     for (name, bytes, words) in [
         ("a.tar", tar.clone(), "a tar archive; unpack it"),
         ("a.tar.gz", gzip(&tar), "a tar archive; unpack it"),
-        ("a.log", b"PK\x03\x04....".to_vec(), "a zip archive; unpack it"),
-        ("b.log", b"7z\xbc\xaf\x27\x1c..".to_vec(), "a 7z archive; unpack it"),
+        (
+            "a.log",
+            b"PK\x03\x04....".to_vec(),
+            "a zip archive; unpack it",
+        ),
+        (
+            "b.log",
+            b"7z\xbc\xaf\x27\x1c..".to_vec(),
+            "a 7z archive; unpack it",
+        ),
         ("c.log", b"\xff\xfe\0\0{\0\0\0".to_vec(), "UTF-32"),
         ("d.parquet", b"PAR1....".to_vec(), "a Parquet file"),
     ] {
         let file = put(dir.path(), name, bytes);
         let (said, ok) = replay(&[&file], None);
-        assert!(!ok && said.contains(words) && said.contains(name), "{name}: {said}");
+        assert!(
+            !ok && said.contains(words) && said.contains(name),
+            "{name}: {said}"
+        );
     }
 }
 
 fn utf16(text: &str, big: bool, mark: bool) -> Vec<u8> {
     let mark = if mark { "\u{feff}" } else { "" };
-    let units = mark.encode_utf16().chain(text.encode_utf16()).collect::<Vec<_>>();
-    units.into_iter().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
+    let units = mark
+        .encode_utf16()
+        .chain(text.encode_utf16())
+        .collect::<Vec<_>>();
+    units
+        .into_iter()
+        .flat_map(|unit| {
+            if big {
+                unit.to_be_bytes()
+            } else {
+                unit.to_le_bytes()
+            }
+        })
+        .collect()
 }
 
 #[test]
@@ -243,7 +321,10 @@ fn utf_16_is_read_and_said() {
             let file = put(dir.path(), &format!("{big}-{mark}/audit.log{end}"), bytes);
             let (read, said) = events(&[&file], None);
             assert_eq!(read, 300, "{said}");
-            assert!(said.contains("UTF-16, read as UTF-8: ") && !said.contains("gaps:"), "{said}");
+            assert!(
+                said.contains("UTF-16, read as UTF-8: ") && !said.contains("gaps:"),
+                "{said}"
+            );
         }
     }
 }
@@ -252,11 +333,21 @@ fn utf_16_is_read_and_said() {
 fn garbage_with_nul_bytes_is_one_gap() {
     let dir = tempfile::tempdir().unwrap();
     // Lines that PowerShell appended to a log of UTF-8.
-    let appended = [lines("a", 0, 5).into_bytes(), utf16(&lines("b", 0, 50), false, false)].concat();
+    let appended = [
+        lines("a", 0, 5).into_bytes(),
+        utf16(&lines("b", 0, 50), false, false),
+    ]
+    .concat();
     let file = put(dir.path(), "audit.log.1", appended);
     let (read, said) = events(&[&file], None);
     assert_eq!(read, 5, "{said}");
-    let gaps: u64 = said.split("gaps: ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap();
+    let gaps: u64 = said
+        .split("gaps: ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(gaps <= 51, "{said}");
 }
 
@@ -264,7 +355,12 @@ fn garbage_with_nul_bytes_is_one_gap() {
 fn an_event_on_the_line_of_a_torn_one_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let (torn, next) = (event("a", 5), event("a", 6));
-    let text = format!("{}{}{next}\n{}", lines("a", 0, 5), &torn[..200], lines("a", 7, 10));
+    let text = format!(
+        "{}{}{next}\n{}",
+        lines("a", 0, 5),
+        &torn[..200],
+        lines("a", 7, 10)
+    );
     let (read, said) = events(&[&put(dir.path(), "audit.log", &text)], None);
     assert_eq!(read, 9, "{said}");
     assert!(said.contains("malformed lines: 1 (not_json 1)"), "{said}");
@@ -277,10 +373,21 @@ fn an_event_on_the_line_of_a_torn_one_is_read() {
 fn wrapped_events_are_named_as_such() {
     let dir = tempfile::tempdir().unwrap();
     let quoted = event("a", 0).replace('"', "\\\"");
-    let file = put(dir.path(), "docker.log", format!("{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\"}}\n"));
+    let file = put(
+        dir.path(),
+        "docker.log",
+        format!("{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\"}}\n"),
+    );
     let (said, _) = replay(&[&file], None);
-    assert!(said.contains("inside other JSON") && said.contains("(wrapped 1)"), "{said}");
-    let file = put(dir.path(), "cri.log", format!("2026-03-02T08:00:00.1Z stdout F {}\n", event("a", 0)));
+    assert!(
+        said.contains("inside other JSON") && said.contains("(wrapped 1)"),
+        "{said}"
+    );
+    let file = put(
+        dir.path(),
+        "cri.log",
+        format!("2026-03-02T08:00:00.1Z stdout F {}\n", event("a", 0)),
+    );
     assert_eq!(events(&[&file], None).0, 1);
 }
 
@@ -288,18 +395,40 @@ fn wrapped_events_are_named_as_such() {
 fn names_of_any_rotation_are_one_log_in_its_order() {
     let dir = tempfile::tempdir().unwrap();
     let sets: [(&str, &[&str]); 7] = [
-        ("lumberjack", &["audit-2026-03-02T07-00-00.000.log", "audit-2026-03-02T08-00-00.000.log.gz"]),
-        ("again", &["audit-2026-03-02T07-00-00.000.log.2.gz", "audit-2026-03-02T08-00-00.000.log.1"]),
+        (
+            "lumberjack",
+            &[
+                "audit-2026-03-02T07-00-00.000.log",
+                "audit-2026-03-02T08-00-00.000.log.gz",
+            ],
+        ),
+        (
+            "again",
+            &[
+                "audit-2026-03-02T07-00-00.000.log.2.gz",
+                "audit-2026-03-02T08-00-00.000.log.1",
+            ],
+        ),
         ("dated", &["audit-20260301.log", "audit-20260302.log.gz"]),
-        ("hours", &["audit.log-2026030207", "audit.log-2026030208.gz"]),
-        ("dashes", &["audit.log-2026-03-01.gz", "audit.log-2026-03-02"]),
+        (
+            "hours",
+            &["audit.log-2026030207", "audit.log-2026030208.gz"],
+        ),
+        (
+            "dashes",
+            &["audit.log-2026-03-01.gz", "audit.log-2026-03-02"],
+        ),
         ("inside", &["audit.2.log.gz", "audit.1.log"]),
         ("mixed", &["audit.log.1", "audit-20260302.log.gz"]),
     ];
     for (set, names) in sets {
         for (n, name) in names.iter().chain(&["audit.log"]).enumerate() {
             let text = lines("a", n as u32 * 10, n as u32 * 10 + 10);
-            let bytes = if name.ends_with(".gz") { gzip(text.as_bytes()) } else { text.into_bytes() };
+            let bytes = if name.ends_with(".gz") {
+                gzip(text.as_bytes())
+            } else {
+                text.into_bytes()
+            };
             put(dir.path(), &format!("{set}/{name}"), bytes);
         }
         let mut archive = tokentrail::source::Archive::open(
@@ -314,7 +443,11 @@ fn names_of_any_rotation_are_one_log_in_its_order() {
             .read(1 << 20, &none, &mut |item| {
                 if let tokentrail::source::Item::Line { bytes, .. } = item {
                     let text = String::from_utf8_lossy(bytes).into_owned();
-                    ids.push(text.split("\"a-").nth(1).unwrap()[..6].parse::<u32>().unwrap());
+                    ids.push(
+                        text.split("\"a-").nth(1).unwrap()[..6]
+                            .parse::<u32>()
+                            .unwrap(),
+                    );
                 }
             })
             .all

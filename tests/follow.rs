@@ -1,6 +1,7 @@
 //! An API server's log in a temporary directory, and a follower that must miss none of it.
 //!
-//! The programs of [`Op`]s are random: rotation, compression, removal, cuts in place, crashes of the reader.
+//! The programs of [`Op`]s are random: rotation, compression, removal, cuts in place, crashes of
+//! the reader.
 
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
@@ -12,7 +13,10 @@ use std::time::{Duration, Instant};
 use tokentrail::base::Digest;
 use tokentrail::source::{Archive, Follower, GapKind, Item, Limits, Positions, Progress, Start};
 
-const LIMITS: Limits = Limits { max_line: 4 << 10, chunk: 64 };
+const LIMITS: Limits = Limits {
+    max_line: 4 << 10,
+    chunk: 64,
+};
 
 /// kube-apiserver with lumberjack; `rename` then `create`.
 struct Writer {
@@ -26,8 +30,14 @@ struct Writer {
 
 impl Writer {
     fn new(dir: &Path) -> Writer {
-        let mut writer =
-            Writer { dir: dir.join("logs"), out: None, written: Vec::new(), half: None, count: 0, stamp: 0 };
+        let mut writer = Writer {
+            dir: dir.join("logs"),
+            out: None,
+            written: Vec::new(),
+            half: None,
+            count: 0,
+            stamp: 0,
+        };
         writer.create();
         writer
     }
@@ -38,7 +48,13 @@ impl Writer {
 
     fn create(&mut self) {
         fs::create_dir_all(&self.dir).unwrap();
-        self.out = Some(OpenOptions::new().create(true).append(true).open(self.active()).unwrap());
+        self.out = Some(
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(self.active())
+                .unwrap(),
+        );
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -47,7 +63,11 @@ impl Writer {
 
     fn line(&mut self) -> String {
         self.count += 1;
-        format!("{{\"auditID\":\"{:08}\",\"pad\":\"{}\"}}", self.count, "x".repeat(self.count as usize % 50))
+        format!(
+            "{{\"auditID\":\"{:08}\",\"pad\":\"{}\"}}",
+            self.count,
+            "x".repeat(self.count as usize % 50)
+        )
     }
 
     fn append(&mut self, lines: usize) {
@@ -77,7 +97,11 @@ impl Writer {
     fn rotate(&mut self) {
         self.half = None;
         self.stamp += 1;
-        let name = format!("audit-2026-08-22T10-{:02}-{:02}.345.log", self.stamp / 60, self.stamp % 60);
+        let name = format!(
+            "audit-2026-08-22T10-{:02}-{:02}.345.log",
+            self.stamp / 60,
+            self.stamp % 60
+        );
         if self.active().exists() {
             fs::rename(self.active(), self.dir.join(name)).unwrap();
         }
@@ -85,16 +109,25 @@ impl Writer {
     }
 
     fn rotated(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(&self.dir) else {
+            return Vec::new();
+        };
         let mut all: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
         all.retain(|path| path.to_str().unwrap().contains("audit-"));
         all.sort();
         all
     }
 
-    /// Packs the first plain rotated file; `keep`: the plain one is still there, the packed one half-written.
+    /// Packs the first plain rotated file; `keep`: the plain one is still there, the packed one
+    /// half-written.
     fn compress(&mut self, keep: bool) {
-        let Some(plain) = self.rotated().into_iter().find(|path| path.extension().unwrap() == "log") else { return };
+        let Some(plain) = self
+            .rotated()
+            .into_iter()
+            .find(|path| path.extension().unwrap() == "log")
+        else {
+            return;
+        };
         let packed = gzip(&fs::read(&plain).unwrap());
         let len = if keep { packed.len() / 2 } else { packed.len() };
         fs::write(format!("{}.gz", plain.display()), &packed[..len]).unwrap();
@@ -104,7 +137,9 @@ impl Writer {
     }
 
     fn remove_oldest(&mut self) {
-        let Some(oldest) = self.rotated().into_iter().next() else { return };
+        let Some(oldest) = self.rotated().into_iter().next() else {
+            return;
+        };
         let plain = oldest.to_str().unwrap().trim_end_matches(".gz").to_owned();
         let _ = fs::remove_file(&plain);
         let _ = fs::remove_file(plain + ".gz");
@@ -159,7 +194,14 @@ impl Reader {
 
     fn poll(&mut self, budget: u64) -> Progress {
         self.now += Duration::from_secs(1);
-        let Reader { follower, lines, gaps, intervals, positions, .. } = self;
+        let Reader {
+            follower,
+            lines,
+            gaps,
+            intervals,
+            positions,
+            ..
+        } = self;
         follower.poll(self.now, budget, &mut |item| {
             take(&item, lines, gaps, intervals);
             positions.commit(&item);
@@ -182,7 +224,12 @@ impl Reader {
     }
 
     fn commit(&mut self) {
-        self.committed = (self.lines.len(), self.gaps.len(), self.positions.clone(), self.intervals.clone());
+        self.committed = (
+            self.lines.len(),
+            self.gaps.len(),
+            self.positions.clone(),
+            self.intervals.clone(),
+        );
     }
 
     /// What was not committed did not happen.
@@ -213,14 +260,23 @@ fn take(
             (from, None)
         }
         Item::TooLong { from, .. } | Item::Begin { from, .. } => (from, None),
-        Item::Gap { from, to, kind, detail, .. } => {
+        Item::Gap {
+            from,
+            to,
+            kind,
+            detail,
+            ..
+        } => {
             gaps.push((kind, from, to, detail.to_owned()));
             (from, Some(kind))
         }
     };
     if let Some((file, to)) = item.position() {
         let before = intervals.insert(file, to).unwrap_or(0);
-        assert!(from == before || kind == Some(GapKind::Truncated), "{item:?} follows {before}");
+        assert!(
+            from == before || kind == Some(GapKind::Truncated),
+            "{item:?} follows {before}"
+        );
     }
 }
 
@@ -312,7 +368,13 @@ fn a_log_shortened_under_its_first_line_is_read_on_at_its_end() {
     let len = fs::metadata(writer.active()).unwrap().len();
     writer.out.as_mut().unwrap().set_len(len - 3).unwrap();
     reader.drain();
-    assert!(reader.kinds().iter().all(|kind| *kind == GapKind::Truncated) && !reader.kinds().is_empty());
+    assert!(
+        reader
+            .kinds()
+            .iter()
+            .all(|kind| *kind == GapKind::Truncated)
+            && !reader.kinds().is_empty()
+    );
     writer.put(b"!\n");
     writer.append(1);
     reader.drain();
@@ -348,7 +410,10 @@ fn the_blocks_of_nul_after_a_crash_are_a_gap_with_their_range() {
     writer.append(2);
     reader.drain();
     assert_eq!(reader.lines, writer.written);
-    assert_eq!(reader.gaps, [(GapKind::Nul, from, from + 4096, "4096 NUL bytes".to_owned())]);
+    assert_eq!(
+        reader.gaps,
+        [(GapKind::Nul, from, from + 4096, "4096 NUL bytes".to_owned())]
+    );
 }
 
 #[test]
@@ -395,7 +460,11 @@ fn a_broken_gzip_is_told_once_and_read_when_it_is_mended() {
         reader.drain();
     }
     assert_eq!(reader.kinds(), [GapKind::Unreadable]);
-    assert!(reader.gaps[0].3.contains("audit-2026"), "{}", reader.gaps[0].3);
+    assert!(
+        reader.gaps[0].3.contains("audit-2026"),
+        "{}",
+        reader.gaps[0].3
+    );
     assert_eq!(reader.lines.last(), writer.written.last());
     fs::write(&packed, &whole).unwrap();
     for _ in 0..12 {
@@ -439,7 +508,10 @@ fn a_chain_that_broke_unseen_is_a_loss() {
     writer.remove_oldest();
     writer.remove_oldest();
     reader.drain();
-    assert_eq!(reader.lines, [&writer.written[..5], &writer.written[10..]].concat());
+    assert_eq!(
+        reader.lines,
+        [&writer.written[..5], &writer.written[10..]].concat()
+    );
     assert_eq!(reader.kinds(), [GapKind::Lost]);
 }
 
@@ -457,7 +529,10 @@ fn the_file_read_last_is_missed_after_a_restart_though_older_ones_are_there() {
     writer.append(5);
     reader.crash();
     reader.drain();
-    assert_eq!(reader.lines, [&writer.written[..10], &writer.written[15..]].concat());
+    assert_eq!(
+        reader.lines,
+        [&writer.written[..10], &writer.written[15..]].concat()
+    );
     assert_eq!(reader.kinds(), [GapKind::Lost]);
 }
 
@@ -487,12 +562,20 @@ fn what_was_there_before_the_chosen_end_is_not_missed_when_it_goes() {
     let (_dir, mut writer, _) = world();
     writer.append(5);
     writer.rotate();
-    fs::write(writer.dir.join("audit-2020-01-01T00-00-00.000.log.gz"), [0x1f, 0x8b, 0, 0, 0, 0]).unwrap();
+    fs::write(
+        writer.dir.join("audit-2020-01-01T00-00-00.000.log.gz"),
+        [0x1f, 0x8b, 0, 0, 0, 0],
+    )
+    .unwrap();
     writer.append(5);
     let mut reader = Reader::new(writer.active(), Start::End);
     reader.drain();
     assert_eq!(reader.kinds(), [GapKind::Unreadable]);
-    fs::write(writer.dir.join("audit-2020-01-01T00-00-00.000.log.gz"), gzip(b"{\"old\":1}\n")).unwrap();
+    fs::write(
+        writer.dir.join("audit-2020-01-01T00-00-00.000.log.gz"),
+        gzip(b"{\"old\":1}\n"),
+    )
+    .unwrap();
     reader.look();
     reader.drain();
     while !writer.rotated().is_empty() {
@@ -666,14 +749,24 @@ fn run(ops: &[Op], known: bool) -> (Vec<String>, Reader) {
 
 #[test]
 fn a_file_of_nul_bytes_that_is_packed_and_gone_hides_no_later_one() {
-    let ops = [Op::Nul, Op::Poll(1), Op::Rotate, Op::Compress { keep: false }, Op::Rotate];
+    let ops = [
+        Op::Nul,
+        Op::Poll(1),
+        Op::Rotate,
+        Op::Compress { keep: false },
+        Op::Rotate,
+    ];
     let (written, reader) = run(&ops, false);
     assert_eq!(reader.lines, written);
 }
 
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
-    ProptestConfig { cases: default.cases.max(400), failure_persistence: None, ..default }
+    ProptestConfig {
+        cases: default.cases.max(400),
+        failure_persistence: None,
+        ..default
+    }
 }
 
 proptest! {

@@ -1,6 +1,8 @@
-//! Files that an attacker or an accident makes, replayed by the program under a bound on its memory and time.
+//! Files that an attacker or an accident makes, replayed by the program under a bound on its memory
+//! and time.
 //!
-//! The bound is on address space, which `ulimit -v` holds for the whole process: code, threads and the state included.
+//! The bound is on address space, which `ulimit -v` holds for the whole process: code, threads and
+//! the state included.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
@@ -35,7 +37,10 @@ fn bounded(what: &str, path: &Path) -> String {
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.success(), "{what}: {said}");
     let took = begun.elapsed();
-    let kept: u64 = fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+    let kept: u64 = fs::read_dir(state.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
     println!("{what}: {took:.1?}, state {} MB", kept >> 20);
     assert!(took < TIME, "{what} took {took:?}");
     assert!(kept < 64 << 20, "{what} left {kept} bytes of state");
@@ -50,7 +55,10 @@ fn write(path: &Path, fill: impl FnOnce(&mut BufWriter<File>)) -> PathBuf {
 }
 
 fn gaps(said: &str) -> u64 {
-    said.split("gaps: ").nth(1).and_then(|rest| rest.split(' ').next()).map_or(0, |count| count.parse().unwrap())
+    said.split("gaps: ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .map_or(0, |count| count.parse().unwrap())
 }
 
 #[test]
@@ -65,7 +73,10 @@ fn a_file_of_pieces_costs_no_memory_and_little_time() {
             writeln!(out, "{}", event(1)).unwrap();
         }),
     );
-    assert!(said.starts_with("2 events") && gaps(&said) >= 1_000_000, "{said}");
+    assert!(
+        said.starts_with("2 events") && gaps(&said) >= 1_000_000,
+        "{said}"
+    );
     let said = bounded(
         "three million lines that are none",
         &write(&path("junk.log"), |out| {
@@ -74,7 +85,10 @@ fn a_file_of_pieces_costs_no_memory_and_little_time() {
             writeln!(out, "{}", event(1)).unwrap();
         }),
     );
-    assert!(said.starts_with("2 events") && said.contains("not_json 3000000"), "{said}");
+    assert!(
+        said.starts_with("2 events") && said.contains("not_json 3000000"),
+        "{said}"
+    );
     let said = bounded(
         "garbage between NUL bytes",
         &write(&path("nuls.log"), |out| {
@@ -89,11 +103,15 @@ fn a_file_of_pieces_costs_no_memory_and_little_time() {
         &write(&path("utf16.log"), |out| {
             for n in 0..20_000 {
                 let line = event(n) + "\r\n";
-                line.encode_utf16().for_each(|unit| out.write_all(&unit.to_le_bytes()).unwrap());
+                line.encode_utf16()
+                    .for_each(|unit| out.write_all(&unit.to_le_bytes()).unwrap());
             }
         }),
     );
-    assert!(said.starts_with("20000 events") && said.contains("UTF-16") && gaps(&said) == 0, "{said}");
+    assert!(
+        said.starts_with("20000 events") && said.contains("UTF-16") && gaps(&said) == 0,
+        "{said}"
+    );
 }
 
 #[test]
@@ -121,20 +139,34 @@ fn a_line_or_a_hole_of_a_gigabyte_is_passed_over() {
             packed.finish().unwrap();
         }),
     );
-    assert!(said.starts_with("2 events") && said.contains("too_long 1"), "{said}");
+    assert!(
+        said.starts_with("2 events") && said.contains("too_long 1"),
+        "{said}"
+    );
 }
 
 #[test]
 fn many_small_files_are_read_whether_they_are_alike_or_not() {
     let dir = tempfile::tempdir().unwrap();
     for n in 0..20_000 {
-        fs::write(dir.path().join(format!("audit-of-{n}.log")), event(n) + "\n").unwrap();
+        fs::write(
+            dir.path().join(format!("audit-of-{n}.log")),
+            event(n) + "\n",
+        )
+        .unwrap();
     }
     let said = bounded("20,000 files of an event", dir.path());
-    assert!(said.starts_with("20000 events") && gaps(&said) == 0, "{said}");
+    assert!(
+        said.starts_with("20000 events") && gaps(&said) == 0,
+        "{said}"
+    );
     let alike = tempfile::tempdir().unwrap();
     for n in 0..2_000 {
-        fs::write(alike.path().join(format!("audit-of-{n}.log")), event(0) + "\n" + &event(n + 1) + "\n").unwrap();
+        fs::write(
+            alike.path().join(format!("audit-of-{n}.log")),
+            event(0) + "\n" + &event(n + 1) + "\n",
+        )
+        .unwrap();
     }
     let said = bounded("2,000 files that begin alike", alike.path());
     assert!(said.starts_with("4000 events"), "{said}");
@@ -151,7 +183,11 @@ fn a_file_that_unpacks_to_itself_ends() {
     }
     let path = dir.path().join("audit.log.gz");
     fs::write(&path, bytes).unwrap();
-    let out = Command::new(BINARY).arg("replay").arg(&path).output().unwrap();
+    let out = Command::new(BINARY)
+        .arg("replay")
+        .arg(&path)
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(said.contains("packed too many times over"), "{said}");
 }

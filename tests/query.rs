@@ -1,5 +1,5 @@
-//! SQL over history: what is pushed into the scan changes nothing, what could harm is refused, and other engines read
-//! the same rows in the same files.
+//! SQL over history: what is pushed into the scan changes nothing, what could harm is refused, and
+//! other engines read the same rows in the same files.
 
 #[path = "common/skipped.rs"]
 mod skipped;
@@ -21,26 +21,57 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     let replay = Command::new(env!("CARGO_BIN_EXE_tokentrail"))
-        .args(["replay", "tests/fixtures/sample/audit.log.zst", "-o", "json", "--state"])
+        .args([
+            "replay",
+            "tests/fixtures/sample/audit.log.zst",
+            "-o",
+            "json",
+            "--state",
+        ])
         .arg(&state)
         .output()
         .unwrap();
-    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+    assert!(
+        replay.status.success(),
+        "{}",
+        String::from_utf8_lossy(&replay.stderr)
+    );
     World { _dir: dir, state }
 });
 
 fn query(state: &Path, more: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tokentrail")).arg("query").arg("--state").arg(state).args(more).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_tokentrail"))
+        .arg("query")
+        .arg("--state")
+        .arg(state)
+        .args(more)
+        .output()
+        .unwrap()
 }
 
 fn rows(statement: &str) -> Vec<serde_json::Value> {
     let output = query(&WORLD.state, &["-o", "json", statement]);
-    assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    assert!(
+        output.status.success(),
+        "{statement}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn number(statement: &str) -> i64 {
-    rows(statement)[0].as_object().unwrap().values().next().unwrap().as_i64().unwrap()
+    rows(statement)[0]
+        .as_object()
+        .unwrap()
+        .values()
+        .next()
+        .unwrap()
+        .as_i64()
+        .unwrap()
 }
 
 #[test]
@@ -50,26 +81,49 @@ fn tables_can_be_joined_with_each_other() {
     let joined = "SELECT count(DISTINCT e.audit_id) FROM incidents i, json_each(i.audit_ids) j
         JOIN events e ON e.audit_id = j.value";
     assert!(number(evidence) > 100);
-    assert_eq!(number(evidence), number(joined), "each piece of evidence is in history");
+    assert_eq!(
+        number(evidence),
+        number(joined),
+        "each piece of evidence is in history"
+    );
     let ended = "SELECT count(*) FROM events WHERE stage <> 'RequestReceived'
         AND (stage <> 'ResponseStarted' OR code = 401)";
-    assert_eq!(number("SELECT sum(count) FROM operations_daily"), number(ended));
-    assert_eq!(number("SELECT count(DISTINCT incident) FROM findings"), number("SELECT count(*) FROM incidents"));
+    assert_eq!(
+        number("SELECT sum(count) FROM operations_daily"),
+        number(ended)
+    );
+    assert_eq!(
+        number("SELECT count(DISTINCT incident) FROM findings"),
+        number("SELECT count(*) FROM incidents")
+    );
 }
 
 #[test]
 fn baselines_and_credentials_are_tables_too() {
     let accounts = "SELECT count(DISTINCT principal) FROM baselines";
     let seen = "SELECT count(DISTINCT principal) FROM events WHERE principal IS NOT NULL";
-    assert_eq!(number(accounts), number(seen), "every account that was seen has a baseline");
+    assert_eq!(
+        number(accounts),
+        number(seen),
+        "every account that was seen has a baseline"
+    );
     let busiest = rows(
         "SELECT principal, account_events AS n, count(*) AS known FROM baselines GROUP BY 1, 2 ORDER BY 2 DESC LIMIT 1",
     );
     let principal = busiest[0]["principal"].as_str().unwrap();
-    let alone = rows(&format!("SELECT count(*) AS known FROM baselines WHERE principal = '{principal}'"));
-    assert_eq!(alone[0]["known"], busiest[0]["known"], "by name, and among all");
-    assert_eq!(number("SELECT count(*) FROM baselines WHERE principal = 'nobody'"), 0);
-    let joined = "SELECT count(*) FROM credentials c JOIN events e ON e.credential_id = c.credential_id
+    let alone = rows(&format!(
+        "SELECT count(*) AS known FROM baselines WHERE principal = '{principal}'"
+    ));
+    assert_eq!(
+        alone[0]["known"], busiest[0]["known"],
+        "by name, and among all"
+    );
+    assert_eq!(
+        number("SELECT count(*) FROM baselines WHERE principal = 'nobody'"),
+        0
+    );
+    let joined =
+        "SELECT count(*) FROM credentials c JOIN events e ON e.credential_id = c.credential_id
         AND e.principal = c.principal WHERE c.state = 'used'";
     assert!(number(joined) > 100);
     let places = "SELECT count(*) FROM credentials c, json_each(c.places) p WHERE json_extract(p.value, '$.count') < 1";
@@ -83,42 +137,97 @@ fn an_answer_can_be_a_parquet_file() {
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     let statement = "SELECT principal, count(*) AS n, avg(code) AS mean, NULL AS unknown FROM events GROUP BY 1";
     let output = query(&WORLD.state, &["-o", "parquet", statement]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), output.stdout).unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(file.reopen().unwrap()).unwrap();
-    let kinds: Vec<String> =
-        reader.schema().fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
-    assert_eq!(kinds, ["principal Utf8", "n Int64", "mean Float64", "unknown Utf8"]);
-    let counted =
-        |batch: arrow_array::RecordBatch| batch["n"].as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
-    assert_eq!(reader.build().unwrap().map(|batch| counted(batch.unwrap())).sum::<i64>(), 4130);
+    let kinds: Vec<String> = reader
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| format!("{} {}", f.name(), f.data_type()))
+        .collect();
+    assert_eq!(
+        kinds,
+        ["principal Utf8", "n Int64", "mean Float64", "unknown Utf8"]
+    );
+    let counted = |batch: arrow_array::RecordBatch| {
+        batch["n"]
+            .as_primitive::<Int64Type>()
+            .iter()
+            .flatten()
+            .sum::<i64>()
+    };
+    assert_eq!(
+        reader
+            .build()
+            .unwrap()
+            .map(|batch| counted(batch.unwrap()))
+            .sum::<i64>(),
+        4130
+    );
     let many = query(&WORLD.state, &["-o", "parquet", "SELECT seq FROM events"]);
     assert!(many.status.success() && many.stdout.ends_with(b"PAR1"));
-    let mixed =
-        query(&WORLD.state, &["-o", "parquet", "SELECT CASE WHEN seq < 4000 THEN 1 ELSE 'x' END AS a FROM events"]);
-    assert!(!mixed.status.success() && String::from_utf8(mixed.stderr).unwrap().contains("several types"));
+    let mixed = query(
+        &WORLD.state,
+        &[
+            "-o",
+            "parquet",
+            "SELECT CASE WHEN seq < 4000 THEN 1 ELSE 'x' END AS a FROM events",
+        ],
+    );
+    assert!(
+        !mixed.status.success()
+            && String::from_utf8(mixed.stderr)
+                .unwrap()
+                .contains("several types")
+    );
 }
 
 #[test]
 fn what_cannot_match_is_passed_over() {
-    let output = query(&WORLD.state, &["--explain", "SELECT * FROM events WHERE audit_id = 'nobody has this one'"]);
+    let output = query(
+        &WORLD.state,
+        &[
+            "--explain",
+            "SELECT * FROM events WHERE audit_id = 'nobody has this one'",
+        ],
+    );
     let said = String::from_utf8(output.stderr).unwrap();
     let groups = said.split(" and ").nth(1).unwrap();
     let mut words = groups.split(' ');
     let (skipped, all) = (words.next().unwrap(), words.nth(1).unwrap());
     let (skipped, all): (u32, u32) = (skipped.parse().unwrap(), all.parse().unwrap());
-    assert!(skipped * 10 >= all * 8 && all > 0, "the bloom filters pass over nearly all: {said}");
+    assert!(
+        skipped * 10 >= all * 8 && all > 0,
+        "the bloom filters pass over nearly all: {said}"
+    );
 }
 
 /// SQLite chooses which table of a join it reads first: here it has to be the short one.
 #[test]
 fn a_trail_looks_ids_up() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-    let output = command.args(["trail", &issued_credential(), "--sql"]).output().unwrap();
+    let output = command
+        .args(["trail", &issued_credential(), "--sql"])
+        .output()
+        .unwrap();
     let statement = String::from_utf8(output.stdout).unwrap();
-    let said = String::from_utf8(query(&WORLD.state, &["--explain", statement.trim()]).stderr).unwrap();
-    let read: u64 = said.rsplit("; ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
+    let said =
+        String::from_utf8(query(&WORLD.state, &["--explain", statement.trim()]).stderr).unwrap();
+    let read: u64 = said
+        .rsplit("; ")
+        .next()
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((1..1000).contains(&read), "{said}");
 }
 
@@ -145,14 +254,19 @@ fn statements_that_could_harm_are_refused_with_one_line() {
     for statement in refused {
         let output = query(&WORLD.state, &[statement]);
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{statement}: {said}");
+        assert_eq!(
+            (output.status.code(), said.lines().count()),
+            (Some(1), 1),
+            "{statement}: {said}"
+        );
         assert!(said.starts_with("tokentrail: "), "{statement}: {said}");
     }
 }
 
 #[test]
 fn time_and_memory_end_a_statement() {
-    let endless = "WITH RECURSIVE t(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM t) SELECT count(*) FROM t";
+    let endless =
+        "WITH RECURSIVE t(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM t) SELECT count(*) FROM t";
     let said = String::from_utf8(query(&WORLD.state, &["--timeout", "1", endless]).stderr).unwrap();
     assert!(said.contains("stopped after 1 s"), "{said}");
     let large =
@@ -162,7 +276,8 @@ fn time_and_memory_end_a_statement() {
     assert_eq!(output.status.code(), Some(1), "SQLite's limits hold");
 }
 
-/// SQLite has no limit of its own here (a heap of 0 is none), and runs no instruction while a scan reads.
+/// SQLite has no limit of its own here (a heap of 0 is none), and runs no instruction while a scan
+/// reads.
 #[test]
 fn time_and_memory_end_a_scan() {
     let asked: [&[&str]; 3] = [
@@ -173,14 +288,33 @@ fn time_and_memory_end_a_scan() {
     for arguments in asked {
         let ended = |option: &str| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-            let output = command.args(arguments).args([option, "0", "--state"]).arg(&WORLD.state).output().unwrap();
-            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+            let output = command
+                .args(arguments)
+                .args([option, "0", "--state"])
+                .arg(&WORLD.state)
+                .output()
+                .unwrap();
+            (
+                output.status.code(),
+                String::from_utf8(output.stderr).unwrap(),
+            )
         };
         let (code, said) = ended("--memory");
-        assert_eq!((code, said.lines().count()), (Some(1), 1), "{arguments:?}: {said}");
-        assert!(said.contains("needs more than 0 MB of memory"), "{arguments:?}: {said}");
+        assert_eq!(
+            (code, said.lines().count()),
+            (Some(1), 1),
+            "{arguments:?}: {said}"
+        );
+        assert!(
+            said.contains("needs more than 0 MB of memory"),
+            "{arguments:?}: {said}"
+        );
         let (code, said) = ended("--timeout");
-        assert_eq!((code, said.lines().count()), (Some(1), 1), "{arguments:?}: {said}");
+        assert_eq!(
+            (code, said.lines().count()),
+            (Some(1), 1),
+            "{arguments:?}: {said}"
+        );
         assert!(said.contains("stopped after 0 s"), "{arguments:?}: {said}");
     }
 }
@@ -188,7 +322,8 @@ fn time_and_memory_end_a_scan() {
 #[test]
 fn the_order_of_time_and_a_limit_leave_files_closed() {
     for order in ["time", "time DESC"] {
-        let statement = format!("SELECT time, verb FROM events WHERE verb = 'get' ORDER BY {order} LIMIT 3");
+        let statement =
+            format!("SELECT time, verb FROM events WHERE verb = 'get' ORDER BY {order} LIMIT 3");
         let output = query(&WORLD.state, &["--explain", &statement]);
         let said = String::from_utf8(output.stderr).unwrap();
         let words: Vec<&str> = said.split(' ').collect();
@@ -218,7 +353,15 @@ fn questions() -> [Vec<String>; 16] {
         &["rbac-changes", "--until", "2026-03-10T00:00:00Z"],
         &["tokens-issued", "--limit", "20"],
         &["timeline", "nobody/at-all"],
-        &["who", "--touched", "pods//", "--limit", "3", "--since", "2026-03-05T00:00:00Z"],
+        &[
+            "who",
+            "--touched",
+            "pods//",
+            "--limit",
+            "3",
+            "--since",
+            "2026-03-05T00:00:00Z",
+        ],
         &["secrets", "--limit", "7"],
         &["coverage"],
     ];
@@ -228,19 +371,33 @@ fn questions() -> [Vec<String>; 16] {
 /// What a question's command writes, with more arguments.
 fn asked(question: &[String], more: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-    let output = command.args(question).arg("--state").arg(&WORLD.state).args(more).output().unwrap();
-    assert!(output.status.success(), "{question:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .args(question)
+        .arg("--state")
+        .arg(&WORLD.state)
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{question:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// An account of which there is a critical incident.
 fn suspect() -> String {
-    let found = rows("SELECT principal FROM incidents WHERE severity = 'critical' AND principal <> '' LIMIT 1");
+    let found = rows(
+        "SELECT principal FROM incidents WHERE severity = 'critical' AND principal <> '' LIMIT 1",
+    );
     found[0]["principal"].as_str().unwrap().to_owned()
 }
 
 fn issued_credential() -> String {
-    let found = rows("SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1");
+    let found = rows(
+        "SELECT issued_credential_id AS id FROM events WHERE issued_credential_id IS NOT NULL LIMIT 1",
+    );
     found[0]["id"].as_str().unwrap().to_owned()
 }
 
@@ -251,10 +408,17 @@ fn a_command_has_the_rows_of_its_statement() {
         let run = |more: &[&str]| asked(&question, more);
         let command = run(&["-o", "json"]);
         let statement = query(&WORLD.state, &["-o", "json", run(&["--sql"]).trim()]);
-        assert_eq!(command, String::from_utf8(statement.stdout).unwrap(), "{question:?}");
+        assert_eq!(
+            command,
+            String::from_utf8(statement.stdout).unwrap(),
+            "{question:?}"
+        );
         answered += usize::from(!command.is_empty());
     }
-    assert!(answered >= 12, "only {answered} questions have an answer in the sample");
+    assert!(
+        answered >= 12,
+        "only {answered} questions have an answer in the sample"
+    );
 }
 
 /// A state that is copied while a daemon has it open is as after a kill.
@@ -262,23 +426,44 @@ fn a_command_has_the_rows_of_its_statement() {
 fn history_of_a_killed_daemon_can_be_asked_and_its_state_says_why_not() {
     let dir = tempfile::tempdir().unwrap();
     let copy = |from: &Path, to: &Path| {
-        assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
+        assert!(
+            Command::new("cp")
+                .arg("-r")
+                .arg(from)
+                .arg(to)
+                .status()
+                .unwrap()
+                .success()
+        );
     };
     let (open, killed) = (dir.path().join("open"), dir.path().join("killed"));
     copy(&WORLD.state, &open);
     let mut store = tokentrail::store::Store::open(&open).unwrap();
     let seq = store.load().unwrap().seq;
-    let _ = store.commit(&tokentrail::store::Commit { seq, ..Default::default() }).unwrap();
+    let _ = store
+        .commit(&tokentrail::store::Commit {
+            seq,
+            ..Default::default()
+        })
+        .unwrap();
     copy(&open, &killed);
     let ask = |statement| {
         let output = query(&killed, &["-o", "csv", statement]);
-        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+        (
+            output.status.code(),
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+        )
     };
-    assert_eq!(ask("SELECT count(*) AS credentials FROM events"), (Some(0), "credentials\r\n4130\r\n".to_owned()));
+    assert_eq!(
+        ask("SELECT count(*) AS credentials FROM events"),
+        (Some(0), "credentials\r\n4130\r\n".to_owned())
+    );
     let (code, said) = ask("SELECT count(*) FROM incidents");
     assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
     assert!(
-        said.contains("start the daemon on it once; until then events and operations_daily can be asked"),
+        said.contains(
+            "start the daemon on it once; until then events and operations_daily can be asked"
+        ),
         "{said}"
     );
     drop(store);
@@ -287,9 +472,18 @@ fn history_of_a_killed_daemon_can_be_asked_and_its_state_says_why_not() {
 #[test]
 fn a_state_that_cannot_be_read_is_said_once() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(Command::new("cp").arg("-r").arg(WORLD.state.join("history")).arg(dir.path()).status().unwrap().success());
+    assert!(
+        Command::new("cp")
+            .arg("-r")
+            .arg(WORLD.state.join("history"))
+            .arg(dir.path())
+            .status()
+            .unwrap()
+            .success()
+    );
     fs::create_dir(dir.path().join("state.redb")).unwrap();
-    let said = String::from_utf8(query(dir.path(), &["SELECT count(*) FROM incidents"]).stderr).unwrap();
+    let said =
+        String::from_utf8(query(dir.path(), &["SELECT count(*) FROM incidents"]).stderr).unwrap();
     assert_eq!(said.matches("Is a directory").count(), 1, "{said}");
 }
 
@@ -298,28 +492,58 @@ fn a_state_that_cannot_be_read_is_said_once() {
 fn an_older_file_without_a_column_is_read_with_it_null() {
     use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
     let dir = tempfile::tempdir().unwrap();
-    assert!(Command::new("cp").arg("-r").arg(&WORLD.state).arg(dir.path()).status().unwrap().success());
+    assert!(
+        Command::new("cp")
+            .arg("-r")
+            .arg(&WORLD.state)
+            .arg(dir.path())
+            .status()
+            .unwrap()
+            .success()
+    );
     let state = dir.path().join("state");
     let before = {
-        let output = query(&state, &["-o", "json", "SELECT count(*) AS n, count(user_agent) AS agents FROM events"]);
+        let output = query(
+            &state,
+            &[
+                "-o",
+                "json",
+                "SELECT count(*) AS n, count(user_agent) AS agents FROM events",
+            ],
+        );
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
     };
-    let day = fs::read_dir(state.join("history")).unwrap().map(|e| e.unwrap().path()).find(|p| p.is_dir()).unwrap();
+    let day = fs::read_dir(state.join("history"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .find(|p| p.is_dir())
+        .unwrap();
     let path = fs::read_dir(day).unwrap().next().unwrap().unwrap().path();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap().build().unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap())
+        .unwrap()
+        .build()
+        .unwrap();
     let kept = |batch: arrow_array::RecordBatch| {
-        let kept: Vec<usize> =
-            (0..batch.num_columns()).filter(|at| batch.schema().field(*at).name() != "user_agent").collect();
+        let kept: Vec<usize> = (0..batch.num_columns())
+            .filter(|at| batch.schema().field(*at).name() != "user_agent")
+            .collect();
         batch.project(&kept).unwrap()
     };
     let batches: Vec<_> = reader.map(|batch| kept(batch.unwrap())).collect();
-    let mut writer = ArrowWriter::try_new(fs::File::create(&path).unwrap(), batches[0].schema(), None).unwrap();
-    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    let mut writer =
+        ArrowWriter::try_new(fs::File::create(&path).unwrap(), batches[0].schema(), None).unwrap();
+    batches
+        .iter()
+        .for_each(|batch| writer.write(batch).unwrap());
     writer.close().unwrap();
     let rows: usize = batches.iter().map(arrow_array::RecordBatch::num_rows).sum();
     let ask = |statement: &str| {
         let output = query(&state, &["-o", "json", statement]);
-        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{statement}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
     };
     let after = ask("SELECT count(*) AS n, count(user_agent) AS agents FROM events");
@@ -334,22 +558,41 @@ fn a_directory_without_history_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let output = query(dir.path(), &["SELECT 1"]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), said.contains("there is no history in")), (Some(1), true), "{said}");
+    assert_eq!(
+        (
+            output.status.code(),
+            said.contains("there is no history in")
+        ),
+        (Some(1), true),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_damaged_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let copied = Command::new("cp").arg("-r").arg(&WORLD.state).arg(dir.path()).status().unwrap();
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(&WORLD.state)
+        .arg(dir.path())
+        .status()
+        .unwrap();
     assert!(copied.success());
     let state = dir.path().join("state");
-    let day = fs::read_dir(state.join("history")).unwrap().map(|e| e.unwrap().path()).find(|p| p.is_dir()).unwrap();
+    let day = fs::read_dir(state.join("history"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .find(|p| p.is_dir())
+        .unwrap();
     let file = fs::read_dir(day).unwrap().next().unwrap().unwrap().path();
     fs::write(&file, "PAR1 nothing PAR1").unwrap();
     let output = query(&state, &["SELECT count(verb) FROM events"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains(file.file_name().unwrap().to_str().unwrap()), "{said}");
+    assert!(
+        said.contains(file.file_name().unwrap().to_str().unwrap()),
+        "{said}"
+    );
 }
 
 #[test]
@@ -358,28 +601,83 @@ fn an_export_is_checked_with_sha256sum_and_asked_like_history() {
     let out = dir.path().join("case-1");
     let export = |out: &Path, more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-        command.args(["export", "--state"]).arg(&WORLD.state).arg("--out").arg(out).args(more).output().unwrap()
+        command
+            .args(["export", "--state"])
+            .arg(&WORLD.state)
+            .arg("--out")
+            .arg(out)
+            .args(more)
+            .output()
+            .unwrap()
     };
-    let done = export(&out, &["--since", "2026-03-09T00:00:00Z", "--until", "2026-03-10T23:59:59Z"]);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let check = Command::new("sha256sum").args(["-c", "--quiet", "SHA256SUMS"]).current_dir(&out).output().unwrap();
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    let done = export(
+        &out,
+        &[
+            "--since",
+            "2026-03-09T00:00:00Z",
+            "--until",
+            "2026-03-10T23:59:59Z",
+        ],
+    );
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let check = Command::new("sha256sum")
+        .args(["-c", "--quiet", "SHA256SUMS"])
+        .current_dir(&out)
+        .output()
+        .unwrap();
+    assert!(
+        check.status.success(),
+        "{}",
+        String::from_utf8_lossy(&check.stderr)
+    );
     let count = query(&out, &["-o", "json", "SELECT count(*) AS n FROM events"]);
-    let whole = number("SELECT count(*) FROM events WHERE time >= '2026-03-09' AND time < '2026-03-11'");
-    assert_eq!(String::from_utf8(count.stdout).unwrap(), format!("{{\"n\":{whole}}}\n"));
+    let whole =
+        number("SELECT count(*) FROM events WHERE time >= '2026-03-09' AND time < '2026-03-11'");
+    assert_eq!(
+        String::from_utf8(count.stdout).unwrap(),
+        format!("{{\"n\":{whole}}}\n")
+    );
     let lines = dir.path().join("case-2");
-    let window = ["--since", "2026-03-09T00:00:00Z", "--until", "2026-03-10T23:59:59.999999Z", "--format", "ndjson"];
+    let window = [
+        "--since",
+        "2026-03-09T00:00:00Z",
+        "--until",
+        "2026-03-10T23:59:59.999999Z",
+        "--format",
+        "ndjson",
+    ];
     assert!(export(&lines, &window).status.success());
-    let check = Command::new("sha256sum").args(["-c", "--quiet", "SHA256SUMS"]).current_dir(&lines).output().unwrap();
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    let check = Command::new("sha256sum")
+        .args(["-c", "--quiet", "SHA256SUMS"])
+        .current_dir(&lines)
+        .output()
+        .unwrap();
+    assert!(
+        check.status.success(),
+        "{}",
+        String::from_utf8_lossy(&check.stderr)
+    );
     let text = fs::read_to_string(lines.join("events.ndjson")).unwrap();
     assert_eq!(text.lines().count() as i64, whole);
     let event: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-    let same =
-        format!("SELECT uri, seq FROM events WHERE audit_id = {}", event["audit_id"].to_string().replace('"', "'"));
-    assert_eq!((&rows(&same)[0]["uri"], &rows(&same)[0]["seq"]), (&event["uri"], &event["seq"]));
+    let same = format!(
+        "SELECT uri, seq FROM events WHERE audit_id = {}",
+        event["audit_id"].to_string().replace('"', "'")
+    );
+    assert_eq!(
+        (&rows(&same)[0]["uri"], &rows(&same)[0]["seq"]),
+        (&event["uri"], &event["seq"])
+    );
     let again = export(&out, &[]);
-    assert!(String::from_utf8(again.stderr).unwrap().contains("is not empty"));
+    assert!(
+        String::from_utf8(again.stderr)
+            .unwrap()
+            .contains("is not empty")
+    );
 }
 
 /// A value that is in history, or one that is not.
@@ -400,13 +698,18 @@ fn condition() -> impl Strategy<Value = String> {
         true => format!("{column} = (SELECT {column} FROM events LIMIT 1 OFFSET {nth})"),
         false => format!("{column} = 'not there'"),
     });
-    let code = prop::sample::select(vec![200, 201, 401, 403, 404]).prop_map(|code| format!("code = {code}"));
-    let time = (prop::sample::select(vec!["<", "<=", ">", ">="]), 1_u32..17, 0_u32..24, 0_usize..4).prop_map(
-        |(sign, day, hour, cut)| {
+    let code = prop::sample::select(vec![200, 201, 401, 403, 404])
+        .prop_map(|code| format!("code = {code}"));
+    let time = (
+        prop::sample::select(vec!["<", "<=", ">", ">="]),
+        1_u32..17,
+        0_u32..24,
+        0_usize..4,
+    )
+        .prop_map(|(sign, day, hour, cut)| {
             let whole = format!("2026-03-{day:02}T{hour:02}:30:00.123456Z");
             format!("time {sign} '{}'", &whole[..[10, 16, 19, 27][cut]])
-        },
-    );
+        });
     prop_oneof![text, code, time]
 }
 
@@ -424,7 +727,8 @@ proptest! {
     }
 }
 
-/// A statement that the scan groups, and one that SQLite has to: a unary plus keeps it from being known.
+/// A statement that the scan groups, and one that SQLite has to: a unary plus keeps it from being
+/// known.
 fn grouped() -> impl Strategy<Value = (String, String)> {
     let events = [
         "time",
@@ -440,17 +744,34 @@ fn grouped() -> impl Strategy<Value = (String, String)> {
         "stale",
         "facts",
     ];
-    let daily = ["principal", "verb", "subresource", "namespace", "origin", "agent", "code", "count", "first", "last"];
+    let daily = [
+        "principal",
+        "verb",
+        "subresource",
+        "namespace",
+        "origin",
+        "agent",
+        "code",
+        "count",
+        "first",
+        "last",
+    ];
     let table = prop::sample::select(vec![
         ("events", events.to_vec(), vec!["seq", "code", "source"]),
         ("operations_daily", daily.to_vec(), vec!["count", "code"]),
     ]);
     let places = prop::collection::vec(0_usize..100, 1..4);
     let told = prop::collection::vec((0_usize..4, 0_usize..100), 1..4);
-    let limits =
-        prop::sample::select(vec!["", " WHERE verb IN ('get', 'create')", " WHERE code = 403 AND verb = 'list'"]);
+    let limits = prop::sample::select(vec![
+        "",
+        " WHERE verb IN ('get', 'create')",
+        " WHERE code = 403 AND verb = 'list'",
+    ]);
     (table, places, told, limits).prop_map(|((table, columns, numbers), places, told, limits)| {
-        let by: Vec<&str> = places.iter().map(|place| columns[place % columns.len()]).collect();
+        let by: Vec<&str> = places
+            .iter()
+            .map(|place| columns[place % columns.len()])
+            .collect();
         let told: Vec<String> = told
             .iter()
             .map(|(function, place)| match function {
@@ -462,10 +783,21 @@ fn grouped() -> impl Strategy<Value = (String, String)> {
             .enumerate()
             .map(|(n, told)| format!("{told} AS n{n}"))
             .collect();
-        let names: Vec<String> = by.iter().enumerate().map(|(n, column)| format!("{column} AS c{n}")).collect();
-        let select = format!("SELECT {}, {} FROM {table}{limits} GROUP BY ", names.join(", "), told.join(", "));
+        let names: Vec<String> = by
+            .iter()
+            .enumerate()
+            .map(|(n, column)| format!("{column} AS c{n}"))
+            .collect();
+        let select = format!(
+            "SELECT {}, {} FROM {table}{limits} GROUP BY ",
+            names.join(", "),
+            told.join(", ")
+        );
         let kept: Vec<String> = by.iter().map(|column| format!("+{column}")).collect();
-        (format!("{select}{}", by.join(", ")), format!("{select}{}", kept.join(", ")))
+        (
+            format!("{select}{}", by.join(", ")),
+            format!("{select}{}", kept.join(", ")),
+        )
     })
 }
 
@@ -487,34 +819,56 @@ proptest! {
 #[test]
 fn groups_have_a_budget_too() {
     let statement = "SELECT audit_id, count(*) FROM events GROUP BY audit_id";
-    let said = String::from_utf8(query(&WORLD.state, &["--memory", "0", statement]).stderr).unwrap();
-    assert!(said.contains("needs more than 0 MB of memory") && said.lines().count() == 1, "{said}");
+    let said =
+        String::from_utf8(query(&WORLD.state, &["--memory", "0", statement]).stderr).unwrap();
+    assert!(
+        said.contains("needs more than 0 MB of memory") && said.lines().count() == 1,
+        "{said}"
+    );
 }
 
-/// A Python with these packages of PyPI, installed once below the target directory: exact versions, for what others
-/// release must not turn a test red.
+/// A Python with these packages of PyPI, installed once below the target directory: exact versions,
+/// for what others release must not turn a test red.
 fn python_with(modules: &[&str], packages: &[&str]) -> Option<PathBuf> {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers").join(modules.join("-"));
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("readers")
+        .join(modules.join("-"));
     let python = home.join("bin/python");
     let imports = |python: &Path| {
-        let run = Command::new(python).args(["-c", &format!("import {}", modules.join(", "))]).output();
+        let run = Command::new(python)
+            .args(["-c", &format!("import {}", modules.join(", "))])
+            .output();
         run.is_ok_and(|output| output.status.success())
     };
     if imports(&python) {
         return Some(python);
     }
-    Command::new("python3").args(["-m", "venv"]).arg(&home).output().ok()?;
-    Command::new(&python).args(["-m", "pip", "install", "-q"]).args(packages).output().ok()?;
+    Command::new("python3")
+        .args(["-m", "venv"])
+        .arg(&home)
+        .output()
+        .ok()?;
+    Command::new(&python)
+        .args(["-m", "pip", "install", "-q"])
+        .args(packages)
+        .output()
+        .ok()?;
     imports(&python).then_some(python)
 }
 
 /// Two tests use it: neither may see what the other has installed by half.
-static DUCKDB_AND_PYARROW: LazyLock<Option<PathBuf>> =
-    LazyLock::new(|| python_with(&["duckdb", "pyarrow"], &["duckdb==2.0.1", "pyarrow==26.0.1"]));
+static DUCKDB_AND_PYARROW: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    python_with(
+        &["duckdb", "pyarrow"],
+        &["duckdb==2.0.1", "pyarrow==26.0.1"],
+    )
+});
 
 fn python() -> Option<&'static Path> {
     if DUCKDB_AND_PYARROW.is_none() {
-        skipped::because("DuckDB and PyArrow cannot be installed from PyPI here (python3 with venv and pip)");
+        skipped::because(
+            "DuckDB and PyArrow cannot be installed from PyPI here (python3 with venv and pip)",
+        );
     }
     DUCKDB_AND_PYARROW.as_deref()
 }
@@ -532,11 +886,23 @@ table = dataset.dataset(f"{state}/history", partitioning="hive", exclude_invalid
 daily = duck.execute(f"select sum(count)::bigint from read_parquet('{state}/rollup/date=*/*.parquet')").fetchone()[0]
 print(json.dumps([n, ids, days, top, table.num_rows, str(table.schema.field("time").type), daily]))
 "#;
-    let output = Command::new(python).args(["-c", script]).arg(&WORLD.state).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(python)
+        .args(["-c", script])
+        .arg(&WORLD.state)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let theirs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let top = rows("SELECT principal, count(*) n FROM events GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5");
-    let top: Vec<_> = top.iter().map(|row| serde_json::json!([row["principal"], row["n"]])).collect();
+    let top =
+        rows("SELECT principal, count(*) n FROM events GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5");
+    let top: Vec<_> = top
+        .iter()
+        .map(|row| serde_json::json!([row["principal"], row["n"]]))
+        .collect();
     let ours = serde_json::json!([
         4130,
         number("SELECT count(DISTINCT audit_id) FROM events"),
@@ -553,21 +919,37 @@ print(json.dumps([n, ids, days, top, table.num_rows, str(table.schema.field("tim
 #[test]
 fn clickhouse_reads_the_same_rows_in_place() {
     let Some(python) = python_with(&["chdb"], &["chdb==4.4.0", "chdb-core==26.9.0"]) else {
-        skipped::because("ClickHouse (chdb) cannot be installed from PyPI here (python3 with venv and pip)");
+        skipped::because(
+            "ClickHouse (chdb) cannot be installed from PyPI here (python3 with venv and pip)",
+        );
         return;
     };
     let manual = include_str!("../docs/history.md");
-    let (_, after) = manual.split_once("ClickHouse:\n\n```sql\n").expect("a statement for ClickHouse");
+    let (_, after) = manual
+        .split_once("ClickHouse:\n\n```sql\n")
+        .expect("a statement for ClickHouse");
     let (statement, _) = after.split_once(";\n```").expect("its end");
     let statement = statement.replace("'tokentrail/", &format!("'{}/", WORLD.state.display()));
     let script = "import chdb, sys; print(chdb.query(sys.argv[1], 'JSONEachRow'))";
-    let output = Command::new(python).args(["-c", script, &statement]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(python)
+        .args(["-c", script, &statement])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let counts = |rows: Vec<serde_json::Value>| -> BTreeMap<String, Option<i64>> {
-        rows.iter().map(|row| (row["principal"].to_string(), row["count()"].as_i64())).collect()
+        rows.iter()
+            .map(|row| (row["principal"].to_string(), row["count()"].as_i64()))
+            .collect()
     };
     let theirs = String::from_utf8(output.stdout).unwrap();
-    let theirs = theirs.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap());
+    let theirs = theirs
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap());
     let ours = rows("SELECT principal, count(*) AS \"count()\" FROM events GROUP BY principal");
     assert_eq!(counts(theirs.collect()), counts(ours));
 }
@@ -579,15 +961,29 @@ fn questions_have_the_same_answer_in_duckdb() {
     let mut answered = 0;
     for question in questions().into_iter().take(ON_FILES) {
         let run = |more: &[&str]| asked(&question, more);
-        let ours: Vec<serde_json::Value> =
-            run(&["-o", "json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let theirs = Command::new(python).args(["-c", DUCKDB]).arg(&WORLD.state).arg(run(&["--sql"])).output().unwrap();
-        assert!(theirs.status.success(), "{question:?}: {}", String::from_utf8_lossy(&theirs.stderr));
+        let ours: Vec<serde_json::Value> = run(&["-o", "json"])
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let theirs = Command::new(python)
+            .args(["-c", DUCKDB])
+            .arg(&WORLD.state)
+            .arg(run(&["--sql"]))
+            .output()
+            .unwrap();
+        assert!(
+            theirs.status.success(),
+            "{question:?}: {}",
+            String::from_utf8_lossy(&theirs.stderr)
+        );
         let theirs: Vec<serde_json::Value> = serde_json::from_slice(&theirs.stdout).unwrap();
         assert_eq!(ours, theirs, "{question:?}");
         answered += usize::from(!ours.is_empty());
     }
-    assert!(answered >= 9, "only {answered} questions have an answer in the sample");
+    assert!(
+        answered >= 9,
+        "only {answered} questions have an answer in the sample"
+    );
 }
 
 const DUCKDB: &str = r#"

@@ -1,11 +1,13 @@
-//! What happens to a live log besides lumberjack: names that nobody told us, other directories, restores, removal, copies
-//! under a second name, and files that are no log.
+//! What happens to a live log besides lumberjack: names that nobody told us, other directories,
+//! restores, removal, copies under a second name, and files that are no log.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tokentrail::source::{Absence, Follower, GapKind, Item, Limits, Positions, Progress, Shared, Start};
+use tokentrail::source::{
+    Absence, Follower, GapKind, Item, Limits, Positions, Progress, Shared, Start,
+};
 
 /// A follower with what it read; a restart keeps what it committed.
 struct Reader {
@@ -35,7 +37,13 @@ impl Reader {
     fn drain(&mut self) {
         for _ in 0..1000 {
             self.now += Duration::from_secs(11);
-            let Reader { follower, ids, gaps, positions, .. } = self;
+            let Reader {
+                follower,
+                ids,
+                gaps,
+                positions,
+                ..
+            } = self;
             self.last = follower.poll(self.now, 1 << 20, &mut |item| {
                 positions.commit(&item);
                 match item {
@@ -52,7 +60,12 @@ impl Reader {
     }
 
     fn restart(&mut self) {
-        self.follower = Follower::open(&self.path, Start::Oldest, self.positions.clone(), Limits::default());
+        self.follower = Follower::open(
+            &self.path,
+            Start::Oldest,
+            self.positions.clone(),
+            Limits::default(),
+        );
     }
 
     fn kinds(&self) -> Vec<GapKind> {
@@ -61,15 +74,33 @@ impl Reader {
 }
 
 fn id(line: &[u8]) -> Option<u32> {
-    std::str::from_utf8(line).ok()?.split("\"auditID\":\"").nth(1)?.split('"').next()?.parse().ok()
+    std::str::from_utf8(line)
+        .ok()?
+        .split("\"auditID\":\"")
+        .nth(1)?
+        .split('"')
+        .next()?
+        .parse()
+        .ok()
 }
 
 fn lines(from: u32, to: u32) -> String {
-    (from..to).map(|n| format!("{{\"auditID\":\"{n:05}\",\"pad\":\"{}\"}}\n", "x".repeat(n as usize % 40))).collect()
+    (from..to)
+        .map(|n| {
+            format!(
+                "{{\"auditID\":\"{n:05}\",\"pad\":\"{}\"}}\n",
+                "x".repeat(n as usize % 40)
+            )
+        })
+        .collect()
 }
 
 fn append(path: &Path, text: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
@@ -93,13 +124,17 @@ type Scheme = (&'static str, fn(u32) -> String);
 
 fn schemes() -> Vec<Scheme> {
     vec![
-        ("lumberjack, then logrotate", |n| format!("audit-2026-03-02T{n:02}-00-00.000.log.1")),
+        ("lumberjack, then logrotate", |n| {
+            format!("audit-2026-03-02T{n:02}-00-00.000.log.1")
+        }),
         ("dated", |n| format!("audit-202603{n:02}.log")),
         ("hours", |n| format!("audit.log-20260302{n:02}")),
         ("dashes", |n| format!("audit.log-2026-03-{n:02}")),
         ("inside", |n| format!("audit.{}.log", 90 - n)),
         ("olddir", |n| format!("old/audit.log-202603{n:02}")),
-        ("olddir beside", |n| format!("../rotated/audit.log.{}", 90 - n)),
+        ("olddir beside", |n| {
+            format!("../rotated/audit.log.{}", 90 - n)
+        }),
         ("words", |n| format!("audit.saved-{n}.txt")),
     ]
 }
@@ -123,8 +158,15 @@ fn rotation_under_any_name_loses_nothing_live() {
             }
             append(&active, &lines(500, 510));
             reader.drain();
-            let wanted: Vec<u32> = (1..5).flat_map(|n| n * 100..n * 100 + 20).chain(500..510).collect();
-            assert_eq!((reader.ids.clone(), reader.gaps.clone()), (wanted, vec![]), "{scheme}, packed: {packs}");
+            let wanted: Vec<u32> = (1..5)
+                .flat_map(|n| n * 100..n * 100 + 20)
+                .chain(500..510)
+                .collect();
+            assert_eq!(
+                (reader.ids.clone(), reader.gaps.clone()),
+                (wanted, vec![]),
+                "{scheme}, packed: {packs}"
+            );
         }
     }
 }
@@ -149,8 +191,15 @@ fn rotation_under_any_name_loses_nothing_over_a_restart() {
             append(&active, &lines(500, 510));
             reader.restart();
             reader.drain();
-            let wanted: Vec<u32> = (0..10).chain((1..4).flat_map(|n| n * 100..n * 100 + 10)).chain(500..510).collect();
-            assert_eq!((reader.ids.clone(), reader.gaps.clone()), (wanted, vec![]), "{scheme}, packed: {packs}");
+            let wanted: Vec<u32> = (0..10)
+                .chain((1..4).flat_map(|n| n * 100..n * 100 + 10))
+                .chain(500..510)
+                .collect();
+            assert_eq!(
+                (reader.ids.clone(), reader.gaps.clone()),
+                (wanted, vec![]),
+                "{scheme}, packed: {packs}"
+            );
         }
     }
 }
@@ -165,7 +214,11 @@ fn what_is_lost_says_where_it_was_sought() {
     reader.restart();
     reader.drain();
     assert_eq!(reader.kinds(), [GapKind::Lost]);
-    assert!(reader.gaps[0].1.contains("directories beside"), "{}", reader.gaps[0].1);
+    assert!(
+        reader.gaps[0].1.contains("directories beside"),
+        "{}",
+        reader.gaps[0].1
+    );
     assert_eq!(reader.ids, (0..10).chain(20..30).collect::<Vec<_>>());
 }
 
@@ -184,12 +237,19 @@ fn a_log_restored_shorter_and_grown_past_is_read_on_where_it_differs() {
             reader.drain();
             let wanted: Vec<u32> = (0..20).chain(100..160).collect();
             assert_eq!(reader.ids, wanted, "lives: {lives}, kept: {kept}");
-            let blind = reader.kinds().iter().all(|kind| matches!(kind, GapKind::Truncated | GapKind::Lost));
+            let blind = reader
+                .kinds()
+                .iter()
+                .all(|kind| matches!(kind, GapKind::Truncated | GapKind::Lost));
             assert!(blind && !reader.gaps.is_empty(), "{:?}", reader.gaps);
             append(&active, &lines(200, 210));
             reader.restart();
             reader.drain();
-            assert_eq!(reader.ids.len(), wanted.len() + 10, "lives: {lives}, kept: {kept}");
+            assert_eq!(
+                reader.ids.len(),
+                wanted.len() + 10,
+                "lives: {lives}, kept: {kept}"
+            );
         }
     }
 }
@@ -208,7 +268,11 @@ fn a_log_replaced_by_another_that_begins_alike_is_read() {
         }
         reader.drain();
         let seen: Vec<u32> = reader.ids.iter().copied().filter(|id| *id != 7).collect();
-        assert_eq!(seen, (10..20).chain(30..90).collect::<Vec<_>>(), "lives: {lives}");
+        assert_eq!(
+            seen,
+            (10..20).chain(30..90).collect::<Vec<_>>(),
+            "lives: {lives}"
+        );
         assert!(!reader.gaps.is_empty());
     }
 }
@@ -216,7 +280,11 @@ fn a_log_replaced_by_another_that_begins_alike_is_read() {
 #[test]
 fn a_log_removed_while_it_is_written_to_is_told_once() {
     let (_dir, active, mut reader) = world();
-    let mut server = OpenOptions::new().create(true).append(true).open(&active).unwrap();
+    let mut server = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&active)
+        .unwrap();
     let mut write = |from, to| server.write_all(lines(from, to).as_bytes()).unwrap();
     write(0, 10);
     reader.drain();
@@ -228,7 +296,11 @@ fn a_log_removed_while_it_is_written_to_is_told_once() {
     }
     assert_eq!(reader.ids, (0..50).collect::<Vec<_>>());
     assert_eq!(reader.kinds(), [GapKind::Removed]);
-    assert!(reader.gaps[0].1.contains("no restart finds them"), "{}", reader.gaps[0].1);
+    assert!(
+        reader.gaps[0].1.contains("no restart finds them"),
+        "{}",
+        reader.gaps[0].1
+    );
 }
 
 #[test]
@@ -245,24 +317,39 @@ fn a_live_log_without_a_first_line_is_told() {
     assert_eq!(reader.kinds(), [GapKind::Unreadable]);
     append(&active, &format!("\n{}", lines(0, 10)));
     reader.drain();
-    assert_eq!((reader.ids.len(), reader.last.bytes_behind, reader.last.absence.clone()), (10, 0, None));
+    assert_eq!(
+        (
+            reader.ids.len(),
+            reader.last.bytes_behind,
+            reader.last.absence.clone()
+        ),
+        (10, 0, None)
+    );
     // More than any line may have is told at once.
     let (_dir, active, mut reader) = world();
     append(&active, &"x".repeat(17 << 20));
     reader.drain();
     assert_eq!(reader.last.absence, Some(Absence::NoLine { stuck: true }));
-    assert_eq!((reader.kinds(), reader.last.bytes_behind), (vec![GapKind::Unreadable], 17 << 20));
+    assert_eq!(
+        (reader.kinds(), reader.last.bytes_behind),
+        (vec![GapKind::Unreadable], 17 << 20)
+    );
 }
 
 #[test]
 fn a_live_log_in_utf_16_is_refused_by_name() {
     let (_dir, active, mut reader) = world();
-    let bytes: Vec<u8> = lines(0, 100).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let bytes: Vec<u8> = lines(0, 100)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     fs::write(&active, &bytes).unwrap();
     for _ in 0..5 {
         reader.drain();
     }
-    assert!(matches!(&reader.last.absence, Some(Absence::Unreadable(why)) if why.contains("UTF-16")));
+    assert!(
+        matches!(&reader.last.absence, Some(Absence::Unreadable(why)) if why.contains("UTF-16"))
+    );
     assert_eq!(reader.kinds(), [GapKind::Unreadable]);
 }
 
@@ -271,7 +358,9 @@ fn what_is_no_file_is_said_to_be_none() {
     let (_dir, active, mut reader) = world();
     let _socket = std::os::unix::net::UnixListener::bind(&active).unwrap();
     reader.drain();
-    assert!(matches!(&reader.last.absence, Some(Absence::Unreadable(why)) if why.contains("a socket")));
+    assert!(
+        matches!(&reader.last.absence, Some(Absence::Unreadable(why)) if why.contains("a socket"))
+    );
 }
 
 /// Two followers of one process, and all that they read together.
@@ -288,21 +377,38 @@ fn both(a: &mut Reader, b: &mut Reader) -> Vec<u32> {
 #[test]
 fn a_log_followed_under_two_names_is_read_once_whichever_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let (live, copy) = (dir.path().join("audit.log"), dir.path().join("copy/audit.log"));
+    let (live, copy) = (
+        dir.path().join("audit.log"),
+        dir.path().join("copy/audit.log"),
+    );
     fs::create_dir(dir.path().join("copy")).unwrap();
     append(&live, &lines(0, 10));
     fs::copy(&live, &copy).unwrap();
     for swapped in [false, true] {
         let shared = Shared::default();
         let open = |path: &Path| Reader {
-            follower: Follower::beside(&shared, path, Start::Oldest, Positions::default(), Limits::default()),
+            follower: Follower::beside(
+                &shared,
+                path,
+                Start::Oldest,
+                Positions::default(),
+                Limits::default(),
+            ),
             ..Reader::new(path)
         };
-        let (mut a, mut b) = if swapped { (open(&live), open(&copy)) } else { (open(&copy), open(&live)) };
+        let (mut a, mut b) = if swapped {
+            (open(&live), open(&copy))
+        } else {
+            (open(&copy), open(&live))
+        };
         let begun = both(&mut a, &mut b);
         let mut count = begun.len() as u32;
         assert_eq!(begun, (0..count).collect::<Vec<_>>());
-        assert!(matches!(&b.last.absence, Some(Absence::ReadAs(_))), "{:?}", b.last);
+        assert!(
+            matches!(&b.last.absence, Some(Absence::ReadAs(_))),
+            "{:?}",
+            b.last
+        );
         for _ in 0..3 {
             append(&live, &lines(count, count + 10));
             count += 10;
@@ -323,9 +429,22 @@ fn two_live_logs_that_begin_alike_are_both_read() {
     append(&paths[1], &(banner + &lines(30, 40)));
     let shared = Shared::default();
     let [mut a, mut b] = [&paths[0], &paths[1]].map(|path| Reader {
-        follower: Follower::beside(&shared, path, Start::Oldest, Positions::default(), Limits::default()),
+        follower: Follower::beside(
+            &shared,
+            path,
+            Start::Oldest,
+            Positions::default(),
+            Limits::default(),
+        ),
         ..Reader::new(path)
     });
-    assert_eq!(both(&mut a, &mut b), [7, 7].into_iter().chain(10..20).chain(30..40).collect::<Vec<_>>());
+    assert_eq!(
+        both(&mut a, &mut b),
+        [7, 7]
+            .into_iter()
+            .chain(10..20)
+            .chain(30..40)
+            .collect::<Vec<_>>()
+    );
     assert_eq!(b.last.absence, None);
 }

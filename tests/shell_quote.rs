@@ -5,7 +5,16 @@ use tokentrail::base::text::shell_quote;
 
 #[test]
 fn the_shell_reads_back_what_was_quoted() {
-    for text in ["", "a b", "it's", "$(id) `id` \\ \"x\" ;&|<>*?!~#", "'", "--", "-n", "M\u{fc}ller"] {
+    for text in [
+        "",
+        "a b",
+        "it's",
+        "$(id) `id` \\ \"x\" ;&|<>*?!~#",
+        "'",
+        "--",
+        "-n",
+        "M\u{fc}ller",
+    ] {
         let script = format!("printf %s {}", shell_quote(text));
         let out = Command::new("sh").args(["-c", &script]).output().unwrap();
         assert_eq!(String::from_utf8(out.stdout).unwrap(), text);

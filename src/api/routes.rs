@@ -17,19 +17,33 @@ use std::time::Instant;
 const ROUTES: [(&str, &str); 4] = [
     ("/", "this list"),
     ("/metrics", "metrics for Prometheus, text format 0.0.4"),
-    ("/livez", "is it alive: 200 or 500; `?verbose` names the checks, `?exclude=NAME` leaves one out"),
-    ("/readyz", "has it caught up, can it write its state: as `/livez`"),
+    (
+        "/livez",
+        "is it alive: 200 or 500; `?verbose` names the checks, `?exclude=NAME` leaves one out",
+    ),
+    (
+        "/readyz",
+        "has it caught up, can it write its state: as `/livez`",
+    ),
 ];
 
 fn index() -> String {
-    let lines = ROUTES.iter().map(|(path, meaning)| format!("{path:10} {meaning}\n"));
-    format!("tokentrail {}\n\n{}", env!("CARGO_PKG_VERSION"), lines.collect::<String>())
+    let lines = ROUTES
+        .iter()
+        .map(|(path, meaning)| format!("{path:10} {meaning}\n"));
+    format!(
+        "tokentrail {}\n\n{}",
+        env!("CARGO_PKG_VERSION"),
+        lines.collect::<String>()
+    )
 }
 
 /// `docs/reference/api.md`.
 #[must_use]
 pub fn reference() -> String {
-    let rows = ROUTES.iter().map(|(path, meaning)| format!("| `{path}` | {meaning} |\n"));
+    let rows = ROUTES
+        .iter()
+        .map(|(path, meaning)| format!("| `{path}` | {meaning} |\n"));
     format!(
         "# HTTP\n\n<!-- Generated from the routes: UPDATE_REFERENCE=1 cargo test --test reference -->\n\n\
          Served on `daemon.listen`, by default to this host alone. GET and HEAD only; nothing is authenticated, and\n\
@@ -44,10 +58,21 @@ const QUERY: usize = 1024;
 /// All routes.
 pub fn router(metrics: Arc<Metrics>, health: Arc<Health>) -> Router {
     let (live, ready) = (Arc::clone(&health), health);
-    let livez = move |RawQuery(query): RawQuery| async move { checked("livez", query, live.live(Instant::now())) };
-    let readyz = move |RawQuery(query): RawQuery| async move { checked("readyz", query, ready.ready(Instant::now())) };
-    let rendered =
-        move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()) };
+    let livez = move |RawQuery(query): RawQuery| async move {
+        checked("livez", query, live.live(Instant::now()))
+    };
+    let readyz = move |RawQuery(query): RawQuery| async move {
+        checked("readyz", query, ready.ready(Instant::now()))
+    };
+    let rendered = move || async move {
+        (
+            [(
+                header::CONTENT_TYPE,
+                "text/plain; version=0.0.4; charset=utf-8",
+            )],
+            metrics.render(),
+        )
+    };
     Router::new()
         .route("/", get(|| async { text(StatusCode::OK, index()) }))
         .route("/metrics", get(rendered))

@@ -35,8 +35,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// After the system had no file left for another connection.
 const BREATH: Duration = Duration::from_millis(200);
 
-/// Serves until `shutdown` is done, and then lets begun answers end. Bind the listener before, so that
-/// a port that is taken is an error at the start.
+/// Serves until `shutdown` is done, and then lets begun answers end. Bind the listener before, so
+/// that a port that is taken is an error at the start.
 ///
 /// # Errors
 /// The listener cannot be used by the runtime.
@@ -63,7 +63,9 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(mine) = Guest::admit(&guests, peer.ip()) else { continue };
+                let Some(mine) = Guest::admit(&guests, peer.ip()) else {
+                    continue;
+                };
                 let (router, stopped) = (router.clone(), stopped.clone());
                 tokio::spawn(async move {
                     connection(stream, router, stopped).await;
@@ -97,7 +99,10 @@ impl Guest {
         let mine = all.entry(address).or_default();
         (*mine < CONNECTIONS_OF_ONE).then(|| {
             *mine += 1;
-            Guest { guests: guests.clone(), address }
+            Guest {
+                guests: guests.clone(),
+                address,
+            }
         })
     }
 }
@@ -114,12 +119,22 @@ impl Drop for Guest {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stopped: tokio::sync::watch::Receiver<bool>) {
-    if !matches!(tokio::time::timeout(FIRST_BYTE, stream.readable()).await, Ok(Ok(()))) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    mut stopped: tokio::sync::watch::Receiver<bool>,
+) {
+    if !matches!(
+        tokio::time::timeout(FIRST_BYTE, stream.readable()).await,
+        Ok(Ok(()))
+    ) {
         return;
     }
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(HEADER_BYTES).max_headers(HEADERS);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(HEADER_BYTES)
+        .max_headers(HEADERS);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     // A client that misbehaves or goes away is no news.

@@ -6,15 +6,19 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 
-/// An amount of evidence, in thousandths of a bit. Ten bits say that something is a thousand times as likely as not.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+/// An amount of evidence, in thousandths of a bit. Ten bits say that something is a thousand times
+/// as likely as not.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 pub struct Bits(pub i32);
 
 /// `1000 * log2(1 + i / 64)`, rounded.
 const FRACTIONS: [i32; 64] = [
-    0, 22, 44, 66, 87, 109, 129, 150, 170, 190, 209, 229, 248, 267, 285, 304, 322, 340, 358, 375, 392, 409, 426, 443,
-    459, 476, 492, 508, 524, 539, 555, 570, 585, 600, 615, 629, 644, 658, 672, 687, 700, 714, 728, 741, 755, 768, 781,
-    794, 807, 820, 833, 845, 858, 870, 883, 895, 907, 919, 931, 943, 954, 966, 977, 989,
+    0, 22, 44, 66, 87, 109, 129, 150, 170, 190, 209, 229, 248, 267, 285, 304, 322, 340, 358, 375,
+    392, 409, 426, 443, 459, 476, 492, 508, 524, 539, 555, 570, 585, 600, 615, 629, 644, 658, 672,
+    687, 700, 714, 728, 741, 755, 768, 781, 794, 807, 820, 833, 845, 858, 870, 883, 895, 907, 919,
+    931, 943, 954, 966, 977, 989,
 ];
 
 impl Bits {
@@ -26,7 +30,8 @@ impl Bits {
         Bits(bits * 1000)
     }
 
-    /// The logarithm of a whole number; zero for 0 and 1. Off by at most 23 thousandths, and never decreasing.
+    /// The logarithm of a whole number; zero for 0 and 1. Off by at most 23 thousandths, and never
+    /// decreasing.
     #[must_use]
     pub fn log2(n: u64) -> Bits {
         if n <= 1 {
@@ -34,11 +39,16 @@ impl Bits {
         }
         let whole = 63 - n.leading_zeros();
         // The six bits that follow the highest one.
-        let fraction = if whole >= 6 { n >> (whole - 6) } else { n << (6 - whole) } & 63;
+        let fraction = if whole >= 6 {
+            n >> (whole - 6)
+        } else {
+            n << (6 - whole)
+        } & 63;
         Bits(whole.cast_signed() * 1000 + FRACTIONS[fraction as usize])
     }
 
-    /// How surprising something is that happens `hits` times `of` so many; zero where it always does.
+    /// How surprising something is that happens `hits` times `of` so many; zero where it always
+    /// does.
     #[must_use]
     pub fn surprise(hits: u64, of: u64) -> Bits {
         (Bits::log2(of) - Bits::log2(hits.max(1))).max(Bits::ZERO)
@@ -100,7 +110,11 @@ mod tests {
         assert_eq!(Bits::surprise(8, 8), Bits::ZERO);
         assert_eq!(Bits::surprise(9, 8), Bits::ZERO);
         assert_eq!(Bits::surprise(1, 8), Bits::whole(3));
-        assert_eq!(Bits::surprise(0, 8), Bits::whole(3), "nothing counts as less than one");
+        assert_eq!(
+            Bits::surprise(0, 8),
+            Bits::whole(3),
+            "nothing counts as less than one"
+        );
     }
 
     #[test]

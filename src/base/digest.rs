@@ -1,4 +1,5 @@
-//! A digest that is the same on every machine and in every version: ids and file identities rest on it.
+//! A digest that is the same on every machine and in every version: ids and file identities rest on
+//! it.
 //!
 //! Refuses to be fast: it is taken once an incident, once a file, once a malformed line.
 
@@ -68,6 +69,9 @@ mod tests {
 
     #[test]
     fn the_border_between_parts_counts() {
-        assert_ne!(Digest::of_parts(&[b"ab", b"c"]), Digest::of_parts(&[b"a", b"bc"]));
+        assert_ne!(
+            Digest::of_parts(&[b"ab", b"c"]),
+            Digest::of_parts(&[b"a", b"bc"])
+        );
     }
 }

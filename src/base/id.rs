@@ -1,6 +1,8 @@
-//! Names that are nearly always UUIDs (pods, accounts, tokens), in 16 bytes instead of a heap string.
+//! Names that are nearly always UUIDs (pods, accounts, tokens), in 16 bytes instead of a heap
+//! string.
 //!
-//! Refuses to lose anything: what is not in the canonical form is kept as text, and prints as it was read.
+//! Refuses to lose anything: what is not in the canonical form is kept as text, and prints as it
+//! was read.
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -88,7 +90,8 @@ const HEX: [u8; 256] = {
 /// Where the 16 pairs of digits stand.
 const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
-/// The canonical form only (RFC 9562: lower case, dashes at 8, 13, 18, 23), so that it prints back the same.
+/// The canonical form only (RFC 9562: lower case, dashes at 8, 13, 18, 23), so that it prints back
+/// the same.
 fn uuid(text: &str) -> Option<[u8; 16]> {
     let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
     if [text[8], text[13], text[18], text[23]] != [b'-'; 4] {

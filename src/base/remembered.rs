@@ -1,15 +1,17 @@
-//! A bounded memory of values: which, since when, how often, on how many days, and how often a new one comes.
+//! A bounded memory of values: which, since when, how often, on how many days, and how often a new
+//! one comes.
 //!
-//! Cannot be flushed by a flood: when it is full a newcomer can only displace a value that was seen on one
-//! day, the weakest first, so that a flood of inventions displaces other inventions and nothing that
-//! is habit. What finds no place is counted. Nothing that was known becomes wholly new again: a value that
-//! returns after a long time counts half the days that it was seen on.
+//! Cannot be flushed by a flood: when it is full a newcomer can only displace a value that was seen
+//! on one day, the weakest first, so that a flood of inventions displaces other inventions and
+//! nothing that is habit. What finds no place is counted. Nothing that was known becomes wholly new
+//! again: a value that returns after a long time counts half the days that it was seen on.
 
 use super::{Time, text};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-/// Longest value kept, in bytes; a longer one is cut at a character border (and so merges with its like).
+/// Longest value kept, in bytes; a longer one is cut at a character border (and so merges with its
+/// like).
 pub const LONGEST_VALUE: usize = 128;
 
 /// What is known of one value.
@@ -29,7 +31,12 @@ impl Seen {
     #[must_use]
     pub fn new(at: Time) -> Seen {
         let s = at.stored_seconds();
-        Seen { first: s, last: s, count: 1, days: 1 }
+        Seen {
+            first: s,
+            last: s,
+            count: 1,
+            days: 1,
+        }
     }
 
     #[must_use]
@@ -108,11 +115,14 @@ impl Novelty {
         }
     }
 
-    /// Days before today that brought something new, without the first: on its first day everything is new.
+    /// Days before today that brought something new, without the first: on its first day everything
+    /// is new.
     #[must_use]
     pub fn days_before(&self, now: Time) -> u32 {
         let today = u32::from(self.days > 0 && self.last == day_of(now));
-        u32::from(self.days).saturating_sub(today).saturating_sub(u32::from(u32::from(self.days) > today))
+        u32::from(self.days)
+            .saturating_sub(today)
+            .saturating_sub(u32::from(u32::from(self.days) > today))
     }
 }
 
@@ -134,8 +144,8 @@ impl Remembered {
         self.novelty
     }
 
-    /// Remembers one more sighting; at most `limit` values are kept. A value that was not seen since `horizon` counts
-    /// half its days, and is the first to go.
+    /// Remembers one more sighting; at most `limit` values are kept. A value that was not seen
+    /// since `horizon` counts half its days, and is the first to go.
     pub fn note(&mut self, what: &str, at: Time, horizon: Time, limit: usize) {
         let what = cut(what);
         match self.position(what) {
@@ -158,11 +168,14 @@ impl Remembered {
         }
     }
 
-    /// Takes `what` for known on at least `days` days: somebody who may say so said so. When all others are habit, the
-    /// weakest of them gives way.
+    /// Takes `what` for known on at least `days` days: somebody who may say so said so. When all
+    /// others are habit, the weakest of them gives way.
     pub fn teach(&mut self, what: &str, at: Time, horizon: Time, limit: usize, days: u16) {
         let what = cut(what);
-        if self.position(what).is_err() && self.entries.len() >= limit.max(1) && self.weakest(horizon).is_none() {
+        if self.position(what).is_err()
+            && self.entries.len() >= limit.max(1)
+            && self.weakest(horizon).is_none()
+        {
             let strengths = self.entries.iter().enumerate();
             if let Some((weak, _)) = strengths.min_by_key(|(_, e)| e.seen.strength()) {
                 self.entries.remove(weak);
@@ -180,21 +193,36 @@ impl Remembered {
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(1 + self.entries.len() / 8);
         }
-        self.entries.insert(i, Entry { what: what.into(), seen: Seen::new(at) });
+        self.entries.insert(
+            i,
+            Entry {
+                what: what.into(),
+                seen: Seen::new(at),
+            },
+        );
     }
 
     fn position(&self, what: &str) -> Result<usize, usize> {
         let hint = usize::from(self.hint.0);
-        if self.entries.get(hint).is_some_and(|entry| entry.what == what) {
+        if self
+            .entries
+            .get(hint)
+            .is_some_and(|entry| entry.what == what)
+        {
             return Ok(hint);
         }
         self.entries.binary_search_by(|e| e.what.as_str().cmp(what))
     }
 
-    /// The first to go: what is forgotten, then what was seen on one day only; `None` if all is habit.
+    /// The first to go: what is forgotten, then what was seen on one day only; `None` if all is
+    /// habit.
     fn weakest(&self, horizon: Time) -> Option<usize> {
         let rank = |e: &Entry| (e.seen.last() >= horizon, e.seen.strength());
-        let weak = self.entries.iter().enumerate().filter(|(_, e)| e.seen.days <= 1 || e.seen.last() < horizon);
+        let weak = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.seen.days <= 1 || e.seen.last() < horizon);
         weak.min_by_key(|(_, e)| rank(e)).map(|(i, _)| i)
     }
 
@@ -217,7 +245,12 @@ impl Remembered {
     #[must_use]
     pub fn most(&self, n: usize) -> Vec<&str> {
         let mut all: Vec<&Entry> = self.entries.iter().collect();
-        all.sort_by(|a, b| b.seen.count.cmp(&a.seen.count).then_with(|| a.what.cmp(&b.what)));
+        all.sort_by(|a, b| {
+            b.seen
+                .count
+                .cmp(&a.seen.count)
+                .then_with(|| a.what.cmp(&b.what))
+        });
         all.into_iter().take(n).map(|e| e.what.as_str()).collect()
     }
 }
@@ -293,7 +326,11 @@ mod tests {
                 memory.novelty().days_before(day(d))
             })
             .collect();
-        assert_eq!(counted, [0, 0, 1, 2], "neither the first day nor today counts");
+        assert_eq!(
+            counted,
+            [0, 0, 1, 2],
+            "neither the first day nor today counts"
+        );
         assert_eq!(memory.novelty().days_before(day(9)), 3);
     }
 }

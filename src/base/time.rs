@@ -1,4 +1,5 @@
-//! Instants and spans in microseconds, as kube-apiserver writes them (`metav1.MicroTime`, RFC 3339).
+//! Instants and spans in microseconds, as kube-apiserver writes them (`metav1.MicroTime`, RFC
+//! 3339).
 //!
 //! Refuses to ask what time it is: every instant comes from an event or from an argument.
 
@@ -77,8 +78,8 @@ impl Time {
     }
 
     /// Reads RFC 3339 (`2026-03-02T08:53:50.021149Z`, any offset, any fraction; digits past the
-    /// microsecond are cut), and what tables make of it: a space for the `T` and no zone, which is UTC. `None` for
-    /// everything else and for years outside 1970..=2105.
+    /// microsecond are cut), and what tables make of it: a space for the `T` and no zone, which is
+    /// UTC. `None` for everything else and for years outside 1970..=2105.
     #[must_use]
     pub fn parse(text: &str) -> Option<Time> {
         let b = text.as_bytes();
@@ -94,7 +95,11 @@ impl Time {
             return None;
         }
         let (year, month, day) = (digits(&b[..4])?, digits(&b[5..7])?, digits(&b[8..10])?);
-        let (hour, minute, second) = (digits(&b[11..13])?, digits(&b[14..16])?, digits(&b[17..19])?);
+        let (hour, minute, second) = (
+            digits(&b[11..13])?,
+            digits(&b[14..16])?,
+            digits(&b[17..19])?,
+        );
         if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
             return None;
         }
@@ -102,19 +107,29 @@ impl Time {
             return None;
         }
         let (micros, zone) = fraction(&b[19..])?;
-        let zone = if zone.is_empty() && b[10] == b' ' { b"Z" } else { zone };
-        let local = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
+        let zone = if zone.is_empty() && b[10] == b' ' {
+            b"Z"
+        } else {
+            zone
+        };
+        let local =
+            days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
         let seconds = local - offset(zone)?;
-        (0..=LAST_SECOND).contains(&seconds).then_some(Time(seconds * MICROS + micros))
+        (0..=LAST_SECOND)
+            .contains(&seconds)
+            .then_some(Time(seconds * MICROS + micros))
     }
 }
 
 fn digits(b: &[u8]) -> Option<i64> {
-    b.iter().try_fold(0, |n, c| c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0')))
+    b.iter().try_fold(0, |n, c| {
+        c.is_ascii_digit().then(|| n * 10 + i64::from(c - b'0'))
+    })
 }
 
-/// The one form that kube-apiserver writes (`2026-03-02T08:53:50.021149Z`), without a branch for each
-/// digit: this runs twice for every event. `None` is no verdict: other forms are read by the long way.
+/// The one form that kube-apiserver writes (`2026-03-02T08:53:50.021149Z`), without a branch for
+/// each digit: this runs twice for every event. `None` is no verdict: other forms are read by the
+/// long way.
 fn micro_time(b: &[u8; 27]) -> Option<Time> {
     if [b[4], b[7], b[10], b[13], b[16], b[19], b[26]] != *b"--T::.Z" {
         return None;
@@ -132,8 +147,11 @@ fn micro_time(b: &[u8; 27]) -> Option<Time> {
     if !fits || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let seconds = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
-    (0..=LAST_SECOND).contains(&seconds).then_some(Time(seconds * MICROS + micros))
+    let seconds =
+        days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
+    (0..=LAST_SECOND)
+        .contains(&seconds)
+        .then_some(Time(seconds * MICROS + micros))
 }
 
 /// Microseconds of an optional fraction, and what follows it.
@@ -193,7 +211,11 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     let mp = (5 * doy + 2) / 153;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + (month <= 2) as i64, month, doy - (153 * mp + 2) / 5 + 1)
+    (
+        yoe + era * 400 + (month <= 2) as i64,
+        month,
+        doy - (153 * mp + 2) / 5 + 1,
+    )
 }
 
 /// `2026-03-02T08:53:50.021149Z`: always UTC, always six digits, so that text sorts as time.
@@ -203,7 +225,11 @@ impl fmt::Display for Time {
         let (y, mo, d) = civil_from_days(seconds.div_euclid(DAY_SECONDS));
         let s = seconds.rem_euclid(DAY_SECONDS);
         let (h, mi, s) = (s / 3600, s / 60 % 60, s % 60);
-        write!(f, "{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{:06}Z", self.0.rem_euclid(MICROS))
+        write!(
+            f,
+            "{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{:06}Z",
+            self.0.rem_euclid(MICROS)
+        )
     }
 }
 
@@ -230,7 +256,11 @@ impl fmt::Display for Span {
 
 /// A second part of nothing is left out.
 fn parts(f: &mut fmt::Formatter<'_>, whole: i64, unit: &str, rest: i64, of: &str) -> fmt::Result {
-    if rest == 0 { write!(f, "{whole}{unit}") } else { write!(f, "{whole}{unit} {rest}{of}") }
+    if rest == 0 {
+        write!(f, "{whole}{unit}")
+    } else {
+        write!(f, "{whole}{unit} {rest}{of}")
+    }
 }
 
 impl fmt::Debug for Span {
@@ -259,7 +289,11 @@ mod tests {
 
     #[test]
     fn reads_what_an_api_server_writes_and_prints_it_back() {
-        for text in ["2026-03-02T08:53:50.021149Z", "1970-01-01T00:00:00.000000Z", "2024-02-29T23:59:59.999999Z"] {
+        for text in [
+            "2026-03-02T08:53:50.021149Z",
+            "1970-01-01T00:00:00.000000Z",
+            "2024-02-29T23:59:59.999999Z",
+        ] {
             assert_eq!(Time::parse(text).unwrap().to_string(), text);
         }
     }
@@ -269,8 +303,15 @@ mod tests {
         let utc = Time::parse("2026-03-02T08:53:50.5Z");
         assert_eq!(Time::parse("2026-03-02T10:53:50.500000+02:00"), utc);
         assert_eq!(Time::parse("2026-03-02 03:23:50.5000009-05:30"), utc);
-        assert_eq!(Time::parse("2026-03-02 08:53:50.500000000"), utc, "of a table, without a zone");
-        assert_eq!(Time::parse("2026-03-02 08:53:50"), Time::parse("2026-03-02T08:53:50Z"));
+        assert_eq!(
+            Time::parse("2026-03-02 08:53:50.500000000"),
+            utc,
+            "of a table, without a zone"
+        );
+        assert_eq!(
+            Time::parse("2026-03-02 08:53:50"),
+            Time::parse("2026-03-02T08:53:50Z")
+        );
     }
 
     #[test]

@@ -14,7 +14,8 @@ use crate::base::{Bits, Id, Time};
 use crate::event::{AuditEvent, Geo, Outcome};
 use serde::{Deserialize, Serialize};
 
-/// Most issuers of unbound tokens, and most targets of sensitive operations, remembered of one account.
+/// Most issuers of unbound tokens, and most targets of sensitive operations, remembered of one
+/// account.
 pub(super) const ISSUERS_LIMIT: usize = 16;
 pub(super) const TARGETS_LIMIT: usize = 128;
 
@@ -30,7 +31,8 @@ pub struct Predecessor {
     pub practices: Practices,
 }
 
-/// The token of a pod that its kubelet asked for, not yet used. Pods are known by other ids than tokens.
+/// The token of a pod that its kubelet asked for, not yet used. Pods are known by other ids than
+/// tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Fetched {
     /// A hash of the credential id.
@@ -74,8 +76,8 @@ pub struct Account {
     pub denials: Remembered,
     pub origins: Remembered,
     pub agents: Remembered,
-    /// Targets of sensitive operations: accounts that tokens were minted for, identities assumed; and acts dangerous
-    /// in themselves.
+    /// Targets of sensitive operations: accounts that tokens were minted for, identities assumed;
+    /// and acts dangerous in themselves.
     pub targets: Remembered,
     /// Kinds of act that matter, and the objects, namespaces and programs of each.
     pub practices: Practices,
@@ -91,7 +93,8 @@ pub struct Account {
     pub probes: Probes,
     pub rate: Rate,
     pub hours: Hours,
-    /// Networks and countries of public origins, where the operator has files that say so. Stored behind the rest.
+    /// Networks and countries of public origins, where the operator has files that say so. Stored
+    /// behind the rest.
     #[serde(skip)]
     pub networks: Remembered,
     /// Changed since it was last stored.
@@ -114,7 +117,11 @@ impl Account {
     /// An account that is heard for the first time.
     #[must_use]
     pub fn begun(now: Time) -> Account {
-        Account { first_seen: now, last_seen: now, ..Account::default() }
+        Account {
+            first_seen: now,
+            last_seen: now,
+            ..Account::default()
+        }
     }
 
     #[must_use]
@@ -136,7 +143,10 @@ impl Account {
             uid: old.uid,
             first_seen: old.first_seen,
             last_seen: old.last_seen,
-            days: old.days.max(old.predecessor.map_or(0, |before| before.days.min(old.days))),
+            days: old.days.max(
+                old.predecessor
+                    .map_or(0, |before| before.days.min(old.days)),
+            ),
             agents: old.agents,
             practices: old.practices,
         };
@@ -144,8 +154,8 @@ impl Account {
         self.uid = uid.into();
     }
 
-    /// Learns from an event that has been judged. `learn_origin` is false where the origin itself is
-    /// the evidence of theft.
+    /// Learns from an event that has been judged. `learn_origin` is false where the origin itself
+    /// is the evidence of theft.
     pub fn learn(
         &mut self,
         event: &AuditEvent<'_>,
@@ -163,18 +173,29 @@ impl Account {
         }
         self.hours.note(now);
         if event.outcome.is_refusal() {
-            self.denials.note(words.operation, now, horizon, operations::DENIALS_LIMIT);
-        } else if !matches!(event.outcome, Outcome::Throttled | Outcome::ServerError | Outcome::Pending) {
-            self.operations.note(words.operation, now, horizon, operations::LIMIT);
+            self.denials
+                .note(words.operation, now, horizon, operations::DENIALS_LIMIT);
+        } else if !matches!(
+            event.outcome,
+            Outcome::Throttled | Outcome::ServerError | Outcome::Pending
+        ) {
+            self.operations
+                .note(words.operation, now, horizon, operations::LIMIT);
             if event.operation.scope == crate::event::Scope::Other {
-                self.reach.note(event.operation.namespace, now, horizon, operations::REACH_LIMIT);
+                self.reach.note(
+                    event.operation.namespace,
+                    now,
+                    horizon,
+                    operations::REACH_LIMIT,
+                );
             }
             if !words.target.is_empty() {
                 self.note_target(words.target, now, policy);
             }
         }
         if learn_origin && origin.ip.is_some() {
-            self.origins.note(words.origin, now, horizon, origins::LIMIT);
+            self.origins
+                .note(words.origin, now, horizon, origins::LIMIT);
             if let Some(geo) = words.geo {
                 networks::note(&mut self.networks, geo, now, horizon);
             }
@@ -191,17 +212,22 @@ impl Account {
             let word = format!("{}{mark}{what}", act.key);
             let unknown = !what.is_empty() && self.objects.get(&word).is_none();
             if !what.is_empty() {
-                self.objects.note(&word, now, horizon, practices::OBJECTS_LIMIT);
+                self.objects
+                    .note(&word, now, horizon, practices::OBJECTS_LIMIT);
             }
             unknown
         };
-        let new = New { object: is_new(' ', act.object), place: is_new('@', act.place) };
+        let new = New {
+            object: is_new(' ', act.object),
+            place: is_new('@', act.place),
+        };
         is_new(':', act.program);
         self.power = self.power.max(act.gain);
         self.practices.note(act.key, new, now, horizon)
     }
 
-    /// What is known of one object, namespace or program of a kind of act; `mark` is the one of [`Account::practise`].
+    /// What is known of one object, namespace or program of a kind of act; `mark` is the one of
+    /// [`Account::practise`].
     #[must_use]
     pub fn practised(&self, key: &str, mark: char, what: &str) -> Option<&Seen> {
         self.objects.get(&format!("{key}{mark}{what}"))
@@ -212,7 +238,10 @@ impl Account {
         if self.fetched.len() >= FETCHED_LIMIT {
             self.fetched.remove(0);
         }
-        self.fetched.push(Fetched { id: hash(&[credential_id]), at: at.stored_seconds() });
+        self.fetched.push(Fetched {
+            id: hash(&[credential_id]),
+            at: at.stored_seconds(),
+        });
     }
 
     /// When a kubelet asked for this token.
@@ -228,7 +257,8 @@ impl Account {
 
     /// Remembers the target of a sensitive operation, or a dangerous act, that was not refused.
     pub fn note_target(&mut self, words: &str, now: Time, policy: &Learning) {
-        self.targets.note(words, now, policy.horizon(now), TARGETS_LIMIT);
+        self.targets
+            .note(words, now, policy.horizon(now), TARGETS_LIMIT);
     }
 
     fn count(&mut self, now: Time) {

@@ -21,7 +21,8 @@ const HANDOVER: Span = Span::seconds(600);
 const NODE_ALIVE: Span = Span::seconds(120);
 /// Most nodes remembered that an address had before.
 const FORMERS: usize = 4;
-/// Owners are touched once a minute: an address that changes with every event would be stored with every commit.
+/// Owners are touched once a minute: an address that changes with every event would be stored with
+/// every commit.
 const TOUCH: Span = Span::seconds(60);
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -55,7 +56,8 @@ pub struct Failures {
 pub struct Address {
     /// The pod that was first seen here, while it lives.
     pub pod: Option<Box<PodAt>>,
-    /// A pod that was never seen elsewhere and came while `pod` seemed to live: its successor, or not.
+    /// A pod that was never seen elsewhere and came while `pod` seemed to live: its successor, or
+    /// not.
     pub newcomer: Option<Box<PodAt>>,
     /// Both were heard since: the newcomer is no successor.
     pub overlap: bool,
@@ -90,7 +92,9 @@ impl Address {
 
     #[must_use]
     pub fn has_live_pod(&self, now: Time) -> bool {
-        self.pod.as_ref().is_some_and(|pod| now.since(pod.last) <= POD_ALIVE)
+        self.pod
+            .as_ref()
+            .is_some_and(|pod| now.since(pod.last) <= POD_ALIVE)
     }
 
     /// Never seen elsewhere, and nothing says that it is not the owner's successor.
@@ -111,9 +115,11 @@ impl Address {
         if self.is_shared() {
             return Change::None;
         }
-        // A replaced node hands its address on, and does not come back; two that are alive are behind one address.
+        // A replaced node hands its address on, and does not come back; two that are alive are
+        // behind one address.
         let is_back = self.node.formers.iter().any(|former| former == name);
-        let crowded = !self.node.name.is_empty() && (is_back || now.since(self.node.last) <= NODE_ALIVE);
+        let crowded =
+            !self.node.name.is_empty() && (is_back || now.since(self.node.last) <= NODE_ALIVE);
         let mut formers = std::mem::take(&mut self.node.formers);
         if !self.node.name.is_empty() {
             if formers.len() >= FORMERS {
@@ -121,18 +127,31 @@ impl Address {
             }
             formers.push(std::mem::take(&mut self.node.name));
         }
-        self.node = NodeAt { name: name.into(), first: now, last: now, formers };
+        self.node = NodeAt {
+            name: name.into(),
+            first: now,
+            last: now,
+            formers,
+        };
         if crowded {
             self.crowd = self.crowd.saturating_add(1);
         }
-        if crowded { Change::Crowded } else { Change::Owned }
+        if crowded {
+            Change::Crowded
+        } else {
+            Change::Owned
+        }
     }
 
     /// A pod that lives here was heard again; `None` if `uid` is neither owner nor newcomer.
     pub fn hear_known_pod(&mut self, uid: &str, now: Time) -> Option<Change> {
         let pod = self.pod.as_mut()?;
         if pod.uid == *uid {
-            let proof = !self.overlap && self.newcomer.as_ref().is_some_and(|n| now.since(n.first) > TOLERANCE);
+            let proof = !self.overlap
+                && self
+                    .newcomer
+                    .as_ref()
+                    .is_some_and(|n| now.since(n.first) > TOLERANCE);
             if proof || now.since(pod.last) >= TOUCH {
                 pod.last = pod.last.max(now);
             } else {
@@ -168,9 +187,15 @@ impl Address {
             return Change::Touched;
         }
         if !self.has_live_pod(pod.first) {
-            // Visitors come to a gateway one by one, while now this pod and now that is taken for its owner.
-            let crowd = if pod.first.since(self.last) <= SHARED_KEPT { self.crowd } else { 0 };
-            (self.pod, self.newcomer, self.overlap, self.crowd) = (Some(Box::new(pod)), None, false, crowd);
+            // Visitors come to a gateway one by one, while now this pod and now that is taken for
+            // its owner.
+            let crowd = if pod.first.since(self.last) <= SHARED_KEPT {
+                self.crowd
+            } else {
+                0
+            };
+            (self.pod, self.newcomer, self.overlap, self.crowd) =
+                (Some(Box::new(pod)), None, false, crowd);
             return Change::Owned;
         }
         // A third one: the second had inherited from the first, or both live on.
@@ -207,14 +232,23 @@ impl Address {
         Change::Crowded
     }
 
-    /// A pod that has its home elsewhere is heard here again: what many share stays shared while it is used.
+    /// A pod that has its home elsewhere is heard here again: what many share stays shared while it
+    /// is used.
     pub fn hear_passer(&mut self, now: Time) -> Change {
-        if self.is_shared() && now.since(self.last) >= POD_ALIVE { Change::Touched } else { Change::None }
+        if self.is_shared() && now.since(self.last) >= POD_ALIVE {
+            Change::Touched
+        } else {
+            Change::None
+        }
     }
 
     /// A pod whose home is here, and whose place another has taken, is heard again: both live.
     pub fn hear_displaced(&mut self, now: Time) -> Change {
-        let settled = self.newcomer.as_ref().or(self.pod.as_ref()).is_some_and(|p| now.since(p.first) > TOLERANCE);
+        let settled = self
+            .newcomer
+            .as_ref()
+            .or(self.pod.as_ref())
+            .is_some_and(|p| now.since(p.first) > TOLERANCE);
         if !settled || !self.node.name.is_empty() || self.is_shared() {
             return Change::None;
         }
@@ -232,9 +266,16 @@ mod tests {
         let hour = |n: i64| Time::from_seconds(n * 3600);
         let heard = |names: &[&str]| {
             let mut address = Address::default();
-            names.iter().zip(1..).map(|(name, n)| address.hear_node(name, hour(n))).collect::<Vec<_>>()
+            names
+                .iter()
+                .zip(1..)
+                .map(|(name, n)| address.hear_node(name, hour(n)))
+                .collect::<Vec<_>>()
         };
-        assert_eq!(heard(&["a", "b", "a"]), [Change::Owned, Change::Owned, Change::Crowded]);
+        assert_eq!(
+            heard(&["a", "b", "a"]),
+            [Change::Owned, Change::Owned, Change::Crowded]
+        );
         assert_eq!(heard(&["a", "b", "c"]), [Change::Owned; 3]);
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of source addresses: which belong to pods and nodes, and whether they tell at all.
 //!
-//! Refuses to believe addresses before they have shown that they tell one client from another. Bounded;
-//! a flood of addresses displaces addresses that nobody owns.
+//! Refuses to believe addresses before they have shown that they tell one client from another.
+//! Bounded; a flood of addresses displaces addresses that nobody owns.
 
 use super::address::{Address, Change, Failures, PodAt};
 use crate::base::{Span, Time};
@@ -21,10 +21,12 @@ const PODS_OF_RANGE: u32 = 3;
 pub const FAILURE_WINDOW: Span = Span::seconds(300);
 /// Before so much of the log was seen nobody can say whether addresses tell clients apart.
 const SETTLED_AFTER: Span = Span::seconds(600);
-/// Nodes' addresses tell whose pod calls when so many pods were where they belong, and for each that was not so many.
+/// Nodes' addresses tell whose pod calls when so many pods were where they belong, and for each
+/// that was not so many.
 const TELLING_PODS: u32 = 8;
 const TELLING_SHARE: u32 = 4;
-/// So many clients that share addresses, and more than have their own, make all addresses worthless.
+/// So many clients that share addresses, and more than have their own, make all addresses
+/// worthless.
 const HIDDEN_BY: u32 = 4;
 
 /// A network in which pods live: /16 of IPv4, /48 of IPv6.
@@ -57,7 +59,8 @@ pub struct Census {
     astray: u32,
     /// That clients are hidden has been told.
     told: bool,
-    /// Requests without a user from all public addresses in one window; a bit of `kinds` for each network.
+    /// Requests without a user from all public addresses in one window; a bit of `kinds` for each
+    /// network.
     outside: Failures,
     /// Pods that were heard with an address of each family.
     both_families: u32,
@@ -80,7 +83,9 @@ pub fn is_cluster_address(address: &Address) -> bool {
 
 /// A component that runs beside the API server: kube-proxy does not.
 fn is_of_control_plane(principal: Principal<'_>) -> bool {
-    principal.component().is_some_and(|component| component != Component::KubeProxy)
+    principal
+        .component()
+        .is_some_and(|component| component != Component::KubeProxy)
 }
 
 /// An address of a pod, of a node, or in a range where pods live.
@@ -88,7 +93,11 @@ fn is_of_control_plane(principal: Principal<'_>) -> bool {
 pub fn is_cluster(addresses: &Addresses, ip: IpAddr) -> bool {
     addresses.get(ip).is_some_and(is_cluster_address)
         || addresses.declared.iter().any(|net| net.contains(&ip))
-        || addresses.census.ranges.iter().any(|r| r.own + r.crowded >= PODS_OF_RANGE && r.net.contains(&ip))
+        || addresses
+            .census
+            .ranges
+            .iter()
+            .any(|r| r.own + r.crowded >= PODS_OF_RANGE && r.net.contains(&ip))
 }
 
 impl Addresses {
@@ -107,8 +116,8 @@ impl Addresses {
         self.known.is_empty()
     }
 
-    /// Whether addresses prove nothing: one stands for many clients (a load balancer in front of the
-    /// API server, SNAT for all), or too little was seen to rule that out.
+    /// Whether addresses prove nothing: one stands for many clients (a load balancer in front of
+    /// the API server, SNAT for all), or too little was seen to rule that out.
     #[must_use]
     pub fn hide_clients(&self, now: Time) -> bool {
         let census = &self.census;
@@ -127,14 +136,16 @@ impl Addresses {
         self.are_crowded() && !std::mem::replace(&mut self.census.told, true)
     }
 
-    /// Whether pods around this address have addresses of their own, so that two at one address are odd.
+    /// Whether pods around this address have addresses of their own, so that two at one address are
+    /// odd.
     #[must_use]
     pub fn are_own_around(&self, ip: IpAddr) -> bool {
         let own = |r: &Range| r.own >= PODS_OF_RANGE && r.is_telling() && r.net.contains(&ip);
         self.declared.iter().any(|net| net.contains(&ip)) || self.census.ranges.iter().any(own)
     }
 
-    /// Whether a pod at another node's address is odd: behind a load balancer any pod may come from any of its addresses.
+    /// Whether a pod at another node's address is odd: behind a load balancer any pod may come from
+    /// any of its addresses.
     #[must_use]
     pub fn tell_nodes_apart(&self) -> bool {
         let telling = self.census.ranges.iter().filter(|r| r.is_telling());
@@ -168,14 +179,20 @@ impl Addresses {
                     self.entry(ip, now).control_plane = true;
                 }
             }
-            (_, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId) => self.learn_pod(event, ip, home),
+            (_, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId) => {
+                self.learn_pod(event, ip, home)
+            }
             _ => {}
         }
     }
 
     fn learn_pod(&mut self, event: &AuditEvent<'_>, ip: IpAddr, home: Home) {
         let (now, uid) = (heard_at(event), event.credential.pod_uid);
-        let change = match self.known.get_mut(&ip).and_then(|a| a.hear_known_pod(uid, now)) {
+        let change = match self
+            .known
+            .get_mut(&ip)
+            .and_then(|a| a.hear_known_pod(uid, now))
+        {
             Some(Change::None) => return,
             Some(change) => {
                 self.touch(ip);
@@ -197,20 +214,32 @@ impl Addresses {
         self.count(change, now, Some(ip));
     }
 
-    /// A credential that has its home elsewhere was used here for the first time, whatever came of it.
+    /// A credential that has its home elsewhere was used here for the first time, whatever came of
+    /// it.
     pub fn learn_visitor(&mut self, ip: IpAddr, now: Time) {
         let change = self.change(ip, now, |a| a.hear_visitor(now));
         self.count(change, now, Some(ip));
     }
 
-    /// A pod's credential is used here for the first time: at its own node's address, or astray. Several of other nodes
-    /// that went astray for a known cause (`is_explained`) show that a balancer took the node's address.
-    pub fn learn_node_of(&mut self, credential: &Credential<'_>, ip: IpAddr, now: Time, is_explained: bool) {
-        let Some(address) = self.known.get(&ip) else { return };
+    /// A pod's credential is used here for the first time: at its own node's address, or astray.
+    /// Several of other nodes that went astray for a known cause (`is_explained`) show that a
+    /// balancer took the node's address.
+    pub fn learn_node_of(
+        &mut self,
+        credential: &Credential<'_>,
+        ip: IpAddr,
+        now: Time,
+        is_explained: bool,
+    ) {
+        let Some(address) = self.known.get(&ip) else {
+            return;
+        };
         if address.node.name.is_empty() || credential.node.is_empty() {
             return;
         }
-        let Census { at_node, astray, .. } = &mut self.census;
+        let Census {
+            at_node, astray, ..
+        } = &mut self.census;
         if address.node.name == *credential.node {
             *at_node = at_node.saturating_add(1);
             return;
@@ -222,7 +251,12 @@ impl Addresses {
         }
     }
 
-    fn change(&mut self, ip: IpAddr, now: Time, change: impl FnOnce(&mut Address) -> Change) -> Change {
+    fn change(
+        &mut self,
+        ip: IpAddr,
+        now: Time,
+        change: impl FnOnce(&mut Address) -> Change,
+    ) -> Change {
         if let Some(address) = self.known.get_mut(&ip) {
             let change = change(address);
             if change != Change::None {
@@ -261,8 +295,8 @@ impl Addresses {
         self.entry(self.counted_at(ip), event.time).failures = failures;
     }
 
-    /// Whether several pods are heard with an address of each family: then a second address of the other one is no other
-    /// place.
+    /// Whether several pods are heard with an address of each family: then a second address of the
+    /// other one is no other place.
     #[must_use]
     pub fn have_both_families(&self) -> bool {
         self.census.both_families >= PODS_OF_RANGE
@@ -278,25 +312,41 @@ impl Addresses {
     pub fn failures_outside(&self, event: &AuditEvent<'_>, ip: Option<IpAddr>) -> Failures {
         let mut failures = self.census.outside;
         if event.time.since(failures.since) > FAILURE_WINDOW {
-            failures = Failures { since: event.time, count: 0, kinds: 0 };
+            failures = Failures {
+                since: event.time,
+                count: 0,
+                kinds: 0,
+            };
         }
         failures.count = failures.count.saturating_add(1);
-        let network = ip.map(origin::neighbourhood).map(|net| net.to_string()).unwrap_or_default();
-        failures.kinds |= 1 << (network.bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % 61);
+        let network = ip
+            .map(origin::neighbourhood)
+            .map(|net| net.to_string())
+            .unwrap_or_default();
+        failures.kinds |= 1
+            << (network
+                .bytes()
+                .fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)))
+                % 61);
         failures
     }
 
-    /// The failures of a caller with the one of `event` counted in. What is not `strange` (the client that lives there
-    /// does it by habit) adds to their number, not to their kinds.
+    /// The failures of a caller with the one of `event` counted in. What is not `strange` (the
+    /// client that lives there does it by habit) adds to their number, not to their kinds.
     #[must_use]
     pub fn failures(&self, event: &AuditEvent<'_>, ip: IpAddr, strange: bool) -> Failures {
         next_failures(self.get(self.counted_at(ip)), event, strange)
     }
 
-    /// Outside the cluster a caller has a whole network to come from; inside, and near it, an address is one client.
+    /// Outside the cluster a caller has a whole network to come from; inside, and near it, an
+    /// address is one client.
     fn counted_at(&self, ip: IpAddr) -> IpAddr {
         let one_client = is_cluster(self, ip) || (ip.is_ipv4() && origin::is_private(ip));
-        if one_client { ip } else { origin::neighbourhood(ip).addr() }
+        if one_client {
+            ip
+        } else {
+            origin::neighbourhood(ip).addr()
+        }
     }
 
     fn entry(&mut self, ip: IpAddr, now: Time) -> &mut Address {
@@ -317,8 +367,11 @@ impl Addresses {
 
     /// Forgets the eighth that was silent longest, those that nobody owns first.
     fn make_room(&mut self) {
-        let mut order: Vec<(bool, Time, IpAddr)> =
-            self.known.iter().map(|(ip, a)| (is_cluster_address(a), a.last, *ip)).collect();
+        let mut order: Vec<(bool, Time, IpAddr)> = self
+            .known
+            .iter()
+            .map(|(ip, a)| (is_cluster_address(a), a.last, *ip))
+            .collect();
         order.sort_unstable();
         for (_, _, ip) in order.into_iter().take(LIMIT / 8) {
             self.known.remove(&ip);
@@ -331,7 +384,10 @@ impl Addresses {
         let mut changed = std::mem::take(&mut self.dirty);
         changed.sort_unstable();
         changed.dedup();
-        changed.into_iter().map(|ip| (ip, self.known.get(&ip))).collect()
+        changed
+            .into_iter()
+            .map(|ip| (ip, self.known.get(&ip)))
+            .collect()
     }
 
     #[must_use]
@@ -361,18 +417,28 @@ pub enum Home {
 
 /// When the caller was there: a long request that ends says only where it began.
 fn heard_at(event: &AuditEvent<'_>) -> Time {
-    if event.is_long_running() && event.stage == Stage::ResponseComplete { event.received } else { event.time }
+    if event.is_long_running() && event.stage == Stage::ResponseComplete {
+        event.received
+    } else {
+        event.time
+    }
 }
 
 fn range_of(ranges: &mut Vec<Range>, ip: IpAddr) -> Option<&mut Range> {
     if !origin::is_private(ip) && ip.is_ipv4() {
         return None;
     }
-    let net = IpNet::new(ip, if ip.is_ipv4() { 16 } else { 48 }).ok()?.trunc();
+    let net = IpNet::new(ip, if ip.is_ipv4() { 16 } else { 48 })
+        .ok()?
+        .trunc();
     let at = match ranges.iter().position(|r| r.net == net) {
         Some(at) => at,
         None if ranges.len() < RANGES_LIMIT => {
-            ranges.push(Range { net, own: 0, crowded: 0 });
+            ranges.push(Range {
+                net,
+                own: 0,
+                crowded: 0,
+            });
             ranges.len() - 1
         }
         None => return None,
@@ -383,13 +449,22 @@ fn range_of(ranges: &mut Vec<Range>, ip: IpAddr) -> Option<&mut Range> {
 fn next_failures(address: Option<&Address>, event: &AuditEvent<'_>, strange: bool) -> Failures {
     let mut failures = address.map(|a| a.failures).unwrap_or_default();
     if event.time.since(failures.since) > FAILURE_WINDOW {
-        failures = Failures { since: event.time, count: 0, kinds: 0 };
+        failures = Failures {
+            since: event.time,
+            count: 0,
+            kinds: 0,
+        };
     }
     failures.count = failures.count.saturating_add(1);
     if strange {
         let operation = &event.operation;
-        let kind = operation.resource.bytes().chain(operation.path.bytes()).chain(operation.namespace.bytes());
-        failures.kinds |= 1 << (kind.fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % 61);
+        let kind = operation
+            .resource
+            .bytes()
+            .chain(operation.path.bytes())
+            .chain(operation.namespace.bytes());
+        failures.kinds |=
+            1 << (kind.fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % 61);
     }
     failures
 }

@@ -12,7 +12,8 @@ use smol_str::SmolStr;
 /// Most accepted findings remembered of one account.
 pub const ACCEPTED_LIMIT: usize = 64;
 
-/// The word for all objects or namespaces of a kind of act, or for all findings. No object of Kubernetes has this name.
+/// The word for all objects or namespaces of a kind of act, or for all findings. No object of
+/// Kubernetes has this name.
 pub const ANY: &str = "*";
 
 /// Which dimension a word belongs to.

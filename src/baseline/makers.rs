@@ -37,14 +37,19 @@ pub struct Makers {
 impl Makers {
     #[must_use]
     pub fn of(&self, namespace: &str, secret: &str, now: Time) -> Option<&Maker> {
-        self.makers.iter().rev().find(|m| m.secret == secret && m.namespace == namespace && is_recent(m.at, now))
+        self.makers
+            .iter()
+            .rev()
+            .find(|m| m.secret == secret && m.namespace == namespace && is_recent(m.at, now))
     }
 
     /// Whether a Secret was filled in before its making was read: logs of several API servers are
     /// read some seconds apart.
     #[must_use]
     pub fn was_filled(&self, namespace: &str, secret: &str, now: Time) -> bool {
-        self.filled.iter().any(|f| f.secret == secret && f.namespace == namespace && is_recent(f.at, now))
+        self.filled
+            .iter()
+            .any(|f| f.secret == secret && f.namespace == namespace && is_recent(f.at, now))
     }
 
     pub fn note(&mut self, maker: Maker) {
@@ -55,7 +60,14 @@ impl Makers {
 
     pub fn note_filled(&mut self, namespace: &str, secret: &str, at: Time) {
         self.filled.retain(|f| is_recent(f.at, at));
-        push_bounded(&mut self.filled, Filled { namespace: namespace.into(), secret: secret.into(), at });
+        push_bounded(
+            &mut self.filled,
+            Filled {
+                namespace: namespace.into(),
+                secret: secret.into(),
+                at,
+            },
+        );
     }
 }
 

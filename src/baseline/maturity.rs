@@ -18,13 +18,20 @@ pub struct Learning {
     pub min_events: u32,
     /// A value not seen for so many days is forgotten. More than a month, for monthly jobs.
     pub forget_days: u32,
-    /// Distinct days before a sensitive operation counts as habit; a baseline cannot be taught faster.
+    /// Distinct days before a sensitive operation counts as habit; a baseline cannot be taught
+    /// faster.
     pub sensitive_days: u32,
 }
 
 impl Default for Learning {
     fn default() -> Learning {
-        Learning { min_age_hours: 120, min_days: 5, min_events: 30, forget_days: 35, sensitive_days: 5 }
+        Learning {
+            min_age_hours: 120,
+            min_days: 5,
+            min_events: 30,
+            forget_days: 35,
+            sensitive_days: 5,
+        }
     }
 }
 
@@ -52,7 +59,12 @@ impl Maturity {
         let mature = age >= i64::from(learning.min_age_hours)
             && account.days >= learning.min_days
             && account.events >= u64::from(learning.min_events);
-        Maturity { mature, since: account.first_seen, days: account.days, events: account.events }
+        Maturity {
+            mature,
+            since: account.first_seen,
+            days: account.days,
+            events: account.events,
+        }
     }
 
     /// The label of the metric and of the API.
@@ -67,7 +79,15 @@ impl fmt::Display for Maturity {
         if self.events == 0 {
             return f.write_str("never seen before");
         }
-        let (events, days) = (counted(self.events, "event"), counted(self.days.into(), "day"));
-        write!(f, "{}: known since {}, {events} on {days}", self.label(), self.since)
+        let (events, days) = (
+            counted(self.events, "event"),
+            counted(self.days.into(), "day"),
+        );
+        write!(
+            f,
+            "{}: known since {}, {events} on {days}",
+            self.label(),
+            self.since
+        )
     }
 }

@@ -1,7 +1,7 @@
 //! What is normal: one baseline for each principal, and what is known of the addresses they use.
 //!
-//! Refuses to judge. Everything here is bounded where it is defined, because its input is written by
-//! attackers.
+//! Refuses to judge. Everything here is bounded where it is defined, because its input is written
+//! by attackers.
 
 pub mod account;
 pub mod address;

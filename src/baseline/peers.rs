@@ -1,8 +1,8 @@
-//! Accounts that are alike: the kubelets of all nodes, and service accounts of one name in several namespaces, as the
-//! instances of one operator or agent have them.
+//! Accounts that are alike: the kubelets of all nodes, and service accounts of one name in several
+//! namespaces, as the instances of one operator or agent have them.
 //!
-//! Refuses to be taught: only accounts that are well known themselves count, several of them, and what attackers need
-//! is never excused by peers.
+//! Refuses to be taught: only accounts that are well known themselves count, several of them, and
+//! what attackers need is never excused by peers.
 
 use super::{Account, Learning, Population};
 use crate::base::Time;
@@ -48,8 +48,8 @@ impl Peers {
     }
 }
 
-/// The name that an account shares with its peers; `None` for accounts that have none: a namespace's `default` account
-/// is everybody's, and people are no instances.
+/// The name that an account shares with its peers; `None` for accounts that have none: a
+/// namespace's `default` account is everybody's, and people are no instances.
 #[must_use]
 pub fn family(username: &str) -> Option<&str> {
     match Principal::parse(username) {
@@ -60,7 +60,8 @@ pub fn family(username: &str) -> Option<&str> {
 }
 
 impl Population {
-    /// Asks the well-known peers of an account whether they know a word: those that use `agent`, if one is named.
+    /// Asks the well-known peers of an account whether they know a word: those that use `agent`, if
+    /// one is named.
     pub fn ask_peers(
         &self,
         username: &str,
@@ -71,9 +72,13 @@ impl Population {
     ) -> Peers {
         let mut peers = Peers::default();
         let alike = |account: &&Account| {
-            agent.is_none_or(|agent| account.agents.get(agent).is_some()) && account.maturity(now, learning).mature
+            agent.is_none_or(|agent| account.agents.get(agent).is_some())
+                && account.maturity(now, learning).mature
         };
-        let others = self.family_of(username).filter(|name| *name != username).take(ASKED);
+        let others = self
+            .family_of(username)
+            .filter(|name| *name != username)
+            .take(ASKED);
         for account in others.filter_map(|name| self.get(name)).filter(alike) {
             peers.asked += 1;
             peers.know += u32::from(knows(account));

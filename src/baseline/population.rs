@@ -13,11 +13,13 @@ use std::collections::BTreeSet;
 const LONGEST_NAME: usize = 512;
 
 /// Limits over all accounts.
-#[derive(Clone, Copy, PartialEq, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Most accounts remembered. A lower number takes effect with the next newcomer, and on accounts known for less than
-    /// three days only.
+    /// Most accounts remembered. A lower number takes effect with the next newcomer, and on
+    /// accounts known for less than three days only.
     pub accounts: usize,
     /// Bytes that accounts with more than four live credentials share.
     pub shared_credential_bytes: usize,
@@ -25,7 +27,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { accounts: 100_000, shared_credential_bytes: 64 << 20 }
+        Limits {
+            accounts: 100_000,
+            shared_credential_bytes: 64 << 20,
+        }
     }
 }
 
@@ -73,7 +78,9 @@ impl Population {
 
     /// All accounts, in no order: for counting only.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Account)> {
-        self.accounts.iter().map(|(name, account)| (name.as_str(), account))
+        self.accounts
+            .iter()
+            .map(|(name, account)| (name.as_str(), account))
     }
 
     pub fn set_limits(&mut self, limits: Limits) {
@@ -99,23 +106,30 @@ impl Population {
             self.join_family(&name);
             self.accounts.insert(name, Account::begun(now));
         }
-        let Some((name, account)) = self.accounts.get_key_value_mut(username) else { return };
+        let Some((name, account)) = self.accounts.get_key_value_mut(username) else {
+            return;
+        };
         let before = account.credentials.shared_bytes();
         change(account);
         // Succeeded by another of its name, it is new again.
         self.packed &= account.days >= 3;
         let newly_dirty = !std::mem::replace(&mut account.changed, true);
-        self.shared_bytes = (self.shared_bytes + account.credentials.shared_bytes()).saturating_sub(before);
+        self.shared_bytes =
+            (self.shared_bytes + account.credentials.shared_bytes()).saturating_sub(before);
         if newly_dirty {
             self.dirty.push(name.clone());
         }
     }
 
-    /// Forgets a sixteenth of the accounts and what is over the limit, the weakest first, never one known for three days
-    /// or more.
+    /// Forgets a sixteenth of the accounts and what is over the limit, the weakest first, never one
+    /// known for three days or more.
     fn make_room(&mut self) -> bool {
-        let mut order: Vec<(u32, Time, SmolStr)> =
-            self.accounts.iter().filter(|(_, a)| a.days < 3).map(|(n, a)| (a.days, a.last_seen, n.clone())).collect();
+        let mut order: Vec<(u32, Time, SmolStr)> = self
+            .accounts
+            .iter()
+            .filter(|(_, a)| a.days < 3)
+            .map(|(n, a)| (a.days, a.last_seen, n.clone()))
+            .collect();
         order.sort_unstable();
         let over = self.accounts.len().saturating_sub(self.limits.accounts);
         let doomed = (self.limits.accounts / 16).max(1) + over;
@@ -123,7 +137,9 @@ impl Population {
         self.packed = !any;
         for (_, _, name) in order.into_iter().take(doomed) {
             if let Some(account) = self.accounts.remove(&name) {
-                self.shared_bytes = self.shared_bytes.saturating_sub(account.credentials.shared_bytes());
+                self.shared_bytes = self
+                    .shared_bytes
+                    .saturating_sub(account.credentials.shared_bytes());
             }
             self.leave_family(&name);
             self.dirty.push(name);
@@ -139,12 +155,17 @@ impl Population {
 
     fn join_family(&mut self, name: &SmolStr) {
         if let Some(family) = peers::family(name) {
-            self.families.entry_ref(family).or_default().insert(name.clone());
+            self.families
+                .entry_ref(family)
+                .or_default()
+                .insert(name.clone());
         }
     }
 
     fn leave_family(&mut self, name: &SmolStr) {
-        let Some(family) = peers::family(name) else { return };
+        let Some(family) = peers::family(name) else {
+            return;
+        };
         if let Some(members) = self.families.get_mut(family) {
             members.remove(name);
             if members.is_empty() {
@@ -190,15 +211,39 @@ mod tests {
 
     #[test]
     fn a_lower_limit_is_reached_with_the_next_newcomer_and_spares_who_is_known() {
-        let mut population = Population::new(Limits { accounts: 100, ..Limits::default() });
+        let mut population = Population::new(Limits {
+            accounts: 100,
+            ..Limits::default()
+        });
         for n in 0..100 {
             let days = if n < 20 { 5 } else { 1 };
-            population.update(&format!("system:serviceaccount:a{n}:app"), Time::from_seconds(n), |a| a.days = days);
+            population.update(
+                &format!("system:serviceaccount:a{n}:app"),
+                Time::from_seconds(n),
+                |a| a.days = days,
+            );
         }
-        population.set_limits(Limits { accounts: 32, ..Limits::default() });
-        population.update("system:serviceaccount:new:app", Time::from_seconds(200), |a| a.days = 1);
+        population.set_limits(Limits {
+            accounts: 32,
+            ..Limits::default()
+        });
+        population.update(
+            "system:serviceaccount:new:app",
+            Time::from_seconds(200),
+            |a| a.days = 1,
+        );
         assert_eq!(population.len(), 31, "a sixteenth is made room for");
-        assert!((0..20).all(|n| population.get(&format!("system:serviceaccount:a{n}:app")).is_some()));
-        assert_eq!(population.family_of("system:serviceaccount:new:app").count(), 31, "the index follows");
+        assert!((0..20).all(|n| {
+            population
+                .get(&format!("system:serviceaccount:a{n}:app"))
+                .is_some()
+        }));
+        assert_eq!(
+            population
+                .family_of("system:serviceaccount:new:app")
+                .count(),
+            31,
+            "the index follows"
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! How common each kind of act is among the accounts of this cluster, and for how long the log has been read.
+//! How common each kind of act is among the accounts of this cluster, and for how long the log has
+//! been read.
 //!
-//! Refuses names: it counts accounts, by the kind of principal. What is rare among all accounts is rare for one that is
-//! hardly known.
+//! Refuses names: it counts accounts, by the kind of principal. What is rare among all accounts is
+//! rare for one that is hardly known.
 
 use crate::base::Time;
 use crate::base::remembered::Novelty;
@@ -47,7 +48,10 @@ impl Prevalence {
     /// Of so many accounts of a group, how many practise a kind of act.
     #[must_use]
     pub fn practising(&self, key: &str, group: Group) -> (u32, u32) {
-        let practising = self.practising.get(key).map_or(0, |counts| counts[group as usize]);
+        let practising = self
+            .practising
+            .get(key)
+            .map_or(0, |counts| counts[group as usize]);
         (practising, self.accounts[group as usize])
     }
 

@@ -1,7 +1,8 @@
-//! Addresses at which the stolen token of a pod was used: whoever is there may go on when the pod is gone, and is then
-//! refused without a name.
+//! Addresses at which the stolen token of a pod was used: whoever is there may go on when the pod
+//! is gone, and is then refused without a name.
 //!
-//! Refuses suspicion: only where a finding of theft says so is an address remembered. Bounded; the oldest go first.
+//! Refuses suspicion: only where a finding of theft says so is an address remembered. Bounded; the
+//! oldest go first.
 
 use super::departed::make_room;
 use crate::base::Time;
@@ -41,7 +42,8 @@ impl Stolen {
     /// Remembers a use of the token of a pod that was first heard at `first`.
     pub fn note(&mut self, event: &AuditEvent<'_>, ip: IpAddr, first: Time) {
         let last = |uses: &Vec<Use>| uses.iter().map(|used| used.at).max().unwrap_or(Time::ZERO);
-        self.dirty.extend(make_room(&mut self.known, &ip, LIMIT, last));
+        self.dirty
+            .extend(make_room(&mut self.known, &ip, LIMIT, last));
         let used = Use {
             namespace: event.principal.namespace().into(),
             pod: event.credential.pod.into(),
@@ -49,7 +51,10 @@ impl Stolen {
             at: event.time,
         };
         let uses = self.known.entry(ip).or_default();
-        match uses.iter_mut().find(|known| known.namespace == used.namespace && known.pod == used.pod) {
+        match uses
+            .iter_mut()
+            .find(|known| known.namespace == used.namespace && known.pod == used.pod)
+        {
             Some(known) => *known = used,
             None => {
                 if uses.len() >= PODS_LIMIT {
@@ -66,7 +71,10 @@ impl Stolen {
         let mut changed = std::mem::take(&mut self.dirty);
         changed.sort_unstable();
         changed.dedup();
-        changed.into_iter().map(|ip| (ip, self.known.get(&ip))).collect()
+        changed
+            .into_iter()
+            .map(|ip| (ip, self.known.get(&ip)))
+            .collect()
     }
 
     pub fn restore(&mut self, ip: IpAddr, uses: Vec<Use>) {

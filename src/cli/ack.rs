@@ -1,6 +1,7 @@
 //! `tokentrail ack`: "this is normal", left for the daemon that holds the state.
 //!
-//! Refuses to change the state itself: the daemon may hold it, and everything that changes it goes through the engine.
+//! Refuses to change the state itself: the daemon may hold it, and everything that changes it goes
+//! through the engine.
 
 use super::{AckArgs, AckWidth};
 use crate::base::{Digest, text};
@@ -19,8 +20,13 @@ const WORDS_BYTES_MAX: usize = 1_024;
 
 pub(super) fn ack(args: &AckArgs) -> Result<ExitCode> {
     for (name, text) in [("--reason", &args.reason), ("--owner", &args.owner)] {
-        if text.trim().is_empty() || text.len() > WORDS_BYTES_MAX || text.chars().any(char::is_control) {
-            bail!("{name} is empty, over {WORDS_BYTES_MAX} bytes or over several lines; write one sentence");
+        if text.trim().is_empty()
+            || text.len() > WORDS_BYTES_MAX
+            || text.chars().any(char::is_control)
+        {
+            bail!(
+                "{name} is empty, over {WORDS_BYTES_MAX} bytes or over several lines; write one sentence"
+            );
         }
     }
     let incident = find(&args.state, &args.incident)?;
@@ -38,7 +44,10 @@ pub(super) fn ack(args: &AckArgs) -> Result<ExitCode> {
         },
     };
     let path = commands::leave(&args.state, &name, &Command::Ack(ack))?;
-    println!("incident {incident} will be acknowledged: {}", path.display());
+    println!(
+        "incident {incident} will be acknowledged: {}",
+        path.display()
+    );
     println!("a daemon on this state takes it within seconds, otherwise the next run does");
     Ok(ExitCode::SUCCESS)
 }
@@ -47,7 +56,9 @@ pub(super) fn ack(args: &AckArgs) -> Result<ExitCode> {
 fn find(state: &Path, wanted: &str) -> Result<Digest> {
     let hex = wanted.chars().all(|c| c.is_ascii_hexdigit());
     if !hex || wanted.len() < PREFIX_MIN {
-        bail!("{wanted:?} is no id of an incident: give at least its first {PREFIX_MIN} characters");
+        bail!(
+            "{wanted:?} is no id of an incident: give at least its first {PREFIX_MIN} characters"
+        );
     }
     let wanted = wanted.to_ascii_lowercase();
     let store = ReadOnly::open(state)?;
@@ -61,12 +72,21 @@ fn find(state: &Path, wanted: &str) -> Result<Digest> {
     }
     let (incident, json) = match found.as_slice() {
         [only] => only,
-        [] => bail!("there is no incident {wanted} in {}; `tokentrail query` lists them", state.display()),
-        _ => bail!("{} incidents begin with {wanted}; give more of the id", found.len()),
+        [] => bail!(
+            "there is no incident {wanted} in {}; `tokentrail query` lists them",
+            state.display()
+        ),
+        _ => bail!(
+            "{} incidents begin with {wanted}; give more of the id",
+            found.len()
+        ),
     };
     let stored: Value = serde_json::from_slice(json).context("reading the incident")?;
     if let Some(owner) = stored["acknowledged"]["owner"].as_str() {
-        bail!("incident {incident} was acknowledged before, by {}", text::name(owner));
+        bail!(
+            "incident {incident} was acknowledged before, by {}",
+            text::name(owner)
+        );
     }
     for row in recovered.records(Room::Lessons as u8)? {
         if row?.key() == incident.0 {

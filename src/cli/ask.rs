@@ -50,7 +50,8 @@ pub(super) struct Asked {
 pub(super) enum Ask {
     /// Everything that one account did, and that was done in its name, in order
     Timeline {
-        /// namespace/name of a service account, the name of a node, or a user name as the log has it
+        /// namespace/name of a service account, the name of a node, or a user name as the log has
+        /// it
         account: String,
         #[command(flatten)]
         asked: Asked,
@@ -64,7 +65,8 @@ pub(super) enum Ask {
         /// A credential id: JTI=... or X509SHA256=..., or what stands behind it: the jti of a token
         #[arg(long, value_name = "ID", group = "subject")]
         used: Option<String>,
-        /// resource[.group]/namespace/name, or resource/name; leave parts empty for any (secrets/shop/)
+        /// resource[.group]/namespace/name, or resource/name; leave parts empty for any
+        /// (secrets/shop/)
         #[arg(long, value_name = "OBJECT", group = "subject")]
         touched: Option<String>,
         #[command(flatten)]
@@ -72,14 +74,16 @@ pub(super) enum Ask {
     },
     /// Each kind of operation of an account, with its first and last time (from the daily rollup)
     FirstSeen {
-        /// namespace/name of a service account, the name of a node, or a user name as the log has it
+        /// namespace/name of a service account, the name of a node, or a user name as the log has
+        /// it
         account: String,
         #[command(flatten)]
         asked: Asked,
     },
     /// What an account did since --since that it never did before (from the daily rollup)
     Diff {
-        /// namespace/name of a service account, the name of a node, or a user name as the log has it
+        /// namespace/name of a service account, the name of a node, or a user name as the log has
+        /// it
         account: String,
         #[command(flatten)]
         asked: Asked,
@@ -107,14 +111,42 @@ pub(super) enum Ask {
 
 pub(super) fn ask(ask: Ask) -> Result<()> {
     let (question, asked) = match ask {
-        Ask::Timeline { account, asked } => (Question::Timeline { principals: principals(&account) }, asked),
-        Ask::Who { from, used, touched, asked } => (subject(from, used, touched)?, asked),
-        Ask::FirstSeen { account, asked } => (Question::FirstSeen { principals: principals(&account) }, asked),
+        Ask::Timeline { account, asked } => (
+            Question::Timeline {
+                principals: principals(&account),
+            },
+            asked,
+        ),
+        Ask::Who {
+            from,
+            used,
+            touched,
+            asked,
+        } => (subject(from, used, touched)?, asked),
+        Ask::FirstSeen { account, asked } => (
+            Question::FirstSeen {
+                principals: principals(&account),
+            },
+            asked,
+        ),
         Ask::Diff { account, asked } => {
-            let Some(since) = asked.window()?.since else { bail!("--since is missing: since when is it new?") };
-            (Question::Diff { principals: principals(&account), since }, asked)
+            let Some(since) = asked.window()?.since else {
+                bail!("--since is missing: since when is it new?")
+            };
+            (
+                Question::Diff {
+                    principals: principals(&account),
+                    since,
+                },
+                asked,
+            )
         }
-        Ask::Trail { credential, asked } => (Question::Trail { credential: named::credential(&credential) }, asked),
+        Ask::Trail { credential, asked } => (
+            Question::Trail {
+                credential: named::credential(&credential),
+            },
+            asked,
+        ),
         Ask::Exec(asked) => (Question::Exec, asked),
         Ask::Secrets(asked) => (Question::Secrets, asked),
         Ask::Denied(asked) => (Question::Denied, asked),
@@ -129,14 +161,24 @@ pub(super) fn ask(ask: Ask) -> Result<()> {
     }
     let limits = asked.limits();
     // One row more tells whether there are more: to count them could take longer than the answer.
-    let wider = Window { limit: window.limit.saturating_add(1), ..window };
+    let wider = Window {
+        limit: window.limit.saturating_add(1),
+        ..window
+    };
     let mut is_cut = false;
     let cost = answer_with(asked.output, &mut |answer| {
-        let mut first = First { answer, left: window.limit, is_cut: &mut is_cut };
+        let mut first = First {
+            answer,
+            left: window.limit,
+            is_cut: &mut is_cut,
+        };
         sql::ask(&asked.state, &question, &wider, limits, &mut first)
     })?;
     if is_cut {
-        eprintln!("the first {} rows; there are more: narrow with --since and --until, or raise --limit", window.limit);
+        eprintln!(
+            "the first {} rows; there are more: narrow with --since and --until, or raise --limit",
+            window.limit
+        );
     } else if cost.rows == 0 {
         say_why_empty(&question, &asked)?;
     }
@@ -173,16 +215,26 @@ impl sql::Answer for First<'_> {
 fn say_why_empty(question: &Question, asked: &Asked) -> Result<()> {
     let what = question.looks_for();
     let mut known = Names::default();
-    let found = sql::query(&asked.state, &question.at_any_time(), asked.limits(), &mut known)?;
+    let found = sql::query(
+        &asked.state,
+        &question.at_any_time(),
+        asked.limits(),
+        &mut known,
+    )?;
     if found.rows > 0 {
         eprintln!("no row: {what}: in this history, but not in this window");
         return Ok(());
     }
     eprintln!("no row: {what}: there are none in this history");
     let mut near = Names::default();
-    let quick = SqlLimits { time: asked.limits().time.min(NEAR_TIME), ..asked.limits() };
+    let quick = SqlLimits {
+        time: asked.limits().time.min(NEAR_TIME),
+        ..asked.limits()
+    };
     // It is a help: without a rollup, or within this time, there may be none.
-    let looked = question.near().map(|statement| sql::query(&asked.state, &statement, quick, &mut near));
+    let looked = question
+        .near()
+        .map(|statement| sql::query(&asked.state, &statement, quick, &mut near));
     if matches!(looked, Some(Ok(_))) && !near.0.is_empty() {
         eprintln!("near: {}", near.0.join(", "));
     }
@@ -199,25 +251,46 @@ impl sql::Answer for Names {
     }
 
     fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()> {
-        self.0.extend(values.first().and_then(|value| value.as_str().ok()).map(|name| text::name(name).into_owned()));
+        self.0.extend(
+            values
+                .first()
+                .and_then(|value| value.as_str().ok())
+                .map(|name| text::name(name).into_owned()),
+        );
         Ok(())
     }
 }
 
-fn subject(from: Option<String>, used: Option<String>, touched: Option<String>) -> Result<Question> {
+fn subject(
+    from: Option<String>,
+    used: Option<String>,
+    touched: Option<String>,
+) -> Result<Question> {
     Ok(match (from, used, touched) {
-        (Some(typed), ..) => Question::WhoFrom { origin: named::address(&typed)? },
-        (_, Some(typed), _) => Question::WhoUsed { credential: named::credential(&typed) },
+        (Some(typed), ..) => Question::WhoFrom {
+            origin: named::address(&typed)?,
+        },
+        (_, Some(typed), _) => Question::WhoUsed {
+            credential: named::credential(&typed),
+        },
         (.., typed) => Question::WhoTouched(named::object(&typed.unwrap_or_default())?),
     })
 }
 
 impl Asked {
     fn window(&self) -> Result<Window> {
-        let at = |text: &Option<String>| text.as_deref().map(|text| time(&self.state, text)).transpose();
+        let at = |text: &Option<String>| {
+            text.as_deref()
+                .map(|text| time(&self.state, text))
+                .transpose()
+        };
         let (since, until) = (at(&self.since)?, at(&self.until)?);
         not_empty(since, until)?;
-        Ok(Window { since, until, limit: self.limit })
+        Ok(Window {
+            since,
+            until,
+            limit: self.limit,
+        })
     }
 
     fn limits(&self) -> SqlLimits {
@@ -251,20 +324,35 @@ pub(super) fn time(state: &Path, text: &str) -> Result<Time> {
         "d" => 86_400,
         _ => 0,
     };
-    match number.parse::<i64>().ok().and_then(|n| n.checked_mul(seconds)).filter(|n| *n > 0) {
+    match number
+        .parse::<i64>()
+        .ok()
+        .and_then(|n| n.checked_mul(seconds))
+        .filter(|n| *n > 0)
+    {
         Some(span) => Ok(newest(state)? - Span::seconds(span)),
-        None => bail!("{text:?} is no time: write 2026-03-02T08:00:00Z, or a span such as 30m, 2h, 7d"),
+        None => {
+            bail!("{text:?} is no time: write 2026-03-02T08:00:00Z, or a span such as 30m, 2h, 7d")
+        }
     }
 }
 
 /// By the bulk of history: a line with a wrong clock would leave every span before it empty.
 fn newest(state: &Path) -> Result<Time> {
-    Ok(bulk::newest(manifest(state)?.segments.iter(), bulk::tolerance(Span::seconds(90 * 86_400))))
+    Ok(bulk::newest(
+        manifest(state)?.segments.iter(),
+        bulk::tolerance(Span::seconds(90 * 86_400)),
+    ))
 }
 
 /// The greatest time in history, whoever wrote it.
 pub(super) fn end(state: &Path) -> Result<Time> {
-    Ok(manifest(state)?.segments.iter().map(|segment| segment.time_max).max().unwrap_or(Time::ZERO))
+    Ok(manifest(state)?
+        .segments
+        .iter()
+        .map(|segment| segment.time_max)
+        .max()
+        .unwrap_or(Time::ZERO))
 }
 
 fn manifest(state: &Path) -> Result<Manifest> {

@@ -15,7 +15,8 @@ use std::time::Duration;
 const SAMPLE: &[u8] = include_bytes!("../../tests/fixtures/sample/audit.log.zst");
 /// Lines of the first week, in which nothing happens but learning: they are written at once.
 const LEARNING: usize = 1700;
-/// Lines written at once after that, and the pause between: the second week takes about twenty seconds.
+/// Lines written at once after that, and the pause between: the second week takes about twenty
+/// seconds.
 const LINES: usize = 10;
 const PAUSE: Duration = Duration::from_millis(100);
 /// The sample has some minutes of each day: the silence between them is not news.
@@ -23,7 +24,10 @@ const RECORDED_EVERY: u32 = 2 * 86_400;
 
 pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode> {
     let listener = run::listen(args.listen)?;
-    let home = tempfile::Builder::new().prefix("tokentrail-demo-").tempdir().context("no room for the demo's files")?;
+    let home = tempfile::Builder::new()
+        .prefix("tokentrail-demo-")
+        .tempdir()
+        .context("no room for the demo's files")?;
     let log = home.path().join("audit.log");
     let mut config = Config::load(None)?;
     config.daemon.audit_logs = vec![log.clone()];
@@ -47,7 +51,8 @@ pub(super) fn demo(args: &DemoArgs) -> Result<ExitCode> {
         }
     });
     run::start(&config, None, listener)?;
-    home.close().context("the demo's files could not be removed")?;
+    home.close()
+        .context("the demo's files could not be removed")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -61,6 +66,8 @@ fn write(log: &Path) -> Result<()> {
             std::thread::sleep(PAUSE);
         }
     }
-    println!("The log is written to its end. Look at the metrics and the incidents; Ctrl-C ends the demo.\n");
+    println!(
+        "The log is written to its end. Look at the metrics and the incidents; Ctrl-C ends the demo.\n"
+    );
     Ok(())
 }

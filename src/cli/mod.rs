@@ -21,8 +21,8 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Watches how each Kubernetes ServiceAccount and each of its tokens is used, by the API server's audit
-/// log, and tells when one is used as its owner never would.
+/// Watches how each Kubernetes ServiceAccount and each of its tokens is used, by the API server's
+/// audit log, and tells when one is used as its owner never would.
 #[derive(Parser)]
 #[command(name = "tokentrail", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
 pub struct Cli {
@@ -66,11 +66,14 @@ enum Command {
     Export(ExportArgs),
     /// Tell how an incident came about, event by event, with what was known before each (by replay)
     Explain(ExplainArgs),
-    /// Tell what is normal for one account, how often it brings something new, and what would be told of it next
+    /// Tell what is normal for one account, how often it brings something new, and what would be
+    /// told of it next
     Account(AccountArgs),
-    /// Try a policy on history: which incidents it would raise, which not any more, beside those of the policy in force
+    /// Try a policy on history: which incidents it would raise, which not any more, beside those of
+    /// the policy in force
     Backtest(BacktestArgs),
-    /// Judge history again and compare with the state; exit 1 at the first difference, which is named
+    /// Judge history again and compare with the state; exit 1 at the first difference, which is
+    /// named
     Verify(VerifyArgs),
     /// Call an incident normal: its behaviour is habit from then on, and the incident ends
     Ack(AckArgs),
@@ -93,7 +96,8 @@ struct AckArgs {
     /// Who answers for it; kept with the incident
     #[arg(long, value_name = "NAME")]
     owner: String,
-    /// How much is normal: what the incident named, such acts at any object, or whatever the account does
+    /// How much is normal: what the incident named, such acts at any object, or whatever the
+    /// account does
     #[arg(long, value_enum, default_value = "act")]
     width: AckWidth,
     /// The state directory of the daemon, or of a replay
@@ -132,7 +136,8 @@ struct RulesCheckArgs {
 
 #[derive(Subcommand)]
 enum SinkCommand {
-    /// Send a marked sample and its end to a sink, and say what the receiver answered; exit 1 if it took either not
+    /// Send a marked sample and its end to a sink, and say what the receiver answered; exit 1 if it
+    /// took either not
     Test(SinkTestArgs),
 }
 
@@ -148,13 +153,16 @@ struct SinkTestArgs {
 
 #[derive(clap::Args)]
 struct RunArgs {
-    /// An audit log that an API server writes; give it again for each API server. It need not exist yet
+    /// An audit log that an API server writes; give it again for each API server. It need not exist
+    /// yet
     #[arg(long = "audit-log", value_name = "PATH")]
     audit_logs: Vec<PathBuf>,
-    /// Settings; the defaults and what they mean stand in config/tokentrail.yaml [default: /etc/tokentrail/tokentrail.yaml if it is there]
+    /// Settings; the defaults and what they mean stand in config/tokentrail.yaml [default:
+    /// /etc/tokentrail/tokentrail.yaml if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where baselines, positions and incidents are kept; made if it is missing [default: /var/lib/tokentrail]
+    /// Where baselines, positions and incidents are kept; made if it is missing [default:
+    /// /var/lib/tokentrail]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Append every revision of every incident to this file, a JSON object a line
@@ -163,14 +171,16 @@ struct RunArgs {
     /// Serve /metrics, /livez and /readyz here [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<std::net::SocketAddr>,
-    /// Where to begin in a log that was never read: with its oldest rotated file, or at its present end [default: oldest]
+    /// Where to begin in a log that was never read: with its oldest rotated file, or at its present
+    /// end [default: oldest]
     #[arg(long, value_name = "oldest|end")]
     from: Option<crate::config::Begin>,
 }
 
 #[derive(clap::Args)]
 struct ReplayArgs {
-    /// Logs (plain or packed by gzip, zstd, xz, bzip2 or lz4), directories of them, or - for standard input. Rotated sets are read in their order, several logs are merged by time
+    /// Logs (plain or packed by gzip, zstd, xz, bzip2 or lz4), directories of them, or - for
+    /// standard input. Rotated sets are read in their order, several logs are merged by time
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Settings, as for run
@@ -205,10 +215,12 @@ struct ExportArgs {
     /// A new or empty directory
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The event files as they are (whole: they may hold more than the window), or the events of the window as JSON lines
+    /// The event files as they are (whole: they may hold more than the window), or the events of
+    /// the window as JSON lines
     #[arg(long, value_enum, default_value = "parquet")]
     format: Format,
-    /// Files with events since then: a time (RFC 3339) or a span back from the newest event (2h, 7d)
+    /// Files with events since then: a time (RFC 3339) or a span back from the newest event (2h,
+    /// 7d)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Files with events until then
@@ -244,8 +256,8 @@ struct AccountArgs {
 
 #[derive(clap::Args)]
 struct BacktestArgs {
-    /// The settings to try: a file as --config takes it; what is not named in it has its default. Without it the
-    /// settings in force, beside each profile
+    /// The settings to try: a file as --config takes it; what is not named in it has its default.
+    /// Without it the settings in force, beside each profile
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// From then on: a time (RFC 3339) or a span back from the newest event (2h, 30d)
@@ -271,7 +283,8 @@ struct VerifyArgs {
 
 #[derive(clap::Args)]
 struct QueryArgs {
-    /// One SELECT; times are text such as 2026-03-02T08:53:50.021149Z, and `time >= '2026-03-02'` is fast
+    /// One SELECT; times are text such as 2026-03-02T08:53:50.021149Z, and `time >= '2026-03-02'`
+    /// is fast
     #[arg(value_name = "SQL")]
     statement: Option<String>,
     /// The state directory of the daemon, or of a replay
@@ -320,7 +333,9 @@ fn severity(text: &str) -> Result<Severity, String> {
 
 fn level(text: &str) -> Result<String, String> {
     let is_level = LEVELS.contains(&text.to_ascii_lowercase().as_str());
-    is_level.then(|| text.to_owned()).ok_or_else(|| format!("one of {}", LEVELS.join(", ")))
+    is_level
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("one of {}", LEVELS.join(", ")))
 }
 
 /// Runs the command line of this process.
@@ -354,7 +369,10 @@ pub fn main() -> ExitCode {
     done.unwrap_or_else(|error| {
         // Whoever read the output has seen enough.
         let is_pipe = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
-        if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_pipe)) {
+        if error
+            .chain()
+            .any(|cause| cause.downcast_ref().is_some_and(is_pipe))
+        {
             return ExitCode::SUCCESS;
         }
         eprintln!("tokentrail: {}", in_one_line(&error));
@@ -378,5 +396,9 @@ fn in_one_line(error: &anyhow::Error) -> String {
 /// Colours where a person looks, and has not asked for none (no-color.org).
 fn style(is_terminal: bool) -> crate::report::Style {
     let plain = !is_terminal || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    if plain { crate::report::Style::Plain } else { crate::report::Style::Coloured }
+    if plain {
+        crate::report::Style::Plain
+    } else {
+        crate::report::Style::Coloured
+    }
 }

@@ -20,7 +20,9 @@ pub(super) fn query(args: &QueryArgs) -> Result<()> {
     };
     drop(out);
     let limits = limits(args.timeout, args.memory);
-    let cost = answer_with(args.output, &mut |answer| sql::query(&args.state, statement, limits, answer))?;
+    let cost = answer_with(args.output, &mut |answer| {
+        sql::query(&args.state, statement, limits, answer)
+    })?;
     if args.explain {
         let p = cost.pruned;
         eprintln!(
@@ -32,7 +34,10 @@ pub(super) fn query(args: &QueryArgs) -> Result<()> {
 }
 
 pub(super) fn limits(seconds: u64, megabytes: u64) -> SqlLimits {
-    SqlLimits { time: Duration::from_secs(seconds), memory_bytes: megabytes.saturating_mul(1 << 20) }
+    SqlLimits {
+        time: Duration::from_secs(seconds),
+        memory_bytes: megabytes.saturating_mul(1 << 20),
+    }
 }
 
 /// Prints the answer that `ask` gives.

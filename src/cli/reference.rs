@@ -17,14 +17,27 @@ pub fn markdown() -> String {
     root.build();
     let mut section = |name: &str, help: String| {
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-        let _ = write!(page, "\n## {name}\n\n```text\n{}\n```\n", help.join("\n").trim());
+        let _ = write!(
+            page,
+            "\n## {name}\n\n```text\n{}\n```\n",
+            help.join("\n").trim()
+        );
     };
     section("tokentrail", root.render_help().to_string());
-    for command in root.get_subcommands_mut().filter(|c| c.get_name() != "help") {
+    for command in root
+        .get_subcommands_mut()
+        .filter(|c| c.get_name() != "help")
+    {
         let name = format!("tokentrail {}", command.get_name());
         section(&name, command.render_help().to_string());
-        for below in command.get_subcommands_mut().filter(|c| c.get_name() != "help") {
-            section(&format!("{name} {}", below.get_name()), below.render_help().to_string());
+        for below in command
+            .get_subcommands_mut()
+            .filter(|c| c.get_name() != "help")
+        {
+            section(
+                &format!("{name} {}", below.get_name()),
+                below.render_help().to_string(),
+            );
         }
     }
     page

@@ -17,13 +17,18 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<ExitCode> {
     let config = Config::load(args.config.as_deref())?;
-    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    config
+        .warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
     let begun = Instant::now();
     let mut printer = Printer::new(args, begun);
     let summary = replay::replay(&args.files, args.state.as_deref(), &config, &mut printer)?;
     printer.finish()?;
     eprint!("{}", report::summary(&summary, begun.elapsed()));
-    let found = args.fail_on.is_some_and(|least| summary.worst().is_some_and(|worst| worst >= least));
+    let found = args
+        .fail_on
+        .is_some_and(|least| summary.worst().is_some_and(|worst| worst >= least));
     Ok(ExitCode::from(if found { 2 } else { 0 }))
 }
 
@@ -92,12 +97,18 @@ impl Audience for Printer {
 
     fn progress(&mut self, bytes: u64, of_bytes: u64, events: u64) {
         let now = Instant::now();
-        if !self.terminal || self.shown.is_some_and(|at| now - at < PROGRESS_EVERY) || now - self.begun < PROGRESS_EVERY
+        if !self.terminal
+            || self.shown.is_some_and(|at| now - at < PROGRESS_EVERY)
+            || now - self.begun < PROGRESS_EVERY
         {
             return;
         }
         self.shown = Some(now);
-        let percent = if of_bytes == 0 { String::new() } else { format!("{}%  ", bytes * 100 / of_bytes.max(1)) };
+        let percent = if of_bytes == 0 {
+            String::new()
+        } else {
+            format!("{}%  ", bytes * 100 / of_bytes.max(1))
+        };
         let rate = events as f64 / (now - self.begun).as_secs_f64();
         eprint!("\r\x1b[K{percent}{events} events, {rate:.0} a second");
     }

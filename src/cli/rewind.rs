@@ -32,13 +32,26 @@ pub(super) fn account(args: &AccountArgs) -> Result<()> {
 }
 
 pub(super) fn backtest(args: &BacktestArgs) -> Result<()> {
-    let policy = args.policy.as_deref().map(|file| Config::load(Some(file))).transpose()?.map(|config| config.policy);
+    let policy = args
+        .policy
+        .as_deref()
+        .map(|file| Config::load(Some(file)))
+        .transpose()?
+        .map(|config| config.policy);
     let since = time(&args.state, &args.since)?;
-    let until = args.until.as_deref().map_or_else(|| end(&args.state), |text| time(&args.state, text))?;
+    let until = args
+        .until
+        .as_deref()
+        .map_or_else(|| end(&args.state), |text| time(&args.state, text))?;
     let mut progress = Progress::new();
-    let done = backtest::backtest(&args.state, policy.as_ref(), since, until, &mut |at, of| progress.show(at, of))?;
+    let done = backtest::backtest(&args.state, policy.as_ref(), since, until, &mut |at, of| {
+        progress.show(at, of)
+    })?;
     progress.end();
-    eprintln!("{} events judged by each policy, incidents from {} to {}", done.events, done.since, done.until);
+    eprintln!(
+        "{} events judged by each policy, incidents from {} to {}",
+        done.events, done.since, done.until
+    );
     let text = match args.output {
         Output::Json => report::compared_json(&done),
         Output::Table => report::compared(&done, style(std::io::stdout().is_terminal())),
@@ -59,18 +72,29 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
         done.incidents
     );
     match done.difference {
-        None => print(&format!("history and state agree; digest {}\n", done.digest)).map(|()| ExitCode::SUCCESS),
+        None => print(&format!(
+            "history and state agree; digest {}\n",
+            done.digest
+        ))
+        .map(|()| ExitCode::SUCCESS),
         Some(what) => print(&format!("{what}\n")).map(|()| ExitCode::from(1)),
     }
 }
 
 /// A new state has a snapshot of nothing.
 fn beginning(snapshot: Time) -> String {
-    if snapshot == Time::ZERO { "the beginning".to_owned() } else { format!("the snapshot of {snapshot}") }
+    if snapshot == Time::ZERO {
+        "the beginning".to_owned()
+    } else {
+        format!("the snapshot of {snapshot}")
+    }
 }
 
 fn print(text: &str) -> Result<()> {
-    std::io::stdout().lock().write_all(text.as_bytes()).context("standard output")
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .context("standard output")
 }
 
 /// A line on a terminal that says how far it has come.
@@ -80,7 +104,9 @@ struct Progress {
 
 impl Progress {
     fn new() -> Progress {
-        Progress { is_shown: std::io::stderr().is_terminal() }
+        Progress {
+            is_shown: std::io::stderr().is_terminal(),
+        }
     }
 
     fn show(&self, at: u64, of: u64) {

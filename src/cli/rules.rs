@@ -20,9 +20,20 @@ pub(super) fn check(args: &RulesCheckArgs) -> Result<ExitCode> {
         };
         writeln!(out, "{line}").context("standard output")?;
     }
-    let wrong = loaded.checked.iter().filter(|c| matches!(c.verdict, Verdict::Wrong { .. })).count();
-    let never = loaded.checked.iter().filter(|c| matches!(c.verdict, Verdict::Never(_))).count();
-    eprintln!("{} checked: {wrong} wrong, {never} can never match", loaded.checked.len());
+    let wrong = loaded
+        .checked
+        .iter()
+        .filter(|c| matches!(c.verdict, Verdict::Wrong { .. }))
+        .count();
+    let never = loaded
+        .checked
+        .iter()
+        .filter(|c| matches!(c.verdict, Verdict::Never(_)))
+        .count();
+    eprintln!(
+        "{} checked: {wrong} wrong, {never} can never match",
+        loaded.checked.len()
+    );
     let failed = wrong > 0 || (args.strict && never > 0);
     Ok(ExitCode::from(u8::from(failed)))
 }
@@ -38,7 +49,10 @@ fn parts(verdict: &Verdict) -> (&'static str, &str, &str) {
 }
 
 fn place(checked: &Checked) -> String {
-    let at = checked.place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
+    let at = checked
+        .place
+        .map(|(line, column)| format!(":{line}:{column}"))
+        .unwrap_or_default();
     format!("{}{at}", checked.file.display())
 }
 
@@ -50,8 +64,17 @@ fn in_words(checked: &Checked) -> String {
         Verdict::Partly(_) => format!("ok, but a part can never match: {what}"),
         Verdict::Wrong { .. } => format!("error: {what}; {remedy}"),
     };
-    let id = if checked.id.is_empty() { String::new() } else { format!(" {}", checked.id) };
-    crate::base::text::clean(&format!("{}: {}{id}: {words}", place(checked), checked.kind)).into_owned()
+    let id = if checked.id.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", checked.id)
+    };
+    crate::base::text::clean(&format!(
+        "{}: {}{id}: {words}",
+        place(checked),
+        checked.kind
+    ))
+    .into_owned()
 }
 
 fn in_json(checked: &Checked) -> String {

@@ -22,14 +22,21 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
         daemon.audit_logs = args.audit_logs;
     }
     if daemon.audit_logs.is_empty() {
-        bail!("no audit log is named: give --audit-log PATH, or daemon.audit_logs in the configuration");
+        bail!(
+            "no audit log is named: give --audit-log PATH, or daemon.audit_logs in the configuration"
+        );
     }
-    daemon.state = args.state.unwrap_or_else(|| std::mem::take(&mut daemon.state));
+    daemon.state = args
+        .state
+        .unwrap_or_else(|| std::mem::take(&mut daemon.state));
     daemon.incidents = args.incidents.or(daemon.incidents.take());
     daemon.listen = args.listen.unwrap_or(daemon.listen);
     daemon.start = args.from.unwrap_or(daemon.start);
     source::check(&daemon.audit_logs)?;
-    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    config
+        .warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
     start(&config, Some(reloader), listen(config.daemon.listen)?)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -37,26 +44,48 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
 /// # Errors
 /// The address is taken.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+    TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address}; choose another address with --listen")
+    })
 }
 
-/// Runs the daemon until SIGTERM or SIGINT, and prints what people are told of. SIGHUP means to look at the
-/// configuration at once, and the end where there is none to look at.
+/// Runs the daemon until SIGTERM or SIGINT, and prints what people are told of. SIGHUP means to
+/// look at the configuration at once, and the end where there is none to look at.
 ///
 /// # Errors
 /// The state cannot be opened, or a write failed.
-pub(super) fn start(config: &Config, reloader: Option<Reloader>, listener: TcpListener) -> Result<()> {
-    let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(daemon::health(Instant::now())));
+pub(super) fn start(
+    config: &Config,
+    reloader: Option<Reloader>,
+    listener: TcpListener,
+) -> Result<()> {
+    let (metrics, health) = (
+        Arc::new(Metrics::new()),
+        Arc::new(daemon::health(Instant::now())),
+    );
     let waker = Waker::new(&config.daemon.audit_logs);
-    let server = serve(listener, metrics.clone(), health.clone(), waker.handle(), reloader.is_some())?;
+    let server = serve(
+        listener,
+        metrics.clone(),
+        health.clone(),
+        waker.handle(),
+        reloader.is_some(),
+    )?;
     let watch = Watch::new(metrics, health, config.daemon.account_series);
     let style = style(std::io::stdout().is_terminal());
-    let told = daemon::run::run(config, reloader, waker, &watch, &mut |revision: &Revision| {
-        let mut out = std::io::stdout().lock();
-        // A closed terminal is no reason to stop watching.
-        let _ = out.write_all(report::block(revision, style).as_bytes()).and_then(|()| out.flush());
-    });
+    let told = daemon::run::run(
+        config,
+        reloader,
+        waker,
+        &watch,
+        &mut |revision: &Revision| {
+            let mut out = std::io::stdout().lock();
+            // A closed terminal is no reason to stop watching.
+            let _ = out
+                .write_all(report::block(revision, style).as_bytes())
+                .and_then(|()| out.flush());
+        },
+    );
     server.shutdown_timeout(std::time::Duration::from_secs(1));
     told
 }
@@ -69,10 +98,16 @@ fn serve(
     wake: WakeHandle,
     reloads: bool,
 ) -> Result<tokio::runtime::Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
     let _entered = runtime.enter();
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
     let mut hangup = signal(SignalKind::hangup())?;
     let stopping = async move {
         loop {
@@ -84,7 +119,10 @@ fn serve(
         }
         wake.stop();
     };
-    tracing::info!("serving /metrics, /livez and /readyz on http://{}", listener.local_addr()?);
+    tracing::info!(
+        "serving /metrics, /livez and /readyz on http://{}",
+        listener.local_addr()?
+    );
     runtime.spawn(async move {
         if let Err(error) = api::serve(listener, metrics, health, stopping).await {
             tracing::error!("the HTTP server ended: {error:#}");

@@ -30,24 +30,51 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(super) fn file(file: &Path, what: String, remedy: &str) -> ConfigError {
-        let problem = Problem { file: None, field: String::new(), what, remedy: remedy.to_owned(), place: None };
-        ConfigError { file: file.to_owned(), problems: vec![problem] }
+        let problem = Problem {
+            file: None,
+            field: String::new(),
+            what,
+            remedy: remedy.to_owned(),
+            place: None,
+        };
+        ConfigError {
+            file: file.to_owned(),
+            problems: vec![problem],
+        }
     }
 
     pub(super) fn settings(file: &Path, text: &str, mut problems: Vec<Problem>) -> ConfigError {
         for problem in &mut problems {
             problem.place = place::of(text, &problem.field);
         }
-        ConfigError { file: file.to_owned(), problems }
+        ConfigError {
+            file: file.to_owned(),
+            problems,
+        }
     }
 
-    pub(in crate::config) fn yaml(file: &Path, text: &str, error: &serde_saphyr::Error) -> ConfigError {
+    pub(in crate::config) fn yaml(
+        file: &Path,
+        text: &str,
+        error: &serde_saphyr::Error,
+    ) -> ConfigError {
         let location = error.without_snippet().location();
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let place = location.map(|l| (number(l.line()), number(l.column())));
-        let field = place.and_then(|(line, column)| place::at(text, line, column)).unwrap_or_default();
+        let field = place
+            .and_then(|(line, column)| place::at(text, line, column))
+            .unwrap_or_default();
         let (what, remedy) = worded(&error.without_snippet().to_string());
-        ConfigError { file: file.to_owned(), problems: vec![Problem { file: None, field, what, remedy, place }] }
+        ConfigError {
+            file: file.to_owned(),
+            problems: vec![Problem {
+                file: None,
+                field,
+                what,
+                remedy,
+                place,
+            }],
+        }
     }
 }
 
@@ -55,42 +82,90 @@ impl ConfigError {
 fn worded(message: &str) -> (String, String) {
     let message = message.lines().next().unwrap_or_default();
     let message = message.split(" at line ").next().unwrap_or_default();
-    let message =
-        message.split_once(": line ").map_or(message, |(_, rest)| rest.split_once(": ").map_or(rest, |r| r.1));
+    let message = message.split_once(": line ").map_or(message, |(_, rest)| {
+        rest.split_once(": ").map_or(rest, |r| r.1)
+    });
     if message.contains(crate::sink::INLINE) {
         let remedy = "write it as `file: PATH` or `env: NAME`, and keep the secret there";
-        return ("a secret is named by its place, never written here".to_owned(), remedy.to_owned());
+        return (
+            "a secret is named by its place, never written here".to_owned(),
+            remedy.to_owned(),
+        );
     }
     let unknown = message.contains("unknown field") || message.contains("unknown variant");
     if let Some((_, known)) = message.split_once("expected one of ").filter(|_| unknown) {
-        let what = if message.contains("variant") { "the value is not known" } else { "there is no such setting" };
-        return (what.to_owned(), format!("use one of {}", known.trim_end_matches('.')));
+        let what = if message.contains("variant") {
+            "the value is not known"
+        } else {
+            "there is no such setting"
+        };
+        return (
+            what.to_owned(),
+            format!("use one of {}", known.trim_end_matches('.')),
+        );
     }
     if let Some((_, known)) = message.split_once("expected ").filter(|_| unknown) {
-        return ("there is no such setting".to_owned(), format!("use {}", known.trim_end_matches('.')));
+        return (
+            "there is no such setting".to_owned(),
+            format!("use {}", known.trim_end_matches('.')),
+        );
     }
     if let Some((_, name)) = message.split_once("missing field ") {
         let what = format!("{} is missing", name.trim_matches(['`', '.']));
         return (what, "write it".to_owned());
     }
     if message.contains("duplicate") {
-        return ("the setting stands there twice".to_owned(), "keep one of the two".to_owned());
+        return (
+            "the setting stands there twice".to_owned(),
+            "keep one of the two".to_owned(),
+        );
     }
     let known = [
-        ("invalid u", "it is not a whole number, or is out of range", "write a whole number of 0 or more"),
-        ("invalid f", "it is not a number", "write a number such as 1.5"),
-        ("invalid bool", "it is neither true nor false", "write true or false"),
-        ("invalid IP", "it is not a network", "write networks in CIDR form, such as 10.0.0.0/8"),
-        ("invalid socket", "it is not an address with a port", "write it as 127.0.0.1:9464 or [::1]:9464"),
-        ("tabs disallowed", "the line is indented with a tab", "indent with spaces"),
+        (
+            "invalid u",
+            "it is not a whole number, or is out of range",
+            "write a whole number of 0 or more",
+        ),
+        (
+            "invalid f",
+            "it is not a number",
+            "write a number such as 1.5",
+        ),
+        (
+            "invalid bool",
+            "it is neither true nor false",
+            "write true or false",
+        ),
+        (
+            "invalid IP",
+            "it is not a network",
+            "write networks in CIDR form, such as 10.0.0.0/8",
+        ),
+        (
+            "invalid socket",
+            "it is not an address with a port",
+            "write it as 127.0.0.1:9464 or [::1]:9464",
+        ),
+        (
+            "tabs disallowed",
+            "the line is indented with a tab",
+            "indent with spaces",
+        ),
     ];
     if let Some((_, what, remedy)) = known.iter().find(|(begin, ..)| message.starts_with(begin)) {
         return ((*what).to_owned(), (*remedy).to_owned());
     }
     // Some messages quote what they found, and what was found may be a secret in the wrong place.
     let quotes = message.contains(['`', '"', '\'']);
-    let what = if quotes { "the value is not what this setting takes" } else { message };
-    (what.to_owned(), "compare it with config/tokentrail.yaml, which shows every setting".to_owned())
+    let what = if quotes {
+        "the value is not what this setting takes"
+    } else {
+        message
+    };
+    (
+        what.to_owned(),
+        "compare it with config/tokentrail.yaml, which shows every setting".to_owned(),
+    )
 }
 
 impl fmt::Display for ConfigError {
@@ -99,7 +174,11 @@ impl fmt::Display for ConfigError {
             if i > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{}", problem.file.as_ref().unwrap_or(&self.file).display())?;
+            write!(
+                f,
+                "{}",
+                problem.file.as_ref().unwrap_or(&self.file).display()
+            )?;
             if let Some((line, column)) = problem.place {
                 write!(f, ":{line}:{column}")?;
             }

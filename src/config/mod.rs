@@ -17,7 +17,9 @@ pub use reload::Reloader;
 use crate::base::Span;
 use crate::baseline::{Learning, population::Limits};
 use crate::detect::Policy;
-use crate::detect::policy::{DetectorPolicy, Enumeration, Incidents, Network, Thresholds, Unauthenticated, Visibility};
+use crate::detect::policy::{
+    DetectorPolicy, Enumeration, Incidents, Network, Thresholds, Unauthenticated, Visibility,
+};
 use crate::detect::profile::Profile;
 use crate::sink;
 use crate::store::Retention;
@@ -39,9 +41,11 @@ pub struct Config {
     pub daemon: Daemon,
     /// Where notices go, by name; takes effect while it runs.
     pub sinks: BTreeMap<String, sink::Settings>,
-    /// Files and directories of rules, exemptions and silences; relative paths begin at the settings file.
+    /// Files and directories of rules, exemptions and silences; relative paths begin at the
+    /// settings file.
     pub rules: Vec<PathBuf>,
-    /// Files that say whose network a public address is in; relative paths begin at the settings file.
+    /// Files that say whose network a public address is in; relative paths begin at the settings
+    /// file.
     pub geoip: Geoip,
     /// What these files hold.
     pub databases: Arc<Databases>,
@@ -52,7 +56,18 @@ pub struct Config {
 }
 
 /// Where a log that was never read begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema, clap::ValueEnum)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Begin {
     /// With its oldest rotated file.
@@ -75,17 +90,20 @@ pub struct Daemon {
     /// Address and port of /metrics, /livez and /readyz.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Where to begin in a log that was never read: with its `oldest` rotated file, or at its present `end`.
+    /// Where to begin in a log that was never read: with its `oldest` rotated file, or at its
+    /// present `end`.
     pub start: Begin,
     /// Longest line in bytes; a longer one is counted as malformed.
     pub max_line_bytes: usize,
-    /// Seconds between looks at the logs where the file system does not wake the daemon; fractions are allowed.
+    /// Seconds between looks at the logs where the file system does not wake the daemon; fractions
+    /// are allowed.
     pub poll_seconds: f64,
     /// Days that audit events stay in history; the daily rollup stays longer.
     pub history_days: u32,
     /// Megabytes (10^6) that the event files of history may take; the oldest go first.
     pub history_megabytes: u64,
-    /// Service accounts with a series of their own in `tokentrail_account_incidents_total`, at most 500; 0 for none.
+    /// Service accounts with a series of their own in `tokentrail_account_incidents_total`, at most
+    /// 500; 0 for none.
     pub account_series: usize,
 }
 
@@ -126,7 +144,8 @@ struct File {
     daemon: Daemon,
     /// The name of the cluster: part of every incident and of its id.
     cluster: String,
-    /// How loud judging is. It decides the settings of the table at the end that still have their default.
+    /// How loud judging is. It decides the settings of the table at the end that still have their
+    /// default.
     profile: Profile,
     learning: Learning,
     limits: Limits,
@@ -137,14 +156,15 @@ struct File {
     incidents: Incidents,
     visibility: Visibility,
     severity: Thresholds,
-    /// Bits that acts would win an intruder, in place of the built-in ones: by key (`secret.list`), or by key and reach
-    /// (`secret.list.c`). At most 40; docs/detectors/gains.md lists them.
+    /// Bits that acts would win an intruder, in place of the built-in ones: by key (`secret.list`),
+    /// or by key and reach (`secret.list.c`). At most 40; docs/detectors/gains.md lists them.
     gains: BTreeMap<String, u32>,
     /// Per detector, by its id.
     detectors: BTreeMap<String, DetectorPolicy>,
     /// Files and directories of rules, exemptions and silences; relative paths begin at this file.
     rules: Vec<PathBuf>,
-    /// Where notices about incidents go, by names of yours; docs/sinks.md has a section for each kind.
+    /// Where notices about incidents go, by names of yours; docs/sinks.md has a section for each
+    /// kind.
     sinks: BTreeMap<String, sink::Settings>,
 }
 
@@ -183,21 +203,31 @@ impl From<File> for Config {
             rules: Arc::default(),
         };
         profile.apply(&mut policy);
-        Config { daemon, sinks, rules, geoip, databases: Arc::default(), policy, warnings: Vec::new() }
+        Config {
+            daemon,
+            sinks,
+            rules,
+            geoip,
+            databases: Arc::default(),
+            policy,
+            warnings: Vec::new(),
+        }
     }
 }
 
 impl Config {
-    /// Reads the named file; without a name the one at [`DEFAULT_PATH`], or the bundled one where there is none.
+    /// Reads the named file; without a name the one at [`DEFAULT_PATH`], or the bundled one where
+    /// there is none.
     ///
     /// # Errors
-    /// The file cannot be read, is over 1 MiB, is not YAML, or a setting in it is unknown or makes no sense.
+    /// The file cannot be read, is over 1 MiB, is not YAML, or a setting in it is unknown or makes
+    /// no sense.
     pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
         Reloader::open(path).map(|(config, _)| config)
     }
 
-    /// Reads settings out of `text`; `file` is named in errors, and relative paths of rules begin beside it. The files of
-    /// `geoip` are left closed.
+    /// Reads settings out of `text`; `file` is named in errors, and relative paths of rules begin
+    /// beside it. The files of `geoip` are left closed.
     ///
     /// # Errors
     /// As [`Config::load`], but for reading.
@@ -206,7 +236,8 @@ impl Config {
         let parsed: File = if text.lines().all(place::is_blank) {
             File::default()
         } else {
-            serde_saphyr::from_str_with_options(text, options).map_err(|e| ConfigError::yaml(file, text, &e))?
+            serde_saphyr::from_str_with_options(text, options)
+                .map_err(|e| ConfigError::yaml(file, text, &e))?
         };
         let mut config = Config::from(parsed);
         if !config.rules.is_empty() {
@@ -218,10 +249,15 @@ impl Config {
             config.policy.rules = Arc::new(loaded.rules);
         }
         let problems = validate::problems(&config);
-        if problems.is_empty() { Ok(config) } else { Err(ConfigError::settings(file, text, problems)) }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError::settings(file, text, problems))
+        }
     }
 
-    /// A sentence about what in `newer` takes effect only after a restart; `None` where nothing does.
+    /// A sentence about what in `newer` takes effect only after a restart; `None` where nothing
+    /// does.
     #[must_use]
     pub fn restart_warning(&self, newer: &Config) -> Option<String> {
         let values = |d: &Daemon| serde_json::to_value(d).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Where in the text a setting stands, and which setting stands at a line.
 //!
-//! Refuses to understand YAML: it goes by the indentation of block style, and is only used to word errors.
+//! Refuses to understand YAML: it goes by the indentation of block style, and is only used to word
+//! errors.
 
 /// One `key:` of the file.
 pub(super) struct Key {
@@ -24,7 +25,9 @@ pub(super) fn keys(text: &str) -> Vec<Key> {
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let indent = line.len() - line.trim_start().len();
-        let Some((key, rest)) = line.trim_start().split_once(':') else { continue };
+        let Some((key, rest)) = line.trim_start().split_once(':') else {
+            continue;
+        };
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '"' | '\'');
         let is_key = !key.is_empty() && !key.starts_with("- ") && key.chars().all(plain);
         if !is_key || !(rest.is_empty() || rest.starts_with([' ', '\t'])) {
@@ -32,16 +35,31 @@ pub(super) fn keys(text: &str) -> Vec<Key> {
         }
         above.retain(|(i, _)| *i < indent);
         above.push((indent, key.trim_matches(['"', '\'']).to_owned()));
-        let path = above.iter().map(|(_, k)| k.as_str()).collect::<Vec<_>>().join(".");
-        found.push(Key { line: number + 1, column: indent + 1, path: path.clone() });
+        let path = above
+            .iter()
+            .map(|(_, k)| k.as_str())
+            .collect::<Vec<_>>()
+            .join(".");
+        found.push(Key {
+            line: number + 1,
+            column: indent + 1,
+            path: path.clone(),
+        });
         if rest.trim_start().starts_with('{') {
-            in_flow(rest, number + 1, line.chars().count() - rest.chars().count(), path, &mut found);
+            in_flow(
+                rest,
+                number + 1,
+                line.chars().count() - rest.chars().count(),
+                path,
+                &mut found,
+            );
         }
     }
     found
 }
 
-/// The keys of `{a: 1, b: {c: 2}}`, which begins after `before` characters of its line and is that of `section`.
+/// The keys of `{a: 1, b: {c: 2}}`, which begins after `before` characters of its line and is that
+/// of `section`.
 fn in_flow(text: &str, line: usize, before: usize, section: String, found: &mut Vec<Key>) {
     let mut above: Vec<String> = Vec::new();
     let mut last = section;
@@ -60,10 +78,15 @@ fn in_flow(text: &str, line: usize, before: usize, section: String, found: &mut 
             (None, ',') => begin = at + 1,
             (None, ':') if text[at + 1..].starts_with([' ', '\t']) => {
                 let key = &text[begin.min(at)..at];
-                let column = before + text[..at].chars().count() - key.trim_start().chars().count() + 1;
+                let column =
+                    before + text[..at].chars().count() - key.trim_start().chars().count() + 1;
                 let section = above.last().map_or("", String::as_str);
                 last = format!("{section}.{}", key.trim().trim_matches(['"', '\'']));
-                found.push(Key { line, column, path: last.clone() });
+                found.push(Key {
+                    line,
+                    column,
+                    path: last.clone(),
+                });
             }
             _ => {}
         }
@@ -84,7 +107,11 @@ pub(super) fn of(text: &str, path: &str) -> Option<(usize, usize)> {
 
 /// The setting at or before a place: a value may begin on the line after its key.
 pub(super) fn at(text: &str, line: usize, column: usize) -> Option<String> {
-    keys(text).into_iter().take_while(|k| (k.line, k.column) <= (line, column)).last().map(|k| k.path)
+    keys(text)
+        .into_iter()
+        .take_while(|k| (k.line, k.column) <= (line, column))
+        .last()
+        .map(|k| k.path)
 }
 
 #[cfg(test)]
@@ -94,7 +121,10 @@ mod tests {
     #[test]
     fn a_setting_in_flow_style_has_its_own_name_and_place() {
         let text = "learning: {min_days: 3, a: {b: 1}, \"c\": \"x, y: z\", d: 4}\nlimits:\n  accounts: 5\n";
-        let found: Vec<(usize, usize, String)> = keys(text).into_iter().map(|k| (k.line, k.column, k.path)).collect();
+        let found: Vec<(usize, usize, String)> = keys(text)
+            .into_iter()
+            .map(|k| (k.line, k.column, k.path))
+            .collect();
         let paths: Vec<&str> = found.iter().map(|(.., path)| path.as_str()).collect();
         assert_eq!(
             paths,

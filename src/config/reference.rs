@@ -33,7 +33,13 @@ pub fn markdown() -> String {
         page.push_str("\n| setting | type | default | meaning |\n|---|---|---|---|\n");
         if let Some(fields) = target["properties"].as_object() {
             for (field, property) in fields {
-                row(&mut page, &schema, &format!("{name}.{field}"), property, Some(&defaults[name][field]));
+                row(
+                    &mut page,
+                    &schema,
+                    &format!("{name}.{field}"),
+                    property,
+                    Some(&defaults[name][field]),
+                );
             }
             continue;
         }
@@ -44,7 +50,13 @@ pub fn markdown() -> String {
             row(&mut page, &schema, &path, property, property.get("default"));
             let inner = resolve(&schema, property["anyOf"].get(0).unwrap_or(&Value::Null));
             for (field, property) in inner["properties"].as_object().into_iter().flatten() {
-                row(&mut page, &schema, &format!("{path}.{field}"), property, property.get("default"));
+                row(
+                    &mut page,
+                    &schema,
+                    &format!("{path}.{field}"),
+                    property,
+                    property.get("default"),
+                );
             }
         }
     }
@@ -69,13 +81,23 @@ fn row(page: &mut String, schema: &Value, path: &str, property: &Value, default:
     let target = resolve(schema, property);
     let default = default.unwrap_or(&Value::Null);
     let meaning = about(property, target);
-    let _ = writeln!(page, "| `{path}` | {} | `{default}` | {meaning} |", kind(schema, property));
+    let _ = writeln!(
+        page,
+        "| `{path}` | {} | `{default}` | {meaning} |",
+        kind(schema, property)
+    );
 }
 
 /// One line: the documentation of the field, else of its type.
 fn about(property: &Value, target: &Value) -> String {
-    let text = property["description"].as_str().or_else(|| target["description"].as_str()).unwrap_or_default();
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    let text = property["description"]
+        .as_str()
+        .or_else(|| target["description"].as_str())
+        .unwrap_or_default();
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 fn resolve<'a>(schema: &'a Value, property: &'a Value) -> &'a Value {
@@ -89,21 +111,37 @@ fn kind(schema: &Value, property: &Value) -> String {
         let kinds: Vec<String> = choices.iter().map(|c| kind(schema, c)).collect();
         return kinds.join(" or ");
     }
-    let variants = target.get("oneOf").and_then(Value::as_array).into_iter().flatten();
-    let named: Vec<String> =
-        variants.clone().filter_map(|v| v["required"][0].as_str()).map(|w| format!("`{w}:`")).collect();
+    let variants = target
+        .get("oneOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let named: Vec<String> = variants
+        .clone()
+        .filter_map(|v| v["required"][0].as_str())
+        .map(|w| format!("`{w}:`"))
+        .collect();
     if !named.is_empty() {
         return named.join(" or ");
     }
-    let words: Vec<String> = variants.filter_map(|v| v["const"].as_str()).map(|w| format!("`{w}`")).collect();
+    let words: Vec<String> = variants
+        .filter_map(|v| v["const"].as_str())
+        .map(|w| format!("`{w}`"))
+        .collect();
     if !words.is_empty() {
         return words.join(", ");
     }
     match &target["type"] {
-        Value::String(one) if one == "array" => format!("list of {}", kind(schema, &target["items"])),
+        Value::String(one) if one == "array" => {
+            format!("list of {}", kind(schema, &target["items"]))
+        }
         Value::String(one) if one == "object" => "mapping".to_owned(),
         Value::String(one) => one.clone(),
-        Value::Array(several) => several.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+        Value::Array(several) => several
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join(" or "),
         _ => "any".to_owned(),
     }
 }

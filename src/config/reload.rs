@@ -1,8 +1,8 @@
 //! Notices that the settings file, a rule file or a GeoIP file changed.
 //!
-//! Refuses to trust time stamps: it compares contents, so that it sees edits in place and the symlink
-//! swaps of a mounted ConfigMap alike; only GeoIP files are too large for it. What fails to load is told
-//! once, and changes nothing.
+//! Refuses to trust time stamps: it compares contents, so that it sees edits in place and the
+//! symlink swaps of a mounted ConfigMap alike; only GeoIP files are too large for it. What fails to
+//! load is told once, and changes nothing.
 
 use super::{BUNDLED, Config, ConfigError, DEFAULT_PATH, Databases, Geoip, config_dir, rules};
 use crate::base::Digest;
@@ -25,7 +25,10 @@ struct Named {
 
 impl Named {
     fn by(config: &Config) -> Named {
-        Named { rules: config.rules.clone(), geoip: config.geoip.clone() }
+        Named {
+            rules: config.rules.clone(),
+            geoip: config.geoip.clone(),
+        }
     }
 }
 
@@ -36,7 +39,8 @@ pub struct Reloader {
     /// What the settings in force name.
     named: Named,
     last: Look,
-    /// As the file had it at the start, before the command line: what needs a restart is held against it.
+    /// As the file had it at the start, before the command line: what needs a restart is held
+    /// against it.
     started: Config,
 }
 
@@ -55,21 +59,35 @@ impl Reloader {
     pub(super) fn at(path: &Path, optional: bool) -> Result<(Config, Reloader), ConfigError> {
         let (config, last) = match read(path) {
             Ok(text) => load(&text, path).map(|(config, digest)| (config, Ok(digest)))?,
-            Err(error) if optional && error.kind() == ErrorKind::NotFound => {
-                (Config::parse(BUNDLED, Path::new("config/tokentrail.yaml"))?, Err(ErrorKind::NotFound))
-            }
+            Err(error) if optional && error.kind() == ErrorKind::NotFound => (
+                Config::parse(BUNDLED, Path::new("config/tokentrail.yaml"))?,
+                Err(ErrorKind::NotFound),
+            ),
             Err(error) => return Err(unreadable(path, &error)),
         };
         let (path, named, started) = (path.to_owned(), Named::by(&config), config.clone());
-        Ok((config, Reloader { path, named, last, started }))
+        Ok((
+            config,
+            Reloader {
+                path,
+                named,
+                last,
+                started,
+            },
+        ))
     }
 
-    /// The settings, if a file changed since the last look: one read of each, of at most 1 MiB, but of GeoIP files.
+    /// The settings, if a file changed since the last look: one read of each, of at most 1 MiB, but
+    /// of GeoIP files.
     ///
-    /// An error means that what is in force stays so. It is returned once, until the file changes again.
+    /// An error means that what is in force stays so. It is returned once, until the file changes
+    /// again.
     pub fn check(&mut self) -> Option<Result<Config, ConfigError>> {
         let read = read(&self.path);
-        let look: Look = read.as_ref().map(|text| digest(text, &self.named, &self.path)).map_err(std::io::Error::kind);
+        let look: Look = read
+            .as_ref()
+            .map(|text| digest(text, &self.named, &self.path))
+            .map_err(std::io::Error::kind);
         if look == self.last {
             return None;
         }
@@ -79,7 +97,9 @@ impl Reloader {
                 Ok((mut config, digest)) => {
                     self.named = Named::by(&config);
                     self.last = Ok(digest);
-                    config.warnings.extend(self.started.restart_warning(&config));
+                    config
+                        .warnings
+                        .extend(self.started.restart_warning(&config));
                     Ok(config)
                 }
                 Err(error) => {
@@ -96,18 +116,20 @@ impl Reloader {
     }
 }
 
-/// The digest is of what was there before it was read for good: a change meanwhile is seen at the next look.
+/// The digest is of what was there before it was read for good: a change meanwhile is seen at the
+/// next look.
 fn load(text: &str, path: &Path) -> Result<(Config, Digest), ConfigError> {
     let named = Named::by(&Config::parse(text, path)?);
     let digest = digest(text, &named, path);
     let mut config = Config::parse(text, path)?;
     let opened = Databases::open(&config.geoip, config_dir(path));
-    config.databases = Arc::new(opened.map_err(|problems| ConfigError::settings(path, text, problems))?);
+    config.databases =
+        Arc::new(opened.map_err(|problems| ConfigError::settings(path, text, problems))?);
     Ok((config, digest))
 }
 
-/// Of the settings and of every rule file: names, and contents where they can be read; of GeoIP files, what tells their
-/// versions apart.
+/// Of the settings and of every rule file: names, and contents where they can be read; of GeoIP
+/// files, what tells their versions apart.
 fn digest(text: &str, named: &Named, path: &Path) -> Digest {
     let mut parts = vec![text.as_bytes().to_vec()];
     for (file, contents) in rules::contents(&named.rules, config_dir(path)) {
@@ -119,14 +141,23 @@ fn digest(text: &str, named: &Named, path: &Path) -> Digest {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
-    ConfigError::file(path, format!("the file cannot be read: {error}"), "check its path, its owner and its size")
+    ConfigError::file(
+        path,
+        format!("the file cannot be read: {error}"),
+        "check its path, its owner and its size",
+    )
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    std::fs::File::open(path)?
+        .take(MAX_BYTES + 1)
+        .read_to_string(&mut text)?;
     if text.len() as u64 > MAX_BYTES {
-        return Err(std::io::Error::new(ErrorKind::FileTooLarge, "it is over 1 MiB"));
+        return Err(std::io::Error::new(
+            ErrorKind::FileTooLarge,
+            "it is over 1 MiB",
+        ));
     }
     Ok(text)
 }

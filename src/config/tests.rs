@@ -26,10 +26,21 @@ fn an_empty_file_is_the_defaults() {
 #[test]
 fn a_profile_is_one_word_and_a_value_of_ones_own_wins() {
     use crate::detect::Severity;
-    let quiet = parse("profile: quiet\nenumeration:\n  threshold: 60\n").unwrap().policy;
-    assert_eq!((quiet.incidents.notify, quiet.enumeration.threshold), (Severity::High, 60));
-    let copied = parse(&BUNDLED.replace("profile: default", "profile: strict")).unwrap().policy;
-    assert_eq!(copied, parse("profile: strict").unwrap().policy, "the bundled file shows defaults, and asks for none");
+    let quiet = parse("profile: quiet\nenumeration:\n  threshold: 60\n")
+        .unwrap()
+        .policy;
+    assert_eq!(
+        (quiet.incidents.notify, quiet.enumeration.threshold),
+        (Severity::High, 60)
+    );
+    let copied = parse(&BUNDLED.replace("profile: default", "profile: strict"))
+        .unwrap()
+        .policy;
+    assert_eq!(
+        copied,
+        parse("profile: strict").unwrap().policy,
+        "the bundled file shows defaults, and asks for none"
+    );
     assert!(refused("profile: loud\n").contains("profile"));
 }
 
@@ -42,15 +53,22 @@ fn the_longest_line_is_the_decoders() {
 #[test]
 fn an_unknown_setting_is_named_with_its_place_and_the_known_ones() {
     let error = refused("cluster: a\nincidents:\n  notify: high\n  quite_seconds: 3\n");
-    assert!(error.starts_with("t.yaml:4:3: incidents.quite_seconds: there is no such setting; use one of"), "{error}");
+    assert!(
+        error.starts_with(
+            "t.yaml:4:3: incidents.quite_seconds: there is no such setting; use one of"
+        ),
+        "{error}"
+    );
     assert!(error.contains("quiet_seconds"), "{error}");
 }
 
 #[test]
 fn a_value_of_another_type_is_named_with_its_place() {
-    for text in
-        ["learning:\n  min_days: often\n", "network:\n  cluster: [10.0.0.0/99]\n", "incidents:\n  notify: urgent\n"]
-    {
+    for text in [
+        "learning:\n  min_days: often\n",
+        "network:\n  cluster: [10.0.0.0/99]\n",
+        "incidents:\n  notify: urgent\n",
+    ] {
         let error = refused(text);
         let field = if text.contains("often") {
             "learning.min_days"
@@ -59,20 +77,34 @@ fn a_value_of_another_type_is_named_with_its_place() {
         } else {
             "incidents.notify"
         };
-        assert!(error.starts_with("t.yaml:2:") && error.contains(field), "{error}");
+        assert!(
+            error.starts_with("t.yaml:2:") && error.contains(field),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn all_senseless_values_are_told_at_once_with_their_places() {
-    let error =
-        refused("cluster: 'a b'\nenumeration:\n  threshold: 0\ndetectors:\n  enumerations: { disabled: true }\n");
+    let error = refused(
+        "cluster: 'a b'\nenumeration:\n  threshold: 0\ndetectors:\n  enumerations: { disabled: true }\n",
+    );
     let lines: Vec<&str> = error.lines().collect();
     assert_eq!(lines.len(), 3, "{error}");
     assert!(lines[0].starts_with("t.yaml:1:1: cluster: "), "{error}");
-    assert!(lines[1].starts_with("t.yaml:3:3: enumeration.threshold: it is 0"), "{error}");
-    assert!(lines[2].starts_with("t.yaml:5:3: detectors.enumerations: there is no such detector; use one of"));
-    assert!(lines[2].contains("credential-in-two-places") && lines[2].contains("log-gap"), "{error}");
+    assert!(
+        lines[1].starts_with("t.yaml:3:3: enumeration.threshold: it is 0"),
+        "{error}"
+    );
+    assert!(
+        lines[2].starts_with(
+            "t.yaml:5:3: detectors.enumerations: there is no such detector; use one of"
+        )
+    );
+    assert!(
+        lines[2].contains("credential-in-two-places") && lines[2].contains("log-gap"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -108,10 +140,17 @@ fn a_file_that_comes_after_the_settings_that_name_it_is_read() {
     std::fs::write(&path, "cluster: one\n").unwrap();
     let (_, mut reloader) = Reloader::open(Some(&path)).unwrap();
     let file = dir.path().join("country.mmdb");
-    std::fs::write(&path, format!("cluster: two\ngeoip:\n  country: {}\n", file.display())).unwrap();
+    std::fs::write(
+        &path,
+        format!("cluster: two\ngeoip:\n  country: {}\n", file.display()),
+    )
+    .unwrap();
     assert!(reloader.check().unwrap().is_err());
     assert!(reloader.check().is_none());
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/geoip/country.mmdb");
+    let fixture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/geoip/country.mmdb"
+    );
     std::fs::copy(fixture, &file).unwrap();
     assert_eq!(reloader.check().unwrap().unwrap().policy.cluster, "two");
 }
@@ -153,14 +192,22 @@ fn what_needs_a_restart_is_named() {
     assert_eq!(old.restart_warning(&new), None);
     new.daemon.poll_seconds = 2.0;
     let warning = old.restart_warning(&new).unwrap();
-    assert!(warning.starts_with("daemon.poll_seconds changed"), "{warning}");
+    assert!(
+        warning.starts_with("daemon.poll_seconds changed"),
+        "{warning}"
+    );
 }
 
 #[test]
 fn an_error_does_not_quote_a_value_that_may_be_a_secret() {
-    for setting in
-        ["learning", "detectors", "learning:\n  min_days", "daemon:\n  listen", "incidents:\n  notify", "limits"]
-    {
+    for setting in [
+        "learning",
+        "detectors",
+        "learning:\n  min_days",
+        "daemon:\n  listen",
+        "incidents:\n  notify",
+        "limits",
+    ] {
         let error = refused(&format!("{setting}: hunter22\n"));
         assert!(!error.contains("hunter22"), "{error}");
     }
@@ -169,38 +216,75 @@ fn an_error_does_not_quote_a_value_that_may_be_a_secret() {
 
 #[test]
 fn a_secret_of_a_sink_is_named_by_its_place_and_never_quoted() {
-    for text in ["hunter22", "{ file: /a, env: hunter22 }", "{ value: hunter22 }"] {
-        let error = refused(&format!("sinks:\n  on-call:\n    pagerduty:\n      routing_key: {text}\n"));
-        assert!(error.contains("sinks.on-call.pagerduty") && error.contains("`file: PATH` or `env: NAME`"), "{error}");
+    for text in [
+        "hunter22",
+        "{ file: /a, env: hunter22 }",
+        "{ value: hunter22 }",
+    ] {
+        let error = refused(&format!(
+            "sinks:\n  on-call:\n    pagerduty:\n      routing_key: {text}\n"
+        ));
+        assert!(
+            error.contains("sinks.on-call.pagerduty")
+                && error.contains("`file: PATH` or `env: NAME`"),
+            "{error}"
+        );
         assert!(!error.contains("hunter22"), "{error}");
     }
     let config = parse("sinks:\n  a:\n    slack: { url: { env: SLACK } }\n").unwrap();
-    assert_eq!(config.sinks["a"].slack.as_ref().unwrap().url, Some(sink::Secret::Env("SLACK".to_owned())));
+    assert_eq!(
+        config.sinks["a"].slack.as_ref().unwrap().url,
+        Some(sink::Secret::Env("SLACK".to_owned()))
+    );
 }
 
 #[test]
 fn what_is_wrong_with_a_sink_is_told_with_its_place() {
-    let error = refused("sinks:\n  'a b': {}\n  c:\n    webhook: { url: 'http://u:p@h/' }\n    keep_seconds: 1\n");
+    let error = refused(
+        "sinks:\n  'a b': {}\n  c:\n    webhook: { url: 'http://u:p@h/' }\n    keep_seconds: 1\n",
+    );
     let lines: Vec<&str> = error.lines().collect();
-    assert!(lines[0].contains("sinks.a b: the name cannot be used"), "{error}");
-    assert!(lines[1].contains("sinks.a b: the sink has no receiver"), "{error}");
-    assert!(lines[2].starts_with("t.yaml:4:16: sinks.c.webhook.url: "), "{error}");
-    assert!(lines[3].starts_with("t.yaml:5:5: sinks.c.keep_seconds: "), "{error}");
-    assert!(refused("sinks:\n  c: { slack: { url: { env: S } }, detectors: [nmap] }\n").contains("no such detector"));
+    assert!(
+        lines[0].contains("sinks.a b: the name cannot be used"),
+        "{error}"
+    );
+    assert!(
+        lines[1].contains("sinks.a b: the sink has no receiver"),
+        "{error}"
+    );
+    assert!(
+        lines[2].starts_with("t.yaml:4:16: sinks.c.webhook.url: "),
+        "{error}"
+    );
+    assert!(
+        lines[3].starts_with("t.yaml:5:5: sinks.c.keep_seconds: "),
+        "{error}"
+    );
+    assert!(
+        refused("sinks:\n  c: { slack: { url: { env: S } }, detectors: [nmap] }\n")
+            .contains("no such detector")
+    );
 }
 
 #[test]
 fn a_geoip_file_that_was_replaced_is_read_again_and_a_bad_one_told_once() {
     let dir = tempfile::tempdir().unwrap();
     let fixture = |name: &str| std::path::Path::new("tests/fixtures/geoip").join(name);
-    let (path, file, new) = (dir.path().join("t.yaml"), dir.path().join("geo.mmdb"), dir.path().join("new"));
+    let (path, file, new) = (
+        dir.path().join("t.yaml"),
+        dir.path().join("geo.mmdb"),
+        dir.path().join("new"),
+    );
     std::fs::write(&path, "geoip:\n  country: geo.mmdb\n").unwrap();
     let replace = |name: &str| {
         std::fs::copy(fixture(name), &new).unwrap();
         std::fs::rename(&new, &file).unwrap();
     };
     let error = Reloader::open(Some(&path)).unwrap_err().to_string();
-    assert!(error.contains("t.yaml:2:3: geoip.country: ") && error.contains("geo.mmdb cannot be read"), "{error}");
+    assert!(
+        error.contains("t.yaml:2:3: geoip.country: ") && error.contains("geo.mmdb cannot be read"),
+        "{error}"
+    );
     replace("country.mmdb");
     let (config, mut reloader) = Reloader::open(Some(&path)).unwrap();
     let country = |config: &Config| {
@@ -210,9 +294,19 @@ fn a_geoip_file_that_was_replaced_is_read_again_and_a_bad_one_told_once() {
     assert_eq!(country(&config).as_deref(), Some("DE"));
     assert!(reloader.check().is_none());
     replace("asn.mmdb");
-    assert!(reloader.check().unwrap().unwrap_err().to_string().contains("has no countries"));
+    assert!(
+        reloader
+            .check()
+            .unwrap()
+            .unwrap_err()
+            .to_string()
+            .contains("has no countries")
+    );
     assert!(reloader.check().is_none());
     replace("flat.mmdb");
-    assert_eq!(country(&reloader.check().unwrap().unwrap()).as_deref(), Some("DE"));
+    assert_eq!(
+        country(&reloader.check().unwrap().unwrap()).as_deref(),
+        Some("DE")
+    );
     assert!(reloader.check().is_none());
 }

@@ -40,20 +40,40 @@ fn say(found: &mut Vec<Problem>, field: &str, what: &str, remedy: &str) {
 
 fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
     if daemon.state.as_os_str().is_empty() {
-        say(found, "daemon.state", "the path is empty", "name a directory that only tokentrail can write");
+        say(
+            found,
+            "daemon.state",
+            "the path is empty",
+            "name a directory that only tokentrail can write",
+        );
     }
     let mut logs = daemon.audit_logs.clone();
     logs.sort();
     if logs.iter().any(|l| l.as_os_str().is_empty()) {
-        say(found, "daemon.audit_logs", "a path is empty", "name the file that the API server writes");
+        say(
+            found,
+            "daemon.audit_logs",
+            "a path is empty",
+            "name the file that the API server writes",
+        );
     }
     if let Some(pair) = logs.windows(2).find(|pair| pair[0] == pair[1]) {
         let what = format!("{} is named twice", pair[0].display());
-        say(found, "daemon.audit_logs", &what, "name each log once: its events would count twice");
+        say(
+            found,
+            "daemon.audit_logs",
+            &what,
+            "name each log once: its events would count twice",
+        );
     }
     if !LINE_BYTES.contains(&daemon.max_line_bytes) {
         let remedy = "set 65536 (64 KiB) to 268435456 (256 MiB); the default is 16777216";
-        say(found, "daemon.max_line_bytes", "the longest line is out of range", remedy);
+        say(
+            found,
+            "daemon.max_line_bytes",
+            "the longest line is out of range",
+            remedy,
+        );
     }
     if daemon.account_series > accounts::MOST {
         let remedy = "set 0 to 500; each is a series in Prometheus";
@@ -61,35 +81,65 @@ fn daemon(daemon: &Daemon, found: &mut Vec<Problem>) {
     }
     if !POLL_SECONDS.contains(&daemon.poll_seconds) {
         let remedy = "set 0.05 to 3600 seconds; the default is 1";
-        say(found, "daemon.poll_seconds", "the pause between looks is out of range", remedy);
+        say(
+            found,
+            "daemon.poll_seconds",
+            "the pause between looks is out of range",
+            remedy,
+        );
     }
 }
 
 fn sinks(config: &Config, found: &mut Vec<Problem>) {
-    let known: Vec<&str> = detectors::ALL.iter().map(|d| d.meta.id).chain(VISIBILITY).collect();
+    let known: Vec<&str> = detectors::ALL
+        .iter()
+        .map(|d| d.meta.id)
+        .chain(VISIBILITY)
+        .collect();
     let rules = &config.policy.rules.rules;
     let is_known = |id: &String| known.contains(&id.as_str()) || rules.iter().any(|r| r.id == *id);
     for (name, settings) in &config.sinks {
         let field = format!("sinks.{name}");
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if name.is_empty() || name.len() > CLUSTER_NAME || !name.chars().all(plain) {
-            say(found, &field, "the name cannot be used", "use 1 to 63 letters, digits, - and _");
+            say(
+                found,
+                &field,
+                "the name cannot be used",
+                "use 1 to 63 letters, digits, - and _",
+            );
         }
         for (below, what, remedy) in settings.wrong() {
-            say(found, format!("{field}.{below}").trim_end_matches('.'), what, remedy);
+            say(
+                found,
+                format!("{field}.{below}").trim_end_matches('.'),
+                what,
+                remedy,
+            );
         }
         if !settings.detectors.iter().all(is_known) {
             let remedy = format!("use {}", known.join(", "));
-            say(found, &format!("{field}.detectors"), "there is no such detector", &remedy);
+            say(
+                found,
+                &format!("{field}.detectors"),
+                "there is no such detector",
+                &remedy,
+            );
         }
     }
 }
 
 fn cluster(name: &str, found: &mut Vec<Problem>) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '@');
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '@');
     if name.len() > CLUSTER_NAME || !name.chars().all(plain) {
         let remedy = "use at most 63 letters, digits and - _ . : / @";
-        say(found, "cluster", "the name of the cluster is too long or has other characters", remedy);
+        say(
+            found,
+            "cluster",
+            "the name of the cluster is too long or has other characters",
+            remedy,
+        );
     }
 }
 
@@ -100,12 +150,18 @@ fn weights(policy: &Policy, found: &mut Vec<Problem>) {
     let t = &policy.severity;
     if !(0 < t.low && t.low < t.medium && t.medium < t.high && t.high < t.critical) {
         let remedy = "let them rise from low to critical; the defaults are 5, 12, 18 and 27";
-        say(found, "severity", "the bits of the severities do not rise", remedy);
+        say(
+            found,
+            "severity",
+            "the bits of the severities do not rise",
+            remedy,
+        );
     }
     for (key, bits) in &policy.gains {
         let field = format!("gains.{key}");
         if !weigh::is_key(key) {
-            let remedy = "use a key of docs/design/judgement.md, such as secret.list or secret.list.c";
+            let remedy =
+                "use a key of docs/design/judgement.md, such as secret.list or secret.list.c";
             say(found, &field, "there is no such act", remedy);
         }
         if *bits > GAIN_MAX {
@@ -121,47 +177,96 @@ fn above_zero(policy: &Policy, found: &mut Vec<Problem>) {
         ("learning.forget_days", policy.learning.forget_days),
         ("learning.sensitive_days", policy.learning.sensitive_days),
         ("limits.accounts", usize_of(policy.limits.accounts)),
-        ("enumeration.window_seconds", policy.enumeration.window_seconds),
-        ("enumeration.slow_window_seconds", policy.enumeration.slow_window_seconds),
+        (
+            "enumeration.window_seconds",
+            policy.enumeration.window_seconds,
+        ),
+        (
+            "enumeration.slow_window_seconds",
+            policy.enumeration.slow_window_seconds,
+        ),
         ("enumeration.threshold", policy.enumeration.threshold),
         ("unauthenticated.outside", policy.unauthenticated.outside),
         ("unauthenticated.inside", policy.unauthenticated.inside),
         ("incidents.quiet_seconds", policy.incidents.quiet_seconds),
         ("incidents.longest_hours", policy.incidents.longest_hours),
-        ("incidents.open_limit", usize_of(policy.incidents.open_limit)),
-        ("visibility.silent_seconds", policy.visibility.silent_seconds),
-        ("visibility.vanished_events", policy.visibility.vanished_events),
+        (
+            "incidents.open_limit",
+            usize_of(policy.incidents.open_limit),
+        ),
+        (
+            "visibility.silent_seconds",
+            policy.visibility.silent_seconds,
+        ),
+        (
+            "visibility.vanished_events",
+            policy.visibility.vanished_events,
+        ),
     ];
     for (field, _) in values.into_iter().filter(|(_, value)| *value == 0) {
         let remedy = "set 1 or more; to do without a detector, set `disabled: true` for it under `detectors`";
-        say(found, field, "it is 0, with which nothing can be judged", remedy);
+        say(
+            found,
+            field,
+            "it is 0, with which nothing can be judged",
+            remedy,
+        );
     }
 }
 
 fn windows(policy: &Policy, found: &mut Vec<Problem>) {
     if policy.enumeration.slow_window_seconds < policy.enumeration.window_seconds {
         let remedy = "make it longer than enumeration.window_seconds";
-        say(found, "enumeration.slow_window_seconds", "the slow window is shorter than the fast one", remedy);
+        say(
+            found,
+            "enumeration.slow_window_seconds",
+            "the slow window is shorter than the fast one",
+            remedy,
+        );
     }
     if policy.learning.forget_days < policy.learning.min_days.max(policy.learning.sensitive_days) {
         let remedy = "make it at least learning.min_days and learning.sensitive_days";
-        say(found, "learning.forget_days", "behaviour is forgotten before it can become habit", remedy);
+        say(
+            found,
+            "learning.forget_days",
+            "behaviour is forgotten before it can become habit",
+            remedy,
+        );
     }
     if policy.incidents.longest_hours.saturating_mul(3600) < policy.incidents.quiet_seconds {
         let remedy = "make it longer than incidents.quiet_seconds";
-        say(found, "incidents.longest_hours", "an incident would end before it can fall quiet", remedy);
+        say(
+            found,
+            "incidents.longest_hours",
+            "an incident would end before it can fall quiet",
+            remedy,
+        );
     }
 }
 
 fn detectors_named(policy: &Policy, found: &mut Vec<Problem>) {
-    let known: Vec<&str> = detectors::ALL.iter().map(|d| d.meta.id).chain(VISIBILITY).collect();
+    let known: Vec<&str> = detectors::ALL
+        .iter()
+        .map(|d| d.meta.id)
+        .chain(VISIBILITY)
+        .collect();
     for (id, settings) in &policy.detectors {
         let field = format!("detectors.{id}");
         if !known.contains(&id.as_str()) {
-            say(found, &field, "there is no such detector", &format!("use one of {}", known.join(", ")));
+            say(
+                found,
+                &field,
+                "there is no such detector",
+                &format!("use one of {}", known.join(", ")),
+            );
         } else if settings.disabled && VISIBILITY.contains(&id.as_str()) {
             let remedy = "use `at_most: info` to keep it in the record without notice";
-            say(found, &field, "what could not be seen cannot be disabled", remedy);
+            say(
+                found,
+                &field,
+                "what could not be seen cannot be disabled",
+                remedy,
+            );
         }
     }
 }

@@ -55,20 +55,31 @@ impl Deliveries {
         let runtime = Some(runtime);
         let (links, stopped, begin, counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let fed = state.next_outbox_row;
-        let mut all = Deliveries { ground: ground.clone(), links, stopped, begin, runtime, counts, fed };
+        let mut all = Deliveries {
+            ground: ground.clone(),
+            links,
+            stopped,
+            begin,
+            runtime,
+            counts,
+            fed,
+        };
         all.start_others(sinks, cluster, state)?;
         Ok(all)
     }
 
-    /// Ends the sinks that are gone or have other settings. Commit what [`Deliveries::take`] then brings, and
-    /// [start the others](Deliveries::start_others).
+    /// Ends the sinks that are gone or have other settings. Commit what [`Deliveries::take`] then
+    /// brings, and [start the others](Deliveries::start_others).
     pub(super) fn stop_changed(&mut self, sinks: &BTreeMap<String, Settings>, cluster: &str) {
         let receivers = sink::receivers(sinks, cluster);
-        let (kept, mut changed): (Vec<Link>, Vec<Link>) =
-            std::mem::take(&mut self.links).into_iter().partition(|link| receivers.iter().any(|r| link.is_for(r)));
+        let (kept, mut changed): (Vec<Link>, Vec<Link>) = std::mem::take(&mut self.links)
+            .into_iter()
+            .partition(|link| receivers.iter().any(|r| link.is_for(r)));
         self.links = kept;
         if let Some(runtime) = &self.runtime {
-            changed.iter_mut().for_each(|link| runtime.block_on(link.stop()));
+            changed
+                .iter_mut()
+                .for_each(|link| runtime.block_on(link.stop()));
         }
         self.stopped = changed;
     }
@@ -82,7 +93,10 @@ impl Deliveries {
     ) -> Result<()> {
         let receivers = sink::receivers(sinks, cluster);
         let wanted: BTreeSet<&str> = receivers.iter().map(|r| r.name.as_str()).collect();
-        let gone = state.sinks.iter().filter(|row| !wanted.contains(row.name.as_str()));
+        let gone = state
+            .sinks
+            .iter()
+            .filter(|row| !wanted.contains(row.name.as_str()));
         self.begin.extend(gone.map(|row| (row.name.clone(), None)));
         let _entered = self.runtime.as_ref().map(tokio::runtime::Runtime::enter);
         for receiver in receivers {
@@ -92,7 +106,9 @@ impl Deliveries {
             let known = state.sinks.iter().find(|row| row.name == receiver.name);
             let next_row = known.map_or(state.next_outbox_row, |row| row.next_row);
             self.begin.push((receiver.name.clone(), Some(next_row)));
-            let link = self.ground.link(receiver, next_row, known.map(told).unwrap_or_default());
+            let link = self
+                .ground
+                .link(receiver, next_row, known.map(told).unwrap_or_default());
             backlog(&link, next_row, state)?;
             self.links.push(link);
         }
@@ -117,20 +133,46 @@ impl Deliveries {
         !self.begin.is_empty() || !self.stopped.is_empty() || self.links.iter().any(Link::has_news)
     }
 
-    /// What is to be committed now. No sink holds back more of the outbox than its share, however long its worker takes
-    /// to see that it is too far behind.
+    /// What is to be committed now. No sink holds back more of the outbox than its share, however
+    /// long its worker takes to see that it is too far behind.
     pub(super) fn take(&mut self) -> Vec<Moved> {
         let first = self.fed.saturating_sub(ROWS_BEHIND_MAX);
         let begin = std::mem::take(&mut self.begin).into_iter();
-        let mut moved: Vec<Moved> = begin.map(|(name, next_row)| Moved { name, next_row, told: Vec::new() }).collect();
+        let mut moved: Vec<Moved> = begin
+            .map(|(name, next_row)| Moved {
+                name,
+                next_row,
+                told: Vec::new(),
+            })
+            .collect();
         let stopped = std::mem::take(&mut self.stopped);
         // What waited for a sink that is gone waits no more.
-        let stopped = stopped.into_iter().map(|mut link| (link.name.clone(), Progress { depth: 0, ..link.take() }));
-        let running = self.links.iter_mut().map(|link| (link.name.clone(), link.take()));
+        let stopped = stopped.into_iter().map(|mut link| {
+            (
+                link.name.clone(),
+                Progress {
+                    depth: 0,
+                    ..link.take()
+                },
+            )
+        });
+        let running = self
+            .links
+            .iter_mut()
+            .map(|link| (link.name.clone(), link.take()));
         for (name, progress) in stopped.chain(running) {
-            let Progress { next_row, told, tally, depth } = progress;
+            let Progress {
+                next_row,
+                told,
+                tally,
+                depth,
+            } = progress;
             self.counts.push((name.clone(), tally, depth));
-            moved.push(Moved { name, next_row: Some(next_row.max(first)), told: told.into_iter().collect() });
+            moved.push(Moved {
+                name,
+                next_row: Some(next_row.max(first)),
+                told: told.into_iter().collect(),
+            });
         }
         moved
     }
@@ -153,29 +195,45 @@ impl Drop for Deliveries {
 impl Moved {
     /// The memories as the store takes them.
     pub(super) fn memories(&self) -> Vec<(Digest, Option<&[u8]>)> {
-        self.told.iter().map(|(id, note)| (*id, note.as_ref().map(|note| &*note.line))).collect()
+        self.told
+            .iter()
+            .map(|(id, note)| (*id, note.as_ref().map(|note| &*note.line)))
+            .collect()
     }
 
-    pub(super) fn as_commit<'a>(&'a self, memories: &'a [(Digest, Option<&'a [u8]>)]) -> SinkMove<'a> {
-        SinkMove { name: &self.name, next_row: self.next_row, memories }
+    pub(super) fn as_commit<'a>(
+        &'a self,
+        memories: &'a [(Digest, Option<&'a [u8]>)],
+    ) -> SinkMove<'a> {
+        SinkMove {
+            name: &self.name,
+            next_row: self.next_row,
+            memories,
+        }
     }
 }
 
 fn told(row: &SinkRow) -> Vec<Arc<Note>> {
-    row.memories.iter().filter_map(|(_, line)| Note::read(line).map(Arc::new)).collect()
+    row.memories
+        .iter()
+        .filter_map(|(_, line)| Note::read(line).map(Arc::new))
+        .collect()
 }
 
 fn backlog(link: &Link, next_row: u64, state: &Recovered<'_>) -> Result<(), StoreError> {
     let mut from = next_row;
     loop {
         let rows = state.outbox(from, ROWS_AT_ONCE)?;
-        let Some((last, _)) = rows.last() else { return Ok(()) };
+        let Some((last, _)) = rows.last() else {
+            return Ok(());
+        };
         from = last + 1;
         link.feed(rows.iter().filter_map(read).collect());
     }
 }
 
-/// A row that cannot be read was written by another version, and is nothing that a receiver could read either.
+/// A row that cannot be read was written by another version, and is nothing that a receiver could
+/// read either.
 fn read((number, line): &Row) -> Option<(u64, Arc<Note>)> {
     let note = Note::read(line);
     if note.is_none() {

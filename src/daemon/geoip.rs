@@ -21,7 +21,10 @@ pub struct Lookups {
 impl Lookups {
     #[must_use]
     pub fn in_files(databases: &Arc<Databases>) -> Lookups {
-        Lookups { databases: databases.clone(), known: HashMap::new() }
+        Lookups {
+            databases: databases.clone(),
+            known: HashMap::new(),
+        }
     }
 
     /// What is known of a public address; `None` of others, and where nothing is.
@@ -33,6 +36,9 @@ impl Lookups {
             self.known.clear();
         }
         let Lookups { databases, known } = self;
-        known.entry(ip).or_insert_with(|| databases.look_up(ip)).as_ref()
+        known
+            .entry(ip)
+            .or_insert_with(|| databases.look_up(ip))
+            .as_ref()
     }
 }

@@ -23,8 +23,8 @@ pub trait Ground: Send + Sync {
         Store::open(dir)
     }
 
-    /// Starts to deliver to a receiver, on the runtime that is entered: on from a committed row, and from what was told
-    /// then.
+    /// Starts to deliver to a receiver, on the runtime that is entered: on from a committed row,
+    /// and from what was told then.
     fn link(&self, receiver: Receiver, next_row: u64, told: Vec<Arc<Note>>) -> Link {
         Link::start(receiver, next_row, told)
     }

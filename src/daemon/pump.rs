@@ -18,8 +18,8 @@ use std::path::PathBuf;
 /// Ticks that wait for something to be committed with.
 const TICKS_AT_ONCE: usize = 64;
 
-/// Torn lines and runs of NUL bytes of one log that are told one by one; then every one whose number is a power of two,
-/// with what lies between. A file can hold a million.
+/// Torn lines and runs of NUL bytes of one log that are told one by one; then every one whose
+/// number is a power of two, with what lies between. A file can hold a million.
 const TOLD_ONE_BY_ONE: u64 = 256;
 /// Malformed lines remembered of one batch, the newest: the store keeps no more.
 const ASIDES_AT_MOST: usize = 10_000;
@@ -62,22 +62,69 @@ pub struct Leapt {
 
 impl Leapt {
     pub(super) fn as_row(&self) -> store::Gap<'_> {
-        let Leapt { seq, file, from, to, ref detail, time } = *self;
-        store::Gap { seq, file, from, to, kind: camera::LEAP, detail, time }
+        let Leapt {
+            seq,
+            file,
+            from,
+            to,
+            ref detail,
+            time,
+        } = *self;
+        store::Gap {
+            seq,
+            file,
+            from,
+            to,
+            kind: camera::LEAP,
+            detail,
+            time,
+        }
     }
 }
 
 impl Aside {
     pub(super) fn as_row(&self) -> store::Aside<'_> {
-        let Aside { seq, file, from, to, reason, digest, time } = *self;
-        store::Aside { seq, file, from, to, reason: reason.reason(), digest, time }
+        let Aside {
+            seq,
+            file,
+            from,
+            to,
+            reason,
+            digest,
+            time,
+        } = *self;
+        store::Aside {
+            seq,
+            file,
+            from,
+            to,
+            reason: reason.reason(),
+            digest,
+            time,
+        }
     }
 }
 
 impl Hole {
     pub(super) fn as_row(&self) -> store::Gap<'_> {
-        let Hole { seq, file, from, to, kind, ref detail, time } = *self;
-        store::Gap { seq, file, from, to, kind: kind.as_str(), detail, time }
+        let Hole {
+            seq,
+            file,
+            from,
+            to,
+            kind,
+            ref detail,
+            time,
+        } = *self;
+        store::Gap {
+            seq,
+            file,
+            from,
+            to,
+            kind: kind.as_str(),
+            detail,
+            time,
+        }
     }
 }
 
@@ -122,7 +169,8 @@ impl Batch {
     /// Whether it holds so many pieces that it should be committed before more is read.
     #[must_use]
     pub fn is_heavy(&self) -> bool {
-        self.asides.len() + self.holes.len() + self.inputs.len() + self.advances.len() >= MANY_PIECES
+        self.asides.len() + self.holes.len() + self.inputs.len() + self.advances.len()
+            >= MANY_PIECES
     }
 
     fn set_aside(&mut self, aside: Aside) {
@@ -135,7 +183,12 @@ impl Batch {
     fn advance(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64) {
         match self.advances.last_mut() {
             Some(last) if last.file == file && last.to == from => last.to = to,
-            _ => self.advances.push(Advance { file, from, to, first: true }),
+            _ => self.advances.push(Advance {
+                file,
+                from,
+                to,
+                first: true,
+            }),
         }
         match self.last_file.iter_mut().find(|(s, _)| *s == source) {
             Some((_, last)) => *last = file,
@@ -204,9 +257,22 @@ impl Crowd {
             self.untold_bytes += bytes;
             return None;
         }
-        let Crowd { untold, untold_bytes, .. } =
-            std::mem::replace(self, Crowd { count: self.count, ..Crowd::default() });
-        Some(if untold > 0 { format!("; {untold} more holes before it, {untold_bytes} bytes") } else { String::new() })
+        let Crowd {
+            untold,
+            untold_bytes,
+            ..
+        } = std::mem::replace(
+            self,
+            Crowd {
+                count: self.count,
+                ..Crowd::default()
+            },
+        );
+        Some(if untold > 0 {
+            format!("; {untold} more holes before it, {untold_bytes} bytes")
+        } else {
+            String::new()
+        })
     }
 }
 
@@ -233,7 +299,12 @@ impl Pump {
     /// Takes one item of the log with this index.
     pub fn take(&mut self, source: SourceIndex, item: &Item<'_>) {
         match *item {
-            Item::Line { file, from, to, bytes } => {
+            Item::Line {
+                file,
+                from,
+                to,
+                bytes,
+            } => {
                 self.batch.lines += 1;
                 self.batch.bytes += to - from;
                 if !self.hold(source, file, from, to, bytes) {
@@ -243,14 +314,33 @@ impl Pump {
                 self.release(if self.merged { passed } else { Time(i64::MIN) });
                 self.batch.advance(source, file, from, to);
             }
-            Item::TooLong { file, from, to, digest } => {
+            Item::TooLong {
+                file,
+                from,
+                to,
+                digest,
+            } => {
                 self.batch.malformed[Malformed::TooLong as usize] += 1;
                 self.unread(source, Malformed::TooLong, digest);
                 let (seq, time) = (self.engine.seq(), self.engine.now());
-                self.batch.set_aside(Aside { seq, file, from, to, reason: Malformed::TooLong, digest, time });
+                self.batch.set_aside(Aside {
+                    seq,
+                    file,
+                    from,
+                    to,
+                    reason: Malformed::TooLong,
+                    digest,
+                    time,
+                });
                 self.batch.advance(source, file, from, to);
             }
-            Item::Gap { file, from, to, kind, detail } => {
+            Item::Gap {
+                file,
+                from,
+                to,
+                kind,
+                detail,
+            } => {
                 self.gap(source, file, from, to, kind, detail);
                 if let Some(file) = file {
                     self.batch.advance(source, file, from, to);
@@ -286,32 +376,63 @@ impl Pump {
     }
 
     fn release(&mut self, until: Time) {
-        while self.held.front().is_some_and(|held| held.time <= until || self.held.len() > HELD_MAX)
-            && let Some(Held { source, file, from, to, bytes, .. }) = self.held.pop_front()
+        while self
+            .held
+            .front()
+            .is_some_and(|held| held.time <= until || self.held.len() > HELD_MAX)
+            && let Some(Held {
+                source,
+                file,
+                from,
+                to,
+                bytes,
+                ..
+            }) = self.held.pop_front()
         {
             self.line(source, file, from, to, &bytes);
             let request = self.engine.request();
             let was_in_vain = !(request.is_copy || request.is_relayed);
-            self.held_in_vain = if was_in_vain { self.held_in_vain.saturating_add(1) } else { 0 };
+            self.held_in_vain = if was_in_vain {
+                self.held_in_vain.saturating_add(1)
+            } else {
+                0
+            };
         }
     }
 
     /// Whether this line waits until the log of the server that handed the request on was read,
     /// too. That one says where it came from, and the order of several logs is that of reading
     /// them.
-    fn hold(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64, bytes: &[u8]) -> bool {
+    fn hold(
+        &mut self,
+        source: SourceIndex,
+        file: Digest,
+        from: u64,
+        to: u64,
+        bytes: &[u8],
+    ) -> bool {
         if !self.holds || self.held_in_vain >= HELD_IN_VAIN_MAX || !may_be_handed_on(bytes) {
             return false;
         }
         let mut time = None;
         decode::line(bytes, &self.limits, &mut |n, event| {
-            time = event.ok().filter(|event| n == 0 && event.source_ips.len() > 1).map(|event| event.time);
+            time = event
+                .ok()
+                .filter(|event| n == 0 && event.source_ips.len() > 1)
+                .map(|event| event.time);
         });
         let Some(time) = time else { return false };
         self.held_time = self.held_time.max(time);
         self.latest.insert(source, time);
         self.holders.insert(source);
-        self.held.push_back(Held { source, file, from, to, bytes: bytes.to_vec(), time });
+        self.held.push_back(Held {
+            source,
+            file,
+            from,
+            to,
+            bytes: bytes.to_vec(),
+            time,
+        });
         true
     }
 
@@ -322,25 +443,66 @@ impl Pump {
     }
 
     fn line(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64, bytes: &[u8]) {
-        let Pump { engine, batch, limits, keeps_history, geoip, latest, .. } = self;
-        let Batch { out, leaps, events, malformed, rows, inputs, .. } = batch;
+        let Pump {
+            engine,
+            batch,
+            limits,
+            keeps_history,
+            geoip,
+            latest,
+            ..
+        } = self;
+        let Batch {
+            out,
+            leaps,
+            events,
+            malformed,
+            rows,
+            inputs,
+            ..
+        } = batch;
         let mut asides = Vec::new();
         let mut rows = keeps_history.then(|| rows.get_or_insert_default());
         decode::line(bytes, limits, &mut |_, event| match event {
             Ok(event) => {
                 *events += 1;
                 latest.insert(source, event.time);
-                let caller = origin::caller(&event.source_ips, &engine.policy().network.trusted_proxies);
+                let caller =
+                    origin::caller(&event.source_ips, &engine.policy().network.trusted_proxies);
                 let geo = caller.and_then(|ip| geoip.find(ip)).map(Found::as_geo);
-                let located = geo.as_ref().map(|geo| AuditEvent { geo: Some(geo), ..event.clone() });
+                let located = geo.as_ref().map(|geo| AuditEvent {
+                    geo: Some(geo),
+                    ..event.clone()
+                });
                 let event = located.as_ref().unwrap_or(event);
                 engine.step(Input::Event { source, event }, out);
                 let time = engine.now();
-                leaps.extend(out.leaps.drain(..).map(|(seq, detail)| Leapt { seq, file, from, to, detail, time }));
+                leaps.extend(out.leaps.drain(..).map(|(seq, detail)| Leapt {
+                    seq,
+                    file,
+                    from,
+                    to,
+                    detail,
+                    time,
+                }));
                 if let Some(rows) = &mut rows {
-                    let (seq, Request { received, is_copy, .. }) = (engine.seq(), engine.request());
-                    let place = Place { seq, source, file, offset: from, is_copy };
-                    let first = (received != event.received).then(|| AuditEvent { received, ..event.clone() });
+                    let (
+                        seq,
+                        Request {
+                            received, is_copy, ..
+                        },
+                    ) = (engine.seq(), engine.request());
+                    let place = Place {
+                        seq,
+                        source,
+                        file,
+                        offset: from,
+                        is_copy,
+                    };
+                    let first = (received != event.received).then(|| AuditEvent {
+                        received,
+                        ..event.clone()
+                    });
                     rows.push(first.as_ref().unwrap_or(event), engine.caller(event), place);
                 }
             }
@@ -352,7 +514,15 @@ impl Pump {
                     inputs.push((engine.seq(), input));
                 }
                 let (seq, time) = (engine.seq(), engine.now());
-                asides.push(Aside { seq, file, from, to, reason, digest, time });
+                asides.push(Aside {
+                    seq,
+                    file,
+                    from,
+                    to,
+                    reason,
+                    digest,
+                    time,
+                });
             }
         });
         asides.into_iter().for_each(|aside| batch.set_aside(aside));
@@ -364,17 +534,45 @@ impl Pump {
         }
     }
 
-    fn gap(&mut self, source: SourceIndex, file: Option<Digest>, from: u64, to: u64, kind: GapKind, detail: &str) {
+    fn gap(
+        &mut self,
+        source: SourceIndex,
+        file: Option<Digest>,
+        from: u64,
+        to: u64,
+        kind: GapKind,
+        detail: &str,
+    ) {
         *self.batch.gaps.entry(kind).or_default() += 1;
         let crowd = self.crowds.entry((source, kind)).or_default();
-        let Some(more) = crowd.take(kind, to.saturating_sub(from)) else { return };
+        let Some(more) = crowd.take(kind, to.saturating_sub(from)) else {
+            return;
+        };
         let detail = format!("{detail}{more}");
         let name = file.unwrap_or_default();
-        let digest =
-            Digest::of_parts(&[b"gap", kind.as_str().as_bytes(), &name.0, &from.to_le_bytes(), &to.to_le_bytes()]);
-        self.tell(StoredInput::Gap { source, kind: kind.as_str().to_owned(), detail: detail.clone(), digest });
+        let digest = Digest::of_parts(&[
+            b"gap",
+            kind.as_str().as_bytes(),
+            &name.0,
+            &from.to_le_bytes(),
+            &to.to_le_bytes(),
+        ]);
+        self.tell(StoredInput::Gap {
+            source,
+            kind: kind.as_str().to_owned(),
+            detail: detail.clone(),
+            digest,
+        });
         let (seq, time) = (self.engine.seq(), self.engine.now());
-        self.batch.holes.push(Hole { seq, file: name, from, to, kind, detail, time });
+        self.batch.holes.push(Hole {
+            seq,
+            file: name,
+            from,
+            to,
+            kind,
+            detail,
+            time,
+        });
     }
 }
 
@@ -382,13 +580,26 @@ impl Pump {
 /// no second look.
 fn may_be_handed_on(bytes: &[u8]) -> bool {
     const KEY: &[u8] = br#""sourceIPs":["#;
-    let Some(at) = memchr::memmem::find(bytes, KEY) else { return false };
+    let Some(at) = memchr::memmem::find(bytes, KEY) else {
+        return false;
+    };
     let list = &bytes[at + KEY.len()..];
     memchr::memchr2(b',', b']', list).is_some_and(|end| list[end] == b',')
 }
 
 /// What the engine wants to hear of a line that cannot be read.
-fn unread(engine: &Engine, source: SourceIndex, reason: Malformed, digest: Digest) -> Option<StoredInput> {
+fn unread(
+    engine: &Engine,
+    source: SourceIndex,
+    reason: Malformed,
+    digest: Digest,
+) -> Option<StoredInput> {
     let reason = reason.reason();
-    engine.wants_unread(source, reason).then(|| StoredInput::Unread { source, reason: reason.to_owned(), digest })
+    engine
+        .wants_unread(source, reason)
+        .then(|| StoredInput::Unread {
+            source,
+            reason: reason.to_owned(),
+            digest,
+        })
 }

@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 
 /// Bytes read between two looks at the batch.
 const STRIDE: u64 = 1 << 20;
-/// Bytes between two commits, if no day ends among them, and the events do not fill a file of history. A commit costs
-/// about as much as a thousand events per changed account, so it is worth some seconds of log.
+/// Bytes between two commits, if no day ends among them, and the events do not fill a file of
+/// history. A commit costs about as much as a thousand events per changed account, so it is worth
+/// some seconds of log.
 const COMMIT_BYTES: u64 = 256 << 20;
 
 /// Kinds of gaps that the summary tells.
@@ -55,7 +56,10 @@ impl Summary {
     /// The gravest severity of any incident.
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
-        Severity::ALL.into_iter().rev().find(|s| self.incidents[*s as usize] > 0)
+        Severity::ALL
+            .into_iter()
+            .rev()
+            .find(|s| self.incidents[*s as usize] > 0)
     }
 }
 
@@ -80,18 +84,26 @@ pub fn replay(
     config: &Config,
     audience: &mut dyn Audience,
 ) -> Result<Summary> {
-    let mut pump =
-        Pump::new(Engine::new(config.policy.clone()), decode::Limits { max_line_bytes: config.daemon.max_line_bytes });
+    let mut pump = Pump::new(
+        Engine::new(config.policy.clone()),
+        decode::Limits {
+            max_line_bytes: config.daemon.max_line_bytes,
+        },
+    );
     pump.geoip = Lookups::in_files(&config.databases);
     let (mut keeper, positions) = match state {
         Some(dir) => {
-            let (keeper, mut positions) = Keeper::open(dir, None, &[], &mut pump, config.daemon.retention())?;
+            let (keeper, mut positions) =
+                Keeper::open(dir, None, &[], &mut pump, config.daemon.retention())?;
             pump.keeps_history = true;
             (Some(keeper), positions.pop().unwrap_or_default().1)
         }
         None => (None, Positions::default()),
     };
-    let limits = Limits { max_line: config.daemon.max_line_bytes, ..Limits::default() };
+    let limits = Limits {
+        max_line: config.daemon.max_line_bytes,
+        ..Limits::default()
+    };
     if let Some(dir) = state {
         commands::take(dir, &mut pump);
     }
@@ -99,8 +111,13 @@ pub fn replay(
     let mut archive = Archive::open(paths, positions, limits)?;
     (pump.holds, pump.merged) = (archive.has_several(), true);
     let (mut committed, mut day) = (0, pump.engine.now().day());
-    let mut summary = Summary { resumed, ..Summary::default() };
-    let mut stories = Stories { open: BTreeMap::new() };
+    let mut summary = Summary {
+        resumed,
+        ..Summary::default()
+    };
+    let mut stories = Stories {
+        open: BTreeMap::new(),
+    };
     loop {
         let done = archive.read(STRIDE, &stage_time, &mut |item| pump.take(0, &item));
         if done.all {
@@ -112,7 +129,11 @@ pub fn replay(
                 if !done.all
                     && !pump.batch.is_heavy()
                     && done.bytes - committed < COMMIT_BYTES
-                    && pump.batch.rows.as_ref().is_none_or(|rows| rows.since_roll() < ROW_GROUP_ROWS)
+                    && pump
+                        .batch
+                        .rows
+                        .as_ref()
+                        .is_none_or(|rows| rows.since_roll() < ROW_GROUP_ROWS)
                     && pump.engine.now().day() == day => {}
             Some(keeper) => {
                 pump.batch.trails = archive.take_trails();
@@ -138,7 +159,9 @@ pub fn replay(
     summary.accounts = pump.engine.population().len();
     summary.newest = pump.engine.now();
     let known = pump.engine.population().iter();
-    summary.mature = known.filter(|(_, a)| a.maturity(a.last_seen, &config.policy.learning).mature).count();
+    summary.mature = known
+        .filter(|(_, a)| a.maturity(a.last_seen, &config.policy.learning).mature)
+        .count();
     Ok(summary)
 }
 
@@ -185,7 +208,12 @@ struct Stories {
 }
 
 impl Stories {
-    fn follow(&mut self, batch: &Batch, summary: &mut Summary, audience: &mut dyn Audience) -> Result<()> {
+    fn follow(
+        &mut self,
+        batch: &Batch,
+        summary: &mut Summary,
+        audience: &mut dyn Audience,
+    ) -> Result<()> {
         count(summary, batch);
         for Revision { incident, .. } in &batch.out.revisions {
             if incident.status == Status::Resolved {
@@ -199,7 +227,9 @@ impl Stories {
     }
 
     fn end(self, summary: &mut Summary, audience: &mut dyn Audience) -> Result<()> {
-        self.open.values().try_for_each(|incident| tell(incident, summary, audience))
+        self.open
+            .values()
+            .try_for_each(|incident| tell(incident, summary, audience))
     }
 }
 

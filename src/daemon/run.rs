@@ -1,7 +1,7 @@
 //! The live loop: poll the logs, commit, tell, wait.
 //!
-//! Refuses to go on over a broken state: a full disk stops the reading until there is room again, any
-//! other failed write ends the process.
+//! Refuses to go on over a broken state: a full disk stops the reading until there is room again,
+//! any other failed write ends the process.
 
 use super::watch::Watch;
 use super::{Ground, Keeper, Lookups, Machine, Pump, commands};
@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes read of each log before the others have their turn, and before a commit is considered.
 const BUDGET: u64 = 4 << 20;
-/// The same where there are several: they are read side by side, so that what two of them say of one request is close.
+/// The same where there are several: they are read side by side, so that what two of them say of
+/// one request is close.
 const BUDGET_OF_SEVERAL: u64 = 256 << 10;
 /// By the events' time, a log waits when it is so far ahead of one that has more to read.
 const SIDE_BY_SIDE: Span = Span::seconds(10);
@@ -46,18 +47,36 @@ pub type Tell<'a> = &'a mut dyn FnMut(&Revision);
 ///
 /// # Errors
 /// The state cannot be opened, or a write failed for another reason than a full disk.
-pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+pub fn run(
+    config: &Config,
+    reloader: Option<Reloader>,
+    mut waker: Waker,
+    watch: &Watch,
+    tell: Tell<'_>,
+) -> Result<()> {
     let mut reloader = reloader;
     let mut session = Session::open(config, config.policy.clone(), Arc::new(Machine))?;
     watch.opened();
     watch.sinks_named(&names(config));
     loop {
-        let Err(error) = session.follow(&mut waker, &mut reloader, watch, tell) else { return Ok(()) };
+        let Err(error) = session.follow(&mut waker, &mut reloader, watch, tell) else {
+            return Ok(());
+        };
         let (policy, sinks) = (session.policy().clone(), session.config.sinks.clone());
         let databases = session.config.databases.clone();
         // The state is unlocked before it is opened again.
         drop(session);
-        match reopen(error, &Config { sinks, databases, ..config.clone() }, &policy, &mut waker, watch)? {
+        match reopen(
+            error,
+            &Config {
+                sinks,
+                databases,
+                ..config.clone()
+            },
+            &policy,
+            &mut waker,
+            watch,
+        )? {
             Some(opened) => session = opened,
             None => return Ok(()),
         }
@@ -66,7 +85,10 @@ pub fn run(config: &Config, reloader: Option<Reloader>, mut waker: Waker, watch:
 
 /// Of the receivers of all sinks.
 fn names(config: &Config) -> Vec<String> {
-    crate::sink::receivers(&config.sinks, &config.policy.cluster).into_iter().map(|r| r.name).collect()
+    crate::sink::receivers(&config.sinks, &config.policy.cluster)
+        .into_iter()
+        .map(|r| r.name)
+        .collect()
 }
 
 /// Waits for room on the disk, then opens the state as after a crash. `None` if it is time to stop.
@@ -99,13 +121,18 @@ fn reopen(
 /// No room for the state, or for the incidents file.
 #[must_use]
 pub fn is_full_disk(error: &anyhow::Error) -> bool {
-    let full = |e: &std::io::Error| matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    let full =
+        |e: &std::io::Error| matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     matches!(error.downcast_ref(), Some(StoreError::DiskFull { .. }))
         || matches!(error.downcast_ref(), Some(SinkError::Io { source, .. }) if full(source))
 }
 
 fn warn_of_expired(policy: &Policy, now: Time) {
-    policy.rules.expired(now).iter().for_each(|expired| tracing::warn!("{expired}"));
+    policy
+        .rules
+        .expired(now)
+        .iter()
+        .for_each(|expired| tracing::warn!("{expired}"));
 }
 
 /// From one opening of the state to the next: after an error it is over, as after a crash.
@@ -130,13 +157,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens the state and everything that is read and told from it. `policy` is in force until the next reload.
+    /// Opens the state and everything that is read and told from it. `policy` is in force until the
+    /// next reload.
     ///
     /// # Errors
     /// As [`Keeper::open`] and [`Keeper::start_sinks`].
     pub fn open(config: &Config, policy: Policy, ground: Arc<dyn Ground>) -> Result<Session> {
         let daemon = &config.daemon;
-        let mut pump = Pump::new(Engine::new(policy.clone()), decode::Limits { max_line_bytes: daemon.max_line_bytes });
+        let mut pump = Pump::new(
+            Engine::new(policy.clone()),
+            decode::Limits {
+                max_line_bytes: daemon.max_line_bytes,
+            },
+        );
         pump.keeps_history = true;
         pump.holds = daemon.audit_logs.len() > 1;
         pump.geoip = Lookups::in_files(&config.databases);
@@ -150,21 +183,30 @@ impl Session {
         )?;
         keeper.start_sinks(&config.sinks, &policy.cluster, &ground)?;
         warn_of_expired(&policy, pump.engine.now());
-        let limits = Limits { max_line: daemon.max_line_bytes, ..Limits::default() };
+        let limits = Limits {
+            max_line: daemon.max_line_bytes,
+            ..Limits::default()
+        };
         let start = match daemon.start {
             Begin::Oldest => Start::Oldest,
             Begin::End => Start::End,
         };
         let shared = Shared::default();
         let open = |(path, (source, positions)): (&PathBuf, _)| {
-            (source, Follower::beside(&shared, path, start, positions, limits))
+            (
+                source,
+                Follower::beside(&shared, path, start, positions, limits),
+            )
         };
         let followers = daemon.audit_logs.iter().zip(logs).map(open).collect();
         let now = ground.now();
         let poll = Duration::from_secs_f64(daemon.poll_seconds);
         Ok(Session {
             ground,
-            config: Config { policy, ..config.clone() },
+            config: Config {
+                policy,
+                ..config.clone()
+            },
             pump,
             keeper,
             followers,
@@ -198,7 +240,12 @@ impl Session {
     ///
     /// # Errors
     /// As [`Keeper::commit`].
-    pub fn turn(&mut self, reloader: Option<&mut Reloader>, watch: &Watch, tell: Tell<'_>) -> Result<()> {
+    pub fn turn(
+        &mut self,
+        reloader: Option<&mut Reloader>,
+        watch: &Watch,
+        tell: Tell<'_>,
+    ) -> Result<()> {
         let now = self.ground.now();
         self.read(now, watch);
         self.tick(now);
@@ -224,22 +271,36 @@ impl Session {
     /// Whether everything that there is has been read, committed and handed to sinks.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.caught_up && self.pump.batch.is_empty() && self.keeper.waiting() == 0 && !self.keeper.has_news()
+        self.caught_up
+            && self.pump.batch.is_empty()
+            && self.keeper.waiting() == 0
+            && !self.keeper.has_news()
     }
 
     fn read(&mut self, now: Instant, watch: &Watch) {
         let events = self.pump.batch.events;
-        let budget = if self.followers.len() > 1 { BUDGET_OF_SEVERAL } else { BUDGET };
-        let slowest = self.left.keys().map(|source| self.pump.latest(*source)).min();
+        let budget = if self.followers.len() > 1 {
+            BUDGET_OF_SEVERAL
+        } else {
+            BUDGET
+        };
+        let slowest = self
+            .left
+            .keys()
+            .map(|source| self.pump.latest(*source))
+            .min();
         // Logs whose lines are held come first, then those that say more of them.
-        self.followers.sort_by_key(|(source, _)| !self.pump.holds_of(*source));
+        self.followers
+            .sort_by_key(|(source, _)| !self.pump.holds_of(*source));
         for (source, follower) in &mut self.followers {
-            let is_ahead = slowest.is_some_and(|slowest| self.pump.latest(*source).since(slowest) > SIDE_BY_SIDE);
+            let is_ahead = slowest
+                .is_some_and(|slowest| self.pump.latest(*source).since(slowest) > SIDE_BY_SIDE);
             if is_ahead && !self.pump.waits_for(*source) {
                 // It stays as it was: while another has more to read, nothing is caught up.
                 continue;
             }
-            let mut progress = follower.poll(now, budget, &mut |item| self.pump.take(*source, &item));
+            let mut progress =
+                follower.poll(now, budget, &mut |item| self.pump.take(*source, &item));
             for _ in 0..POLLS_FOR_OTHERS {
                 if progress.caught_up || !self.pump.waits_for(*source) {
                     break;
@@ -260,11 +321,14 @@ impl Session {
         (self.caught_up, self.behind) = (caught_up, behind);
     }
 
-    /// Only once everything is read: in silence time goes on by itself, and where one log of several is silent, it is
-    /// what the others say.
+    /// Only once everything is read: in silence time goes on by itself, and where one log of
+    /// several is silent, it is what the others say.
     fn tick(&mut self, now: Instant) {
         let silence = now.duration_since(self.heard);
-        if !self.caught_up || now.duration_since(self.ticked) < TICK_EVERY || self.pump.engine.now() == Time::ZERO {
+        if !self.caught_up
+            || now.duration_since(self.ticked) < TICK_EVERY
+            || self.pump.engine.now() == Time::ZERO
+        {
             return;
         }
         let at = if silence >= IDLE {
@@ -284,13 +348,21 @@ impl Session {
             None => {}
             Some(Ok(config)) => {
                 tracing::info!("the configuration changed: its policy and its sinks are in force");
-                config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-                // What the process was started with stays: directories, addresses, what the command line said.
-                let config = Config { daemon: self.config.daemon.clone(), ..config };
+                config
+                    .warnings
+                    .iter()
+                    .for_each(|warning| tracing::warn!("{warning}"));
+                // What the process was started with stays: directories, addresses, what the command
+                // line said.
+                let config = Config {
+                    daemon: self.config.daemon.clone(),
+                    ..config
+                };
                 warn_of_expired(&config.policy, self.pump.engine.now());
                 let old = std::mem::replace(&mut self.config, config.clone());
                 if old.sinks != config.sinks || old.policy.cluster != config.policy.cluster {
-                    self.keeper.change_sinks(&config.sinks, &config.policy.cluster)?;
+                    self.keeper
+                        .change_sinks(&config.sinks, &config.policy.cluster)?;
                     watch.sinks_named(&names(&config));
                 }
                 self.pump.geoip = Lookups::in_files(&config.databases);
@@ -304,7 +376,11 @@ impl Session {
 
     fn commit(&mut self, watch: &Watch, tell: Tell<'_>) -> Result<()> {
         let begun = self.ground.now();
-        self.pump.batch.trails = self.followers.iter_mut().flat_map(|(_, follower)| follower.take_trails()).collect();
+        self.pump.batch.trails = self
+            .followers
+            .iter_mut()
+            .flat_map(|(_, follower)| follower.take_trails())
+            .collect();
         let batch = self.keeper.commit(&mut self.pump)?;
         self.committed = self.ground.now();
         watch.batch(&batch);
@@ -315,7 +391,12 @@ impl Session {
             &self.config.daemon.state,
         );
         watch.sinks(&self.keeper.take_counts());
-        batch.out.revisions.iter().filter(|r| r.notice.tell && r.notice.reason != Reason::Ended).for_each(tell);
+        batch
+            .out
+            .revisions
+            .iter()
+            .filter(|r| r.notice.tell && r.notice.reason != Reason::Ended)
+            .for_each(tell);
         Ok(())
     }
 

@@ -21,7 +21,8 @@ const CAUGHT_UP: &str = "caught-up";
 const STATE: &str = "state-writable";
 /// Readiness: no log is withheld from us. One that is not there yet is only noted.
 const LOGS: &str = "logs-readable";
-const WITHHELD: &str = "it is tried again; kube-apiserver writes it 0600 for root: run as its owner";
+const WITHHELD: &str =
+    "it is tried again; kube-apiserver writes it 0600 for root: run as its owner";
 const NO_LINE: &str = "it holds bytes and not one complete line yet";
 const IS_IT: &str = "name the file that the API server's --audit-log-path names";
 const READ_AS: &str = "this is the same log, and is read once, as";
@@ -51,23 +52,35 @@ impl Watch {
     pub fn new(metrics: Arc<Metrics>, health: Arc<Health>, account_series: usize) -> Watch {
         metrics.config_loaded(wall_clock());
         let (counted, absent) = (Mutex::new(None), Mutex::default());
-        Watch { metrics, health, counted, absent, accounts: Accounts::new(account_series) }
+        Watch {
+            metrics,
+            health,
+            counted,
+            absent,
+            accounts: Accounts::new(account_series),
+        }
     }
 
     /// Whether a log gave anything to read, once a turn of the loop; changes are told.
     pub fn log(&self, path: &Path, absence: Option<Absence>) {
-        let Ok(mut absent) = self.absent.lock() else { return };
+        let Ok(mut absent) = self.absent.lock() else {
+            return;
+        };
         if absent.get(path) == absence.as_ref() {
             return;
         }
         let shown = path.display();
         match &absence {
             None => tracing::info!("{shown}: it can be read now"),
-            Some(Absence::NotThere) => tracing::warn!("{shown}: there is no such file; it is read as soon as there is"),
+            Some(Absence::NotThere) => {
+                tracing::warn!("{shown}: there is no such file; it is read as soon as there is")
+            }
             Some(Absence::Unreadable(why)) => tracing::error!("{why}; {WITHHELD}"),
             Some(Absence::NoLine { stuck: false }) => tracing::info!("{shown}: {NO_LINE}"),
             Some(Absence::NoLine { stuck: true }) => tracing::error!("{shown}: {NO_LINE}; {IS_IT}"),
-            Some(Absence::ReadAs(other)) => tracing::warn!("{shown}: {READ_AS} {}", other.display()),
+            Some(Absence::ReadAs(other)) => {
+                tracing::warn!("{shown}: {READ_AS} {}", other.display())
+            }
         }
         match absence {
             None => absent.remove(path),
@@ -76,23 +89,35 @@ impl Watch {
         let (mut missing, mut withheld) = (Vec::new(), Vec::new());
         for (path, absence) in absent.iter() {
             match absence {
-                Absence::NotThere => missing.push(format!("{}: there is no such file yet", path.display())),
+                Absence::NotThere => {
+                    missing.push(format!("{}: there is no such file yet", path.display()))
+                }
                 Absence::Unreadable(why) => withheld.push(format!("{why}; {WITHHELD}")),
-                Absence::NoLine { stuck: false } => missing.push(format!("{}: {NO_LINE}", path.display())),
-                Absence::NoLine { stuck: true } => withheld.push(format!("{}: {NO_LINE}; {IS_IT}", path.display())),
+                Absence::NoLine { stuck: false } => {
+                    missing.push(format!("{}: {NO_LINE}", path.display()))
+                }
+                Absence::NoLine { stuck: true } => {
+                    withheld.push(format!("{}: {NO_LINE}; {IS_IT}", path.display()))
+                }
                 Absence::ReadAs(other) => {
                     missing.push(format!("{}: {READ_AS} {}", path.display(), other.display()));
                 }
             }
         }
-        let outcome = if withheld.is_empty() { Ok(missing.join(", ")) } else { Err(withheld.join(", ")) };
+        let outcome = if withheld.is_empty() {
+            Ok(missing.join(", "))
+        } else {
+            Err(withheld.join(", "))
+        };
         self.health.note(LOGS, outcome);
     }
 
     /// Once a turn of the loop.
     pub fn turn(&self, engine: &Engine, behind: u64, caught_up: bool, now: Instant) {
         self.health.beat(now);
-        self.metrics.bytes_behind.set(i64::try_from(behind).unwrap_or(i64::MAX));
+        self.metrics
+            .bytes_behind
+            .set(i64::try_from(behind).unwrap_or(i64::MAX));
         if caught_up {
             self.health.set(CAUGHT_UP, Ok(()));
         }
@@ -100,7 +125,9 @@ impl Watch {
         if newest > 0.0 {
             self.metrics.lag.set(wall_clock() - newest);
         }
-        let Ok(mut counted) = self.counted.lock() else { return };
+        let Ok(mut counted) = self.counted.lock() else {
+            return;
+        };
         if counted.is_none_or(|at| now.duration_since(at) >= COUNT_EVERY) {
             *counted = Some(now);
             self.count_baselines(engine);
@@ -109,10 +136,17 @@ impl Watch {
 
     fn count_baselines(&self, engine: &Engine) {
         let learning = &engine.policy().learning;
-        let mature = engine.population().iter().filter(|(_, a)| a.maturity(a.last_seen, learning).mature).count();
-        self.metrics.set_baselines(engine.population().len() - mature, mature);
+        let mature = engine
+            .population()
+            .iter()
+            .filter(|(_, a)| a.maturity(a.last_seen, learning).mature)
+            .count();
+        self.metrics
+            .set_baselines(engine.population().len() - mature, mature);
         let refused = engine.population().refused;
-        self.metrics.accounts_refused.inc_by(refused.saturating_sub(self.metrics.accounts_refused.get()));
+        self.metrics
+            .accounts_refused
+            .inc_by(refused.saturating_sub(self.metrics.accounts_refused.get()));
     }
 
     /// What a batch read and found; call it once the batch is durable.
@@ -145,19 +179,28 @@ impl Watch {
         for (detector, severity) in &batch.out.findings {
             metrics.count_finding(detector, *severity);
         }
-        batch.out.revisions.iter().for_each(|revision| self.revision(revision));
+        batch
+            .out
+            .revisions
+            .iter()
+            .for_each(|revision| self.revision(revision));
     }
 
     fn revision(&self, Revision { incident, notice }: &Revision) {
         let Incident { severity, kind, .. } = *incident;
-        let account = incident.principal.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+        let account = incident
+            .principal
+            .strip_prefix("system:serviceaccount:")
+            .and_then(|rest| rest.split_once(':'));
         if let (Some((namespace, name)), 1) = (account, incident.revision) {
             self.metrics.count_account(&self.accounts, namespace, name);
         }
         match (incident.revision, incident.status, notice.reason) {
             (1, ..) => self.metrics.count_opened(severity, kind),
             (_, Status::Resolved, _) => self.metrics.count_resolved(severity, kind),
-            (_, _, Reason::Escalated | Reason::Opened) => self.metrics.count_escalated(severity, kind),
+            (_, _, Reason::Escalated | Reason::Opened) => {
+                self.metrics.count_escalated(severity, kind)
+            }
             _ => {}
         }
     }
@@ -166,22 +209,40 @@ impl Watch {
     pub fn committed(&self, engine: &Engine, took: Duration, waiting: usize, state: &Path) {
         self.metrics.commit_duration.observe(took.as_secs_f64());
         self.metrics.last_commit.set(wall_clock());
-        self.metrics.outbox_rows.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.metrics
+            .outbox_rows
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
         let bytes = std::fs::metadata(state.join("state.redb")).map_or(0, |meta| meta.len());
-        self.metrics.state_size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        self.metrics.set_open(engine.incidents().open().map(|i| (i.severity, i.kind)));
+        self.metrics
+            .state_size
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.metrics
+            .set_open(engine.incidents().open().map(|i| (i.severity, i.kind)));
         self.health.set(STATE, Ok(()));
     }
 
     /// The sinks that there are: their series begin at 0.
     pub fn sinks_named(&self, names: &[String]) {
-        names.iter().for_each(|name| self.metrics.count_sink(name, [0; 4], 0));
+        names
+            .iter()
+            .for_each(|name| self.metrics.count_sink(name, [0; 4], 0));
     }
 
     /// What came of deliveries, and how many notices wait for each sink.
     pub fn sinks(&self, counts: &[(String, Tally, usize)]) {
-        for (name, Tally { delivered, failed, refused, dropped }, depth) in counts {
-            self.metrics.count_sink(name, [*delivered, *failed, *refused, *dropped], *depth);
+        for (
+            name,
+            Tally {
+                delivered,
+                failed,
+                refused,
+                dropped,
+            },
+            depth,
+        ) in counts
+        {
+            self.metrics
+                .count_sink(name, [*delivered, *failed, *refused, *dropped], *depth);
         }
     }
 
@@ -191,13 +252,20 @@ impl Watch {
     }
 
     pub fn disk_full(&self) {
-        self.health.set(STATE, Err("no space left: reading has stopped until there is room".to_owned()));
-        self.health.set(CAUGHT_UP, Err("what was read since the last commit is read again".to_owned()));
+        self.health.set(
+            STATE,
+            Err("no space left: reading has stopped until there is room".to_owned()),
+        );
+        self.health.set(
+            CAUGHT_UP,
+            Err("what was read since the last commit is read again".to_owned()),
+        );
     }
 
     /// The configuration file changed; `problem` says why it is not in force.
     pub fn reloaded(&self, problem: Option<String>) {
-        self.metrics.config_reloaded(problem.is_none().then(wall_clock));
+        self.metrics
+            .config_reloaded(problem.is_none().then(wall_clock));
         if let Some(problem) = problem {
             tracing::error!("{problem}; the last good configuration stays in force");
         }
@@ -211,7 +279,9 @@ fn answer(answer: &Answer) {
     match &answer.outcome {
         Ok(kept) => {
             let taught = counted(kept.taught.into(), "detail");
-            tracing::info!("incident {incident} is acknowledged: {taught} of what happened in it count as habit now");
+            tracing::info!(
+                "incident {incident} is acknowledged: {taught} of what happened in it count as habit now"
+            );
         }
         Err(Refusal::Repeated) => tracing::info!("incident {incident} was acknowledged before"),
         Err(Refusal::NothingToLearn) => tracing::error!(
@@ -222,5 +292,7 @@ fn answer(answer: &Answer) {
 
 /// Seconds since 1970. Only metrics compare it with stage times.
 fn wall_clock() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }

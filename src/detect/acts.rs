@@ -1,7 +1,8 @@
-//! Acts that the event itself shows besides its operation: what its body, its command, its caller and its answer give
-//! away. THE table of their gains; those of operations stand in `deed.rs`.
+//! Acts that the event itself shows besides its operation: what its body, its command, its caller
+//! and its answer give away. THE table of their gains; those of operations stand in `deed.rs`.
 //!
-//! Refuses to weigh an act against its account (`weigh.rs` does that) and to keep texts: an act is one bit.
+//! Refuses to weigh an act against its account (`weigh.rs` does that) and to keep texts: an act is
+//! one bit.
 
 mod asked;
 mod done;
@@ -175,7 +176,8 @@ acts! {
 pub struct Acts(u128);
 
 impl Acts {
-    /// The dangerous acts that an event shows. Nearly every event shows none, and is asked only a few words.
+    /// The dangerous acts that an event shows. Nearly every event shows none, and is asked only a
+    /// few words.
     #[must_use]
     pub fn of(view: &View<'_>) -> Acts {
         let mut acts = Acts::default();
@@ -192,7 +194,11 @@ impl Acts {
         if event.principal.kind() == PrincipalKind::Node {
             done::by_node(event, &mut acts);
             // A mirror pod is what the node's own files say, whatever they say.
-            if let Some(facts) = event.facts.as_ref().filter(|_| event.operation.resource == "pods") {
+            if let Some(facts) = event
+                .facts
+                .as_ref()
+                .filter(|_| event.operation.resource == "pods")
+            {
                 done::by_facts(view, facts, &mut acts);
             }
             return acts;

@@ -1,4 +1,5 @@
-//! Which published detection is covered by what, or why it is not: the page `docs/detectors/coverage.md`.
+//! Which published detection is covered by what, or why it is not: the page
+//! `docs/detectors/coverage.md`.
 //!
 //! Refuses claims without proof: `tests/coverage.rs` plays events of each row.
 
@@ -24,7 +25,8 @@ pub enum By {
     Seen(&'static str, &'static str),
     /// This detector, from events alone.
     Alone(&'static str, &'static str),
-    /// This detector, which needs to know the account: its own fixture has the history that this takes.
+    /// This detector, which needs to know the account: its own fixture has the history that this
+    /// takes.
     Known(&'static str, &'static str),
     /// Another part of the program, and how: its page.
     Part(&'static str, &'static str),
@@ -39,7 +41,9 @@ impl By {
         match self {
             By::Deed(deed) => Some(("sensitive-operation", deed.title())),
             By::Act(act) => Some(("dangerous-request", act.words())),
-            By::Alone(detector, how) | By::Seen(detector, how) | By::Known(detector, how) => Some((detector, how)),
+            By::Alone(detector, how) | By::Seen(detector, how) | By::Known(detector, how) => {
+                Some((detector, how))
+            }
             By::Part(..) | By::Not(_) => None,
         }
     }
@@ -58,7 +62,10 @@ impl By {
     /// Whether events of its own show it; the others need a past of another kind.
     #[must_use]
     pub fn is_of_events(self) -> bool {
-        matches!(self, By::Deed(_) | By::Act(_) | By::Seen(..) | By::Alone(..))
+        matches!(
+            self,
+            By::Deed(_) | By::Act(_) | By::Seen(..) | By::Alone(..)
+        )
     }
 }
 
@@ -88,16 +95,27 @@ pub fn page() -> String {
         let _ = match (by.detector(), by) {
             (Some((detector, how)), _) => {
                 let cold = if by.is_cold() { "yes" } else { "" };
-                writeln!(out, "| {id} | {what} | [{detector}]({detector}.md) | {how} | {cold} |")
+                writeln!(
+                    out,
+                    "| {id} | {what} | [{detector}]({detector}.md) | {how} | {cold} |"
+                )
             }
-            (None, By::Part(part, how)) => writeln!(out, "| {id} | {what} | [{part}](../{part}.md) | {how} | |"),
+            (None, By::Part(part, how)) => {
+                writeln!(out, "| {id} | {what} | [{part}](../{part}.md) | {how} | |")
+            }
             (None, By::Not(why)) => writeln!(out, "| {id} | {what} | none | {why} | |"),
             (None, _) => Ok(()),
         };
     }
-    let covered = ROWS.iter().filter(|(_, _, by)| by.detector().is_some()).count();
+    let covered = ROWS
+        .iter()
+        .filter(|(_, _, by)| by.detector().is_some())
+        .count();
     let cold = ROWS.iter().filter(|(_, _, by)| by.is_cold()).count();
-    let parts = ROWS.iter().filter(|(_, _, by)| matches!(by, By::Part(..))).count();
+    let parts = ROWS
+        .iter()
+        .filter(|(_, _, by)| matches!(by, By::Part(..)))
+        .count();
     let _ = writeln!(
         out,
         "\n{} rows: {covered} by detectors, {cold} of them cold; {parts} by other parts; {} not.",

@@ -1,5 +1,5 @@
-//! What a sensitive operation does, how far it reaches, and what it would win an intruder: THE table of gains of
-//! operations. What bodies and commands show besides stands in `acts.rs`.
+//! What a sensitive operation does, how far it reaches, and what it would win an intruder: THE
+//! table of gains of operations. What bodies and commands show besides stands in `acts.rs`.
 //!
 //! Refuses to say whether one is wrong: that depends on who does it, which `weigh.rs` asks.
 
@@ -178,7 +178,9 @@ impl Deed {
             Sensitive::Impersonation => impersonation(event),
             Sensitive::Webhook if deletes => Deed::DeleteWebhook,
             Sensitive::Webhook if operation.verb == "create" => Deed::WriteWebhook,
-            Sensitive::Webhook if event.facts.as_ref().is_some_and(|f| !f.calls.is_empty()) => Deed::RedirectWebhook,
+            Sensitive::Webhook if event.facts.as_ref().is_some_and(|f| !f.calls.is_empty()) => {
+                Deed::RedirectWebhook
+            }
             Sensitive::Webhook => Deed::ChangeWebhook,
             Sensitive::Csr if operation.subresource == "approval" => Deed::ApproveCertificate,
             Sensitive::Csr => Deed::RequestCertificate,
@@ -186,7 +188,9 @@ impl Deed {
             Sensitive::ServiceProxy => Deed::ProxyPod,
             Sensitive::TokenReview => Deed::ReviewToken,
             Sensitive::Pod => Deed::StartPod,
-            Sensitive::PrivilegedWorkload | Sensitive::SystemNamespace if operation.resource == "pods" => {
+            Sensitive::PrivilegedWorkload | Sensitive::SystemNamespace
+                if operation.resource == "pods" =>
+            {
                 Deed::StartPod
             }
             Sensitive::PrivilegedWorkload | Sensitive::SystemNamespace => Deed::StartWorkload,
@@ -216,7 +220,9 @@ fn rbac(view: &View<'_>) -> Deed {
             () => Deed::WriteRole,
         };
     }
-    let role = facts.and_then(|facts| facts.binding.as_ref()).map_or("", |binding| binding.role.as_str());
+    let role = facts
+        .and_then(|facts| facts.binding.as_ref())
+        .map_or("", |binding| binding.role.as_str());
     if !binds {
         return Deed::WriteRole;
     }
@@ -228,10 +234,14 @@ fn rbac(view: &View<'_>) -> Deed {
         };
     }
     match role {
-        "cluster-admin" | "system:masters" | "system:controller:clusterrole-aggregation-controller" => Deed::BindAdmin,
-        "admin" | "edit" | "system:node" | "system:kube-controller-manager" | "system:kube-scheduler" => {
-            Deed::BindStrong
-        }
+        "cluster-admin"
+        | "system:masters"
+        | "system:controller:clusterrole-aggregation-controller" => Deed::BindAdmin,
+        "admin"
+        | "edit"
+        | "system:node"
+        | "system:kube-controller-manager"
+        | "system:kube-scheduler" => Deed::BindStrong,
         "view"
         | "system:auth-delegator"
         | "extension-apiserver-authentication-reader"
@@ -263,30 +273,44 @@ fn is_given_to_many(role: &str) -> bool {
 
 /// The strongest of all that is assumed: the groups in any order, then the name.
 fn impersonation(event: &AuditEvent<'_>) -> Deed {
-    let Some(who) = &event.impersonated else { return Deed::ActAsGroup };
+    let Some(who) = &event.impersonated else {
+        return Deed::ActAsGroup;
+    };
     let is_of_system = |name: &str| {
-        let everyone = ["system:authenticated", "system:unauthenticated", "system:serviceaccounts"];
+        let everyone = [
+            "system:authenticated",
+            "system:unauthenticated",
+            "system:serviceaccounts",
+        ];
         name.starts_with("system:") && !everyone.contains(&name)
     };
     let own_groups = who.username.starts_with("system:serviceaccount:");
     if who.groups.iter().any(|group| group == "system:masters") {
         return Deed::ActAsMasters;
     }
-    let strong_group =
-        |group: &str| is_of_system(group) && !(own_groups && group.starts_with("system:serviceaccounts:"));
+    let strong_group = |group: &str| {
+        is_of_system(group) && !(own_groups && group.starts_with("system:serviceaccounts:"))
+    };
     if is_of_system(who.username) || who.groups.iter().any(|group| strong_group(group)) {
         return Deed::ActAsSystem;
     }
     let plain = who.groups.iter().all(|group| group.starts_with("system:"));
-    if plain { Deed::ActAsUser } else { Deed::ActAsGroup }
+    if plain {
+        Deed::ActAsUser
+    } else {
+        Deed::ActAsGroup
+    }
 }
 
 fn kubelet(event: &AuditEvent<'_>) -> Deed {
     let path = kubelet_path(event.uri);
     match path.as_str() {
-        "metrics" | "stats" | "healthz" | "spec" | "configz" | "" | "pods" | "runningpods" => Deed::KubeletRead,
+        "metrics" | "stats" | "healthz" | "spec" | "configz" | "" | "pods" | "runningpods" => {
+            Deed::KubeletRead
+        }
         "containerLogs" | "logs" => Deed::KubeletLogs,
-        // `exec`, `run`, `attach`, `portForward`, `cri`, and whatever is written so that it cannot be read.
+        // `exec`, `run`, `attach`, `portForward`, `cri`, and whatever is written so that it cannot
+        // be read.
         _ => Deed::KubeletExec,
     }
 }
@@ -303,7 +327,10 @@ mod tests {
         for deed in Deed::ALL {
             assert!(deed.key().len() <= 18, "{deed:?}");
             assert!(deed.gain(Reach::Own) <= deed.gain(Reach::Other), "{deed:?}");
-            assert!(deed.gain(Reach::Other) <= deed.gain(Reach::System), "{deed:?}");
+            assert!(
+                deed.gain(Reach::Other) <= deed.gain(Reach::System),
+                "{deed:?}"
+            );
         }
     }
 }

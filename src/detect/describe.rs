@@ -16,7 +16,11 @@ const NAMED: usize = 3;
 /// The request: verb, kind, object, and what it is aimed at.
 pub fn request(view: &View<'_>) -> String {
     let operation = &view.event.operation;
-    let verb = if operation.verb.is_empty() { "(unknown method)" } else { operation.verb };
+    let verb = if operation.verb.is_empty() {
+        "(unknown method)"
+    } else {
+        operation.verb
+    };
     let mut out = format!("{verb} {}", operation.kind());
     if !operation.name.is_empty() {
         let _ = write!(out, " {}", operation.name);
@@ -24,9 +28,16 @@ pub fn request(view: &View<'_>) -> String {
     if !operation.namespace.is_empty() {
         let _ = write!(out, " in namespace {}", operation.namespace);
     }
-    let Some(facts) = &view.event.facts else { return out };
+    let Some(facts) = &view.event.facts else {
+        return out;
+    };
     if let Some(binding) = &facts.binding {
-        let _ = write!(out, ", binds {} to {}", binding.role, binding.subjects.join(", "));
+        let _ = write!(
+            out,
+            ", binds {} to {}",
+            binding.role,
+            binding.subjects.join(", ")
+        );
     }
     if let Some(pod) = facts.pod.as_ref().filter(|pod| pod.containers) {
         let _ = write!(out, ", image {}", pod.image);
@@ -84,18 +95,30 @@ pub fn expected(view: &View<'_>, weighed: &Weighed) -> String {
     let days = counted(account.days.into(), "day");
     let names = |mark| known(view, &weighed.key, mark);
     let mut out = match weighed.familiarity.why {
-        Why::Kind => format!("this account never did this in {days}; {}", view.usual_operations()),
+        Why::Kind => format!(
+            "this account never did this in {days}; {}",
+            view.usual_operations()
+        ),
         Why::Object => format!("until now it did this to {}", names(' ')),
         Why::Place => format!("until now it did this in {}", names('@')),
         Why::Program => format!("until now it did this with {}", names(':')),
-        Why::Seldom => format!("it did this on {} of {days}", counted(weighed.familiarity.days.into(), "day")),
+        Why::Seldom => format!(
+            "it did this on {} of {days}",
+            counted(weighed.familiarity.days.into(), "day")
+        ),
         Why::Busy => match account.practices.get(&weighed.key) {
             Some(practice) => {
-                format!("it did this at most {} times a day, and {} times today", practice.busiest, practice.today)
+                format!(
+                    "it did this at most {} times a day, and {} times today",
+                    practice.busiest, practice.today
+                )
             }
             None => format!("it seldom did this in {days}"),
         },
-        Why::Habit => format!("it did this on {}", counted(weighed.familiarity.days.into(), "day")),
+        Why::Habit => format!(
+            "it did this on {}",
+            counted(weighed.familiarity.days.into(), "day")
+        ),
     };
     if view.weights.program > Bits::ZERO && weighed.familiarity.why != Why::Program {
         let _ = write!(out, "; with {}", account.agents.most(NAMED).join(", "));
@@ -110,7 +133,10 @@ pub fn expected(view: &View<'_>, weighed: &Weighed) -> String {
 fn known(view: &View<'_>, key: &str, mark: char) -> String {
     let head = format!("{key}{mark}");
     let all: Vec<&str> = view.account.objects.most(usize::MAX);
-    let mut named: Vec<&str> = all.into_iter().filter_map(|word| word.strip_prefix(&head)).collect();
+    let mut named: Vec<&str> = all
+        .into_iter()
+        .filter_map(|word| word.strip_prefix(&head))
+        .collect();
     let more = named.len().saturating_sub(NAMED);
     named.truncate(NAMED);
     match (named.is_empty(), more) {

@@ -9,7 +9,19 @@ use std::fmt;
 use std::sync::Arc;
 
 /// How much a person should care. The order is the order of the words.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Little evidence; stays in the record.
@@ -25,8 +37,13 @@ pub enum Severity {
 }
 
 impl Severity {
-    pub const ALL: [Severity; 5] =
-        [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+    pub const ALL: [Severity; 5] = [
+        Severity::Info,
+        Severity::Low,
+        Severity::Medium,
+        Severity::High,
+        Severity::Critical,
+    ];
 
     #[must_use]
     pub fn label(self) -> &'static str {
@@ -121,8 +138,8 @@ pub struct Finding {
     pub tactic: Tactic,
     /// Of a detector of ours; a rule brings its own.
     pub techniques: &'static [&'static str],
-    /// What makes it another piece of evidence than the others of its detector: the key of an act; empty for one that
-    /// has only one.
+    /// What makes it another piece of evidence than the others of its detector: the key of an act;
+    /// empty for one that has only one.
     pub key: SmolStr,
     /// What it is about, where several of the same add up: an object, a namespace, an address.
     pub object: SmolStr,
@@ -134,9 +151,11 @@ pub struct Finding {
     pub causes: Vec<String>,
     /// Another principal whose story this is too: the account a token was minted for, or by.
     pub also: Option<SmolStr>,
-    /// Whose story it is, where that is not who made the request, and the audit id of what they did.
+    /// Whose story it is, where that is not who made the request, and the audit id of what they
+    /// did.
     pub culprit: Option<(SmolStr, SmolStr)>,
-    /// Physical evidence that the credential is in other hands: nothing is learned from where it was used.
+    /// Physical evidence that the credential is in other hands: nothing is learned from where it
+    /// was used.
     pub is_theft: bool,
 }
 
@@ -167,6 +186,9 @@ impl Finding {
             Source::BuiltIn(_) => &[],
             Source::Rule(rule) => &rule.techniques,
         };
-        self.techniques.iter().copied().chain(own.iter().map(SmolStr::as_str))
+        self.techniques
+            .iter()
+            .copied()
+            .chain(own.iter().map(SmolStr::as_str))
     }
 }

@@ -1,6 +1,7 @@
 //! Judging: (event, baseline before the event, policy) -> findings.
 //!
-//! Refuses state: a detector gets a [`View`] and returns findings. Adding one changes no stored byte.
+//! Refuses state: a detector gets a [`View`] and returns findings. Adding one changes no stored
+//! byte.
 
 pub mod acts;
 pub mod coverage;
@@ -21,7 +22,8 @@ pub use finding::{Finding, Severity, Tactic};
 pub use policy::Policy;
 pub use view::{Marks, Moved, Rival, View};
 
-/// What a detector says of itself; the reference page is generated from it and from its doc comment.
+/// What a detector says of itself; the reference page is generated from it and from its doc
+/// comment.
 #[derive(Debug)]
 pub struct Meta {
     /// Kebab-case, stable: a label of metrics, alerts and silences.
@@ -53,7 +55,8 @@ pub struct Detector {
 /// Runs every detector that the marks of the view wake, in the order of the registry.
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     for detector in detectors::ALL {
-        if view.marks.intersects(detector.meta.wakes_on) && !view.policy.disabled(detector.meta.id) {
+        if view.marks.intersects(detector.meta.wakes_on) && !view.policy.disabled(detector.meta.id)
+        {
             (detector.judge)(view, findings);
         }
     }

@@ -26,8 +26,8 @@ pub struct Policy {
     pub visibility: Visibility,
     /// Bits of evidence from which an incident has each severity.
     pub severity: Thresholds,
-    /// What acts would win an intruder, in bits, by their key (`secret.list`) or their key and reach (`secret.list.c`):
-    /// in place of the built-in ones. At most 40.
+    /// What acts would win an intruder, in bits, by their key (`secret.list`) or their key and
+    /// reach (`secret.list.c`): in place of the built-in ones. At most 40.
     pub gains: BTreeMap<String, u32>,
     /// Per detector, by its id.
     pub detectors: BTreeMap<String, DetectorPolicy>,
@@ -52,7 +52,12 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Thresholds {
-        Thresholds { low: 5, medium: 12, high: 18, critical: 27 }
+        Thresholds {
+            low: 5,
+            medium: 12,
+            high: 18,
+            critical: 27,
+        }
     }
 }
 
@@ -60,7 +65,10 @@ impl Thresholds {
     /// The severity of so much evidence.
     #[must_use]
     pub fn severity(&self, weight: Bits) -> Severity {
-        let reached = Severity::ALL.into_iter().rev().find(|severity| weight >= self.weight(*severity));
+        let reached = Severity::ALL
+            .into_iter()
+            .rev()
+            .find(|severity| weight >= self.weight(*severity));
         reached.unwrap_or(Severity::Info)
     }
 
@@ -82,8 +90,8 @@ impl Thresholds {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
-    /// Proxies and load balancers in front of the API server: entries of `sourceIPs` that they append
-    /// to are believed. Networks in CIDR form.
+    /// Proxies and load balancers in front of the API server: entries of `sourceIPs` that they
+    /// append to are believed. Networks in CIDR form.
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// Networks of pods and nodes. What is not named is learned from the log.
@@ -150,7 +158,12 @@ pub struct Unauthenticated {
 
 impl Default for Unauthenticated {
     fn default() -> Unauthenticated {
-        Unauthenticated { outside: 10, inside: 20, inside_kinds: 3, spread: 400 }
+        Unauthenticated {
+            outside: 10,
+            inside: 20,
+            inside_kinds: 3,
+            spread: 400,
+        }
     }
 }
 
@@ -170,7 +183,12 @@ pub struct Incidents {
 
 impl Default for Incidents {
     fn default() -> Incidents {
-        Incidents { quiet_seconds: 3600, longest_hours: 72, open_limit: 4096, notify: Severity::Medium }
+        Incidents {
+            quiet_seconds: 3600,
+            longest_hours: 72,
+            open_limit: 4096,
+            notify: Severity::Medium,
+        }
     }
 }
 
@@ -180,14 +198,17 @@ impl Default for Incidents {
 pub struct Visibility {
     /// Seconds without an event after which a log is silent.
     pub silent_seconds: u32,
-    /// A stage or level that made up at least one in a thousand events is missed after so many events
-    /// without it, and an hour.
+    /// A stage or level that made up at least one in a thousand events is missed after so many
+    /// events without it, and an hour.
     pub vanished_events: u32,
 }
 
 impl Default for Visibility {
     fn default() -> Visibility {
-        Visibility { silent_seconds: 900, vanished_events: 20_000 }
+        Visibility {
+            silent_seconds: 900,
+            vanished_events: 20_000,
+        }
     }
 }
 
@@ -210,13 +231,17 @@ impl Policy {
     #[must_use]
     pub fn capped(&self, detector: &str, weight: Bits) -> Bits {
         let most = self.detectors.get(detector).and_then(|d| d.at_most);
-        let next = most.and_then(|most| Severity::ALL.into_iter().find(|severity| *severity > most));
-        next.map_or(weight, |next| weight.min(self.severity.weight(next) - Bits(1)))
+        let next =
+            most.and_then(|most| Severity::ALL.into_iter().find(|severity| *severity > most));
+        next.map_or(weight, |next| {
+            weight.min(self.severity.weight(next) - Bits(1))
+        })
     }
 
     /// The severity that a finding has alone.
     #[must_use]
     pub fn severity_of(&self, finding: &super::Finding) -> Severity {
-        self.severity.severity(self.capped(finding.detector.id(), finding.weight))
+        self.severity
+            .severity(self.capped(finding.detector.id(), finding.weight))
     }
 }

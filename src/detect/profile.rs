@@ -6,7 +6,9 @@ use super::{Policy, Severity};
 use serde::{Deserialize, Serialize};
 
 /// How loud judging is. What each word changes stands below the settings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// Wakes nobody for less than evidence of theft, and learns for longer.
@@ -14,7 +16,8 @@ pub enum Profile {
     /// The settings as they stand.
     #[default]
     Default,
-    /// Tells of all that is dangerous in itself, and hardly believes in habits. For those who read every day.
+    /// Tells of all that is dangerous in itself, and hardly believes in habits. For those who read
+    /// every day.
     Strict,
 }
 
@@ -35,7 +38,8 @@ macro_rules! moved {
                 $(policy.$section.$field = self.choose($quiet, plain.$section.$field, $strict);)*
             }
 
-            /// The settings that profiles decide, and their values in the order of [`Profile::ALL`].
+            /// The settings that profiles decide, and their values in the order of
+            /// [`Profile::ALL`].
             #[must_use]
             pub fn table() -> Vec<(&'static str, [String; 3])> {
                 let plain = Policy::default();
@@ -86,7 +90,10 @@ mod tests {
         policy.enumeration.threshold = 70;
         let mut moved = policy.clone();
         Profile::Quiet.apply(&mut moved);
-        assert_eq!((moved.enumeration.threshold, moved.incidents.notify), (70, Severity::High));
+        assert_eq!(
+            (moved.enumeration.threshold, moved.incidents.notify),
+            (70, Severity::High)
+        );
         Profile::Default.apply(&mut policy);
         assert_eq!(policy.enumeration.threshold, 70);
         Profile::Default.set(&mut moved);
@@ -95,12 +102,17 @@ mod tests {
 
     #[test]
     fn quiet_is_never_louder_and_strict_never_quieter() {
-        let number =
-            |text: &str| text.parse::<i64>().unwrap_or_else(|_| Severity::parse(text).map_or(-1, |s| s as i64));
+        let number = |text: &str| {
+            text.parse::<i64>()
+                .unwrap_or_else(|_| Severity::parse(text).map_or(-1, |s| s as i64))
+        };
         for (setting, [quiet, default, strict]) in Profile::table() {
             let (quiet, default, strict) = (number(&quiet), number(&default), number(&strict));
             let at_least = setting != "learning.sensitive_days";
-            assert!(quiet >= default && (default >= strict) == at_least, "{setting}");
+            assert!(
+                quiet >= default && (default >= strict) == at_least,
+                "{setting}"
+            );
         }
     }
 }

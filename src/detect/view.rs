@@ -66,14 +66,17 @@ pub struct Rival {
     pub is_foreign: bool,
 }
 
-/// What is known of a credential that appears elsewhere: facts that say whether it was moved or taken.
+/// What is known of a credential that appears elsewhere: facts that say whether it was moved or
+/// taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Moved {
-    /// The kubelet fetched this token after the credential was last used elsewhere: its sandbox was made anew.
+    /// The kubelet fetched this token after the credential was last used elsewhere: its sandbox was
+    /// made anew.
     pub is_fetched_anew: bool,
     /// The request was received before another pod came to the address.
     pub was_received_before: bool,
-    /// The entry before the last of `sourceIPs` is the credential's own place: the last may be a peer API server.
+    /// The entry before the last of `sourceIPs` is the credential's own place: the last may be a
+    /// peer API server.
     pub is_forwarded: bool,
     /// The credential's first place is an address that only its pod has.
     pub home_is_pods_own: bool,
@@ -109,7 +112,8 @@ pub struct View<'a> {
     pub agent_seen: Option<&'a Seen>,
     pub origin_words: &'a str,
     pub origin_seen: Option<&'a Seen>,
-    /// Of an origin outside the cluster: its network and country, where the operator has files that say so.
+    /// Of an origin outside the cluster: its network and country, where the operator has files that
+    /// say so.
     pub geo: Option<&'a Geo<'a>>,
     pub network_seen: Option<&'a Seen>,
     pub target: &'a str,
@@ -121,10 +125,11 @@ pub struct View<'a> {
     pub address: Option<&'a Address>,
     /// When the pod that the credential is bound to was ended.
     pub departed: Option<Time>,
-    /// Of a request that failed authentication: the stolen token that was used at its address before, and when the pod of
-    /// this token was ended.
+    /// Of a request that failed authentication: the stolen token that was used at its address
+    /// before, and when the pod of this token was ended.
     pub refused: Option<(&'a Use, Time)>,
-    /// What the account's peers say to its operation, and to its program, where one of them is news.
+    /// What the account's peers say to its operation, and to its program, where one of them is
+    /// news.
     pub operation_peers: Peers,
     pub agent_peers: Peers,
     /// What this event itself adds to the account's probes.
@@ -149,7 +154,8 @@ pub struct View<'a> {
     pub rival: Option<Rival>,
     /// Of a request without a user: the failures of its caller, with this one.
     pub failures: Failures,
-    /// The failures of all callers outside the cluster, with this one; a bit of `kinds` for each network.
+    /// The failures of all callers outside the cluster, with this one; a bit of `kinds` for each
+    /// network.
     pub failures_outside: Option<Failures>,
     /// Whether a request without a user is none that the client at this address makes by habit.
     pub strange: bool,
@@ -168,13 +174,16 @@ impl View<'_> {
         few(self.agent_seen) || few(self.origin_seen) || self.operation_seen.is_none()
     }
 
-    /// The pod was not heard before the last ten minutes, or ever, while others of its account were.
+    /// The pod was not heard before the last ten minutes, or ever, while others of its account
+    /// were.
     #[must_use]
     pub fn is_new_pod(&self) -> bool {
         let young = |first: Time| self.now().since(first).as_seconds() < 600;
         !self.event.credential.pod.is_empty()
             && self.account.events > 0
-            && self.holder.is_none_or(|holder| young(holder.first) && holder.first > self.account.first_seen)
+            && self
+                .holder
+                .is_none_or(|holder| young(holder.first) && holder.first > self.account.first_seen)
     }
 
     #[must_use]
@@ -182,12 +191,15 @@ impl View<'_> {
         matches!(self.event.principal, Principal::ServiceAccount { .. })
     }
 
-    /// A service account, a node or a component of Kubernetes: its calls are written in code, and a person's are not.
+    /// A service account, a node or a component of Kubernetes: its calls are written in code, and a
+    /// person's are not.
     #[must_use]
     pub fn is_machine(&self) -> bool {
         let principal = self.event.principal;
-        matches!(principal, Principal::ServiceAccount { .. } | Principal::Node { .. })
-            || principal.component().is_some()
+        matches!(
+            principal,
+            Principal::ServiceAccount { .. } | Principal::Node { .. }
+        ) || principal.component().is_some()
     }
 
     /// A user with a name that is none of Kubernetes' own components.
@@ -203,7 +215,8 @@ impl View<'_> {
         self.origin_seen.is_none() && self.network_seen.is_none()
     }
 
-    /// On how many days the account came from there: from this address or, where that is more, from its network.
+    /// On how many days the account came from there: from this address or, where that is more, from
+    /// its network.
     #[must_use]
     pub fn origin_days(&self) -> u32 {
         self.origin_best().map_or(0, |seen| seen.days.into())
@@ -212,11 +225,14 @@ impl View<'_> {
     /// The one of its address and its network that is known for longer, by days.
     #[must_use]
     pub fn origin_best(&self) -> Option<&Seen> {
-        self.origin_seen.into_iter().chain(self.network_seen).max_by_key(|seen| seen.days)
+        self.origin_seen
+            .into_iter()
+            .chain(self.network_seen)
+            .max_by_key(|seen| seen.days)
     }
 
-    /// A controller of kube-controller-manager, as it presents itself: an unbound token of its account, used from
-    /// where the control plane's own certificates are used.
+    /// A controller of kube-controller-manager, as it presents itself: an unbound token of its
+    /// account, used from where the control plane's own certificates are used.
     #[must_use]
     pub fn is_own_controller(&self) -> bool {
         own::is_controller(self)
@@ -250,7 +266,13 @@ impl View<'_> {
     /// A few words on what the account does otherwise.
     #[must_use]
     pub fn usual_operations(&self) -> String {
-        let most: Vec<String> = self.account.operations.most(3).into_iter().map(|key| self.in_words(key)).collect();
+        let most: Vec<String> = self
+            .account
+            .operations
+            .most(3)
+            .into_iter()
+            .map(|key| self.in_words(key))
+            .collect();
         match self.account.operations.len() {
             0 => "none of its operations is known".to_owned(),
             1 => format!("all it does: {}", most.join(", ")),

@@ -1,6 +1,7 @@
 //! What we could not see: gaps, silence, stages and levels that vanish.
 //!
-//! Refuses to guess why. What was not seen is a fact of security, so it becomes an incident of its own kind.
+//! Refuses to guess why. What was not seen is a fact of security, so it becomes an incident of its
+//! own kind.
 
 use super::input::{Gap, SourceIndex};
 use crate::base::{Bits, Digest, Span, Time};
@@ -31,16 +32,16 @@ const KEPT: Bits = Bits::whole(5);
 /// A stage or level is missed only where it was one in so many.
 const USUAL_SHARE: u64 = 1000;
 const VANISHED_AFTER: Span = Span::seconds(3600);
-/// So many lines that cannot be read for one reason, within [`UNREAD_WINDOW`] of the first, are no accident; what
-/// comes after them says nothing new.
+/// So many lines that cannot be read for one reason, within [`UNREAD_WINDOW`] of the first, are no
+/// accident; what comes after them says nothing new.
 const UNREAD_MANY: u32 = 10;
 const UNREAD_WINDOW: Span = Span::seconds(3600);
-/// So many events of a log, of which none has a stage that is judged, are no accident: of one that never had any, and
-/// of one that had.
+/// So many events of a log, of which none has a stage that is judged, are no accident: of one that
+/// never had any, and of one that had.
 const UNJUDGED_FIRST: u32 = 32;
 const UNJUDGED_LATER: u32 = 5000;
-/// What no crash leaves behind and a client can bring about: a request that is too large, nested too deep, or holds
-/// bytes that are no text. Each hides itself.
+/// What no crash leaves behind and a client can bring about: a request that is too large, nested
+/// too deep, or holds bytes that are no text. Each hides itself.
 const HIDES: [&str; 3] = ["too_long", "too_deep", "not_utf8"];
 
 /// Something that could not be seen, ready to be told.
@@ -55,10 +56,12 @@ pub struct Blind {
 struct Log {
     /// Its newest event.
     last: Time,
-    /// The engine's now when it spoke last: clocks of servers differ, and logs are read one after the other.
+    /// The engine's now when it spoke last: clocks of servers differ, and logs are read one after
+    /// the other.
     heard: Time,
     told_silent: bool,
-    /// Events since the last one that is judged; whether there ever was one, and whether it was told.
+    /// Events since the last one that is judged; whether there ever was one, and whether it was
+    /// told.
     unjudged: u32,
     ever_judged: bool,
     told_unjudged: bool,
@@ -95,10 +98,11 @@ pub struct Camera {
     logs: BTreeMap<SourceIndex, Log>,
     parts: [Part; 6],
     events: u64,
-    /// Whether watches, and reading of logs: when a start was last recorded; an end then says nothing new.
+    /// Whether watches, and reading of logs: when a start was last recorded; an end then says
+    /// nothing new.
     last_started: [Time; 2],
-    /// The latest starts of all others. A rule of the audit policy may omit the stage for some requests only, so
-    /// whether an end says something new is a question of this one request.
+    /// The latest starts of all others. A rule of the audit policy may omit the stage for some
+    /// requests only, so whether an end says something new is a question of this one request.
     started: VecDeque<u64>,
     /// By log and reason.
     unread: BTreeMap<(SourceIndex, SmolStr), Unread>,
@@ -109,8 +113,17 @@ pub struct Camera {
 /// A gap, or a line that could not be read, before the first event.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Early {
-    Gap { source: SourceIndex, kind: String, detail: String, digest: Digest },
-    Unread { source: SourceIndex, reason: String, digest: Digest },
+    Gap {
+        source: SourceIndex,
+        kind: String,
+        detail: String,
+        digest: Digest,
+    },
+    Unread {
+        source: SourceIndex,
+        reason: String,
+        digest: Digest,
+    },
 }
 
 /// So many wait for the first event; a log without any is told without a time.
@@ -120,8 +133,8 @@ const EARLY_LIMIT: usize = 16;
 const STARTED_LIMIT: usize = 1024;
 
 impl Camera {
-    /// Whether the start of this long-running request was recorded: then its end says nothing new. Of watches and logs,
-    /// which are many, whether a start was recorded within the last day.
+    /// Whether the start of this long-running request was recorded: then its end says nothing new.
+    /// Of watches and logs, which are many, whether a start was recorded within the last day.
     #[must_use]
     pub fn saw_start(&self, event: &AuditEvent<'_>) -> bool {
         match frequent(event) {
@@ -148,11 +161,14 @@ impl Camera {
     /// Whether a log has been silent for longer than the policy allows, and nobody was told yet.
     #[must_use]
     pub fn misses_a_log(&self, now: Time, policy: &Visibility) -> bool {
-        self.logs.values().any(|log| !log.told_silent && log.is_silent_at(now, policy))
+        self.logs
+            .values()
+            .any(|log| !log.told_silent && log.is_silent_at(now, policy))
     }
 
-    /// Takes note of one event, and returns the silence that it ended, if there was one. `now` is the engine's clock
-    /// after it. Only the log's own events say that it was silent: another may be read first.
+    /// Takes note of one event, and returns the silence that it ended, if there was one. `now` is
+    /// the engine's clock after it. Only the log's own events say that it was silent: another may
+    /// be read first.
     pub fn hear(
         &mut self,
         source: SourceIndex,
@@ -162,7 +178,10 @@ impl Camera {
         out: &mut Vec<Blind>,
     ) -> Option<Span> {
         let at = event.time.min(now);
-        let log = self.logs.entry(source).or_insert_with(|| Log { last: at, ..Log::default() });
+        let log = self.logs.entry(source).or_insert_with(|| Log {
+            last: at,
+            ..Log::default()
+        });
         let gap = at.since(log.last);
         let was_silent = gap > patience(policy);
         if was_silent && !log.told_silent {
@@ -198,28 +217,60 @@ impl Camera {
         before.is_none_or(|u| u.count < UNREAD_MANY || now.since(u.since) > UNREAD_WINDOW)
     }
 
-    /// Keeps what has no time yet, and returns what is told: all of it, once there is a time, or no more can wait.
+    /// Keeps what has no time yet, and returns what is told: all of it, once there is a time, or no
+    /// more can wait.
     pub fn wait(&mut self, now: Time, early: Early) -> Vec<Blind> {
         self.early.push(early);
-        if now == Time::ZERO && self.early.len() < EARLY_LIMIT { Vec::new() } else { self.waited(now) }
+        if now == Time::ZERO && self.early.len() < EARLY_LIMIT {
+            Vec::new()
+        } else {
+            self.waited(now)
+        }
     }
 
     /// What waited for a time, as of `now`.
     pub fn waited(&mut self, now: Time) -> Vec<Blind> {
-        let told = std::mem::take(&mut self.early).into_iter().map(|early| match early {
-            Early::Gap { source, kind, detail, digest } => {
-                gap(source, &Gap { kind: &kind, detail: &detail, digest }, now)
-            }
-            Early::Unread { source, reason, digest } => self.unread(source, &reason, digest, now),
-        });
+        let told = std::mem::take(&mut self.early)
+            .into_iter()
+            .map(|early| match early {
+                Early::Gap {
+                    source,
+                    kind,
+                    detail,
+                    digest,
+                } => gap(
+                    source,
+                    &Gap {
+                        kind: &kind,
+                        detail: &detail,
+                        digest,
+                    },
+                    now,
+                ),
+                Early::Unread {
+                    source,
+                    reason,
+                    digest,
+                } => self.unread(source, &reason, digest, now),
+            });
         told.collect()
     }
 
-    /// A line that could not be read: `low`, for crashes tear lines; `medium` for many, and for one that hides a request.
+    /// A line that could not be read: `low`, for crashes tear lines; `medium` for many, and for one
+    /// that hides a request.
     fn unread(&mut self, source: SourceIndex, reason: &str, digest: Digest, now: Time) -> Blind {
-        let seen = self.unread.entry((source, reason.into())).or_insert(Unread { since: now, count: 0 });
+        let seen = self
+            .unread
+            .entry((source, reason.into()))
+            .or_insert(Unread {
+                since: now,
+                count: 0,
+            });
         if now.since(seen.since) > UNREAD_WINDOW {
-            *seen = Unread { since: now, count: 0 };
+            *seen = Unread {
+                since: now,
+                count: 0,
+            };
         }
         seen.count = seen.count.saturating_add(1);
         let grave = HIDES.contains(&reason) || seen.count >= UNREAD_MANY;
@@ -257,7 +308,12 @@ impl Camera {
         };
         for (i, part) in self.parts.iter_mut().enumerate() {
             if i == stage || i == level {
-                *part = Part { seen: part.seen + 1, last: part.last.max(event.time), events_since: 0, told: false };
+                *part = Part {
+                    seen: part.seen + 1,
+                    last: part.last.max(event.time),
+                    events_since: 0,
+                    told: false,
+                };
                 continue;
             }
             part.events_since = part.events_since.saturating_add(1);
@@ -271,8 +327,14 @@ impl Camera {
         }
     }
 
-    /// Says which logs have fallen silent at `at`, once each until they speak again, and which are silent still.
-    pub fn tick(&mut self, at: Time, policy: &Visibility, out: &mut Vec<Blind>) -> Vec<SourceIndex> {
+    /// Says which logs have fallen silent at `at`, once each until they speak again, and which are
+    /// silent still.
+    pub fn tick(
+        &mut self,
+        at: Time,
+        policy: &Visibility,
+        out: &mut Vec<Blind>,
+    ) -> Vec<SourceIndex> {
         let mut still = Vec::new();
         for (source, log) in &mut self.logs {
             if !log.is_silent_at(at, policy) {
@@ -293,13 +355,22 @@ impl Log {
         now.since(self.heard) > patience(policy)
     }
 
-    fn count_unjudged(&mut self, source: SourceIndex, event: &AuditEvent<'_>, out: &mut Vec<Blind>) {
+    fn count_unjudged(
+        &mut self,
+        source: SourceIndex,
+        event: &AuditEvent<'_>,
+        out: &mut Vec<Blind>,
+    ) {
         if event.stage != Stage::RequestReceived {
             (self.unjudged, self.ever_judged, self.told_unjudged) = (0, true, false);
             return;
         }
         self.unjudged = self.unjudged.saturating_add(1);
-        let many = if self.ever_judged { UNJUDGED_LATER } else { UNJUDGED_FIRST };
+        let many = if self.ever_judged {
+            UNJUDGED_LATER
+        } else {
+            UNJUDGED_FIRST
+        };
         if self.unjudged >= many && !self.told_unjudged {
             self.told_unjudged = true;
             out.push(unjudged(source, self));
@@ -319,7 +390,8 @@ fn frequent(event: &AuditEvent<'_>) -> Option<usize> {
 fn request(event: &AuditEvent<'_>) -> u64 {
     let received = event.received.0.to_le_bytes();
     let parts = [event.audit_id, event.username, event.uri].map(str::as_bytes);
-    let [a, b, c, d, e, f, g, h, ..] = Digest::of_parts(&[parts[0], parts[1], parts[2], &received]).0;
+    let [a, b, c, d, e, f, g, h, ..] =
+        Digest::of_parts(&[parts[0], parts[1], parts[2], &received]).0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
@@ -329,17 +401,28 @@ mod tests {
 
     fn told(camera: &mut Camera, reason: &str, minute: i64) -> Option<Bits> {
         let now = Time::from_seconds(1_000_000 + minute * 60);
-        camera.wants_unread(0, reason, now).then(|| camera.unread(0, reason, Digest::default(), now).finding.weight)
+        camera.wants_unread(0, reason, now).then(|| {
+            camera
+                .unread(0, reason, Digest::default(), now)
+                .finding
+                .weight
+        })
     }
 
     #[test]
     fn one_torn_line_is_no_alarm_and_many_or_a_hiding_one_are() {
         let mut camera = Camera::default();
-        let seen: Vec<_> = (0..12).map(|minute| told(&mut camera, "not_json", minute)).collect();
+        let seen: Vec<_> = (0..12)
+            .map(|minute| told(&mut camera, "not_json", minute))
+            .collect();
         let mut expected = vec![Some(KEPT); 9];
         expected.extend([Some(TOLD), None, None]);
         assert_eq!(seen, expected);
-        assert_eq!(told(&mut camera, "not_json", 100), Some(KEPT), "it is counted by the hour");
+        assert_eq!(
+            told(&mut camera, "not_json", 100),
+            Some(KEPT),
+            "it is counted by the hour"
+        );
         assert_eq!(told(&mut camera, "too_long", 100), Some(TOLD));
     }
 }

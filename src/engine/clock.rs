@@ -46,11 +46,22 @@ impl Leap {
     /// One sentence for people; `at` and `audit_id` are those of the event that tells it.
     #[must_use]
     pub fn words(&self, at: Time, audit_id: &str) -> String {
-        let (Leap { source, from, to, events }, audit_id) = (self, text::name(audit_id));
+        let (
+            Leap {
+                source,
+                from,
+                to,
+                events,
+            },
+            audit_id,
+        ) = (self, text::name(audit_id));
         let (which, place) = match events {
             0 => ("events".to_owned(), "the lines before audit id"),
             _ if at == *to => (counted((*events).into(), "event"), "audit id"),
-            _ => (counted((*events).into(), "event"), "the lines before audit id"),
+            _ => (
+                counted((*events).into(), "event"),
+                "the lines before audit id",
+            ),
         };
         format!(
             "log {source}: {which} of {to} or later, {} ahead of {from}, which the bulk of events had reached ({place} \
@@ -112,12 +123,22 @@ impl Clock {
     pub fn hear(&mut self, source: SourceIndex, at: Time) -> Heard {
         let before = self.now;
         let voice = self.voices.entry(source).or_default();
-        let mut leap = voice.hear(at).map(|(from, to, events)| Leap { source, from, to, events });
+        let mut leap = voice.hear(at).map(|(from, to, events)| Leap {
+            source,
+            from,
+            to,
+            events,
+        });
         let reached = voice.now;
         if self.voices.len() == 1 {
             self.now = reached;
         } else {
-            let greatest = self.voices.values().map(|voice| voice.now).max().unwrap_or(reached);
+            let greatest = self
+                .voices
+                .values()
+                .map(|voice| voice.now)
+                .max()
+                .unwrap_or(reached);
             if let Some(voice) = self.voices.get_mut(&source) {
                 voice.witnessed = greatest;
             }
@@ -125,7 +146,10 @@ impl Clock {
             leap = leap.or_else(|| self.contradicted(source, at));
         }
         let is_far = before != Time::ZERO && at.since(self.now) > FAR;
-        Heard { at: if is_far { self.now } else { at }, leap }
+        Heard {
+            at: if is_far { self.now } else { at },
+            leap,
+        }
     }
 
     /// Forgets the logs that are none of these: they say nothing against the others any more.
@@ -137,9 +161,15 @@ impl Clock {
     /// it.
     fn agreed(&self, greatest: Time) -> Time {
         let sure = self.voices.values().any(|voice| voice.confirmed);
-        let voices = || self.voices.values().filter(move |voice| voice.confirmed || !sure);
+        let voices = || {
+            self.voices
+                .values()
+                .filter(move |voice| voice.confirmed || !sure)
+        };
         let top = voices().map(|voice| voice.now).max().unwrap_or(greatest);
-        let agree = voices().filter(|voice| top.since(voice.now) <= APART).count();
+        let agree = voices()
+            .filter(|voice| top.since(voice.now) <= APART)
+            .count();
         let against = || voices().filter(|voice| voice.contradicts(top));
         if against().count() < agree {
             return top;
@@ -156,7 +186,12 @@ impl Clock {
             return None;
         }
         let is_news = !std::mem::replace(&mut voice.told_apart, true) && voice.tell(now);
-        is_news.then_some(Leap { source, from: now, to: at, events: 1 })
+        is_news.then_some(Leap {
+            source,
+            from: now,
+            to: at,
+            events: 1,
+        })
     }
 }
 
@@ -208,20 +243,30 @@ impl Voice {
         let from = self.now;
         if in_time || self.ahead >= BULK {
             self.now = least;
-            self.ahead = self.top.iter().filter(|top| top.since(least) > LEAP).count() as u32;
-            self.top.iter_mut().filter(|top| top.since(least) <= LEAP).for_each(|top| *top = Time::ZERO);
+            self.ahead = self
+                .top
+                .iter()
+                .filter(|top| top.since(least) > LEAP)
+                .count() as u32;
+            self.top
+                .iter_mut()
+                .filter(|top| top.since(least) <= LEAP)
+                .for_each(|top| *top = Time::ZERO);
             self.top.sort_unstable();
             (self.denied, self.behind) = (false, 0);
             return None;
         }
-        // A log that pauses for a day goes on a day later; what goes on before that is told by the next event.
+        // A log that pauses for a day goes on a day later; what goes on before that is told by the
+        // next event.
         let is_news = at.since(from) > FAR && self.tell(from);
         is_news.then_some((from, at, self.ahead))
     }
 
     /// Whether a leap at `now` is told: the first of an hour.
     fn tell(&mut self, now: Time) -> bool {
-        let is_news = self.told.is_none_or(|told| now.since(told).0.abs() >= LEAP.0);
+        let is_news = self
+            .told
+            .is_none_or(|told| now.since(told).0.abs() >= LEAP.0);
         if is_news {
             self.told = Some(now);
         }

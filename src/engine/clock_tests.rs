@@ -11,7 +11,11 @@ fn t(seconds: i64) -> Time {
 /// A clock that heard a hundred events of these logs, a second apart.
 fn settled(sources: &[SourceIndex]) -> Clock {
     let mut clock = Clock::default();
-    (-99..=0).for_each(|s| sources.iter().for_each(|source| _ = clock.hear(*source, t(s))));
+    (-99..=0).for_each(|s| {
+        sources
+            .iter()
+            .for_each(|source| _ = clock.hear(*source, t(s)))
+    });
     clock
 }
 
@@ -20,10 +24,27 @@ fn a_burst_of_a_year_ahead_moves_nothing_and_is_told_once() {
     let mut clock = settled(&[0]);
     let heard: Vec<Heard> = (0..40).map(|s| clock.hear(0, t(YEAR + s))).collect();
     assert_eq!(clock.now(), t(0));
-    assert!(heard.iter().all(|heard| heard.at == t(0)), "judged as of now");
-    assert_eq!(heard[0].leap, Some(Leap { source: 0, from: t(0), to: t(YEAR), events: 1 }));
+    assert!(
+        heard.iter().all(|heard| heard.at == t(0)),
+        "judged as of now"
+    );
+    assert_eq!(
+        heard[0].leap,
+        Some(Leap {
+            source: 0,
+            from: t(0),
+            to: t(YEAR),
+            events: 1
+        })
+    );
     assert!(heard[1..].iter().all(|heard| heard.leap.is_none()));
-    assert_eq!(clock.hear(0, t(1)), Heard { at: t(1), leap: None });
+    assert_eq!(
+        clock.hear(0, t(1)),
+        Heard {
+            at: t(1),
+            leap: None
+        }
+    );
     assert_eq!(clock.now(), t(1));
 }
 
@@ -46,7 +67,12 @@ fn one_log_of_two_moves_nothing_whichever_is_read_first() {
         for turn in 0..20 {
             let mut read = |source, ahead| {
                 for s in 0..3000 {
-                    told += u32::from(clock.hear(source, t(ahead + turn * 3000 + s)).leap.is_some());
+                    told += u32::from(
+                        clock
+                            .hear(source, t(ahead + turn * 3000 + s))
+                            .leap
+                            .is_some(),
+                    );
                 }
             };
             if wrong_first {
@@ -66,8 +92,22 @@ fn one_log_of_two_moves_nothing_whichever_is_read_first() {
 fn a_leap_of_hours_that_is_taken_back_is_told() {
     let mut clock = settled(&[0]);
     assert_eq!(clock.hear(0, t(5 * 3600)).leap, None, "it may be a pause");
-    assert_eq!(clock.hear(0, t(5 * 3600 + 1)), Heard { at: t(5 * 3600 + 1), leap: None });
-    assert_eq!(clock.hear(0, t(2)).leap, Some(Leap { source: 0, from: t(0), to: t(5 * 3600), events: 2 }));
+    assert_eq!(
+        clock.hear(0, t(5 * 3600 + 1)),
+        Heard {
+            at: t(5 * 3600 + 1),
+            leap: None
+        }
+    );
+    assert_eq!(
+        clock.hear(0, t(2)).leap,
+        Some(Leap {
+            source: 0,
+            from: t(0),
+            to: t(5 * 3600),
+            events: 2
+        })
+    );
     assert_eq!(clock.now(), t(2));
 }
 
@@ -91,7 +131,11 @@ fn a_time_that_the_bulk_never_had_is_left_again() {
     let mut clock = Clock::default();
     (0..200).for_each(|s| _ = clock.hear(0, t(YEAR + s)));
     let told: Vec<Leap> = (1..100).filter_map(|s| clock.hear(0, t(s)).leap).collect();
-    assert_eq!((told.len(), clock.now()), (1, t(99)), "nor one that it had from the first");
+    assert_eq!(
+        (told.len(), clock.now()),
+        (1, t(99)),
+        "nor one that it had from the first"
+    );
 }
 
 #[test]
@@ -105,14 +149,24 @@ fn a_log_that_ended_does_not_hold_the_others() {
 fn a_log_hours_behind_is_catching_up() {
     let mut clock = settled(&[0, 1]);
     (1..300).for_each(|minute| _ = clock.hear(0, t(minute * 60)));
-    (1..300).for_each(|minute| assert_eq!(clock.hear(1, t(minute * 60)), Heard { at: t(minute * 60), leap: None }));
+    (1..300).for_each(|minute| {
+        assert_eq!(
+            clock.hear(1, t(minute * 60)),
+            Heard {
+                at: t(minute * 60),
+                leap: None
+            }
+        )
+    });
     assert_eq!(clock.now(), t(299 * 60));
 }
 
 #[test]
 fn a_first_event_from_the_future_does_not_stop_time() {
     let mut clock = Clock::default();
-    [4_000_000_000, 1_000_000, 1_000_001].iter().for_each(|s| _ = clock.hear(0, Time::from_seconds(*s)));
+    [4_000_000_000, 1_000_000, 1_000_001]
+        .iter()
+        .for_each(|s| _ = clock.hear(0, Time::from_seconds(*s)));
     assert_eq!(clock.now(), Time::from_seconds(1_000_001));
 }
 

@@ -42,7 +42,8 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Takes out the findings that an operator called normal for this account, and returns how many.
+    /// Takes out the findings that an operator called normal for this account, and returns how
+    /// many.
     fn drop_accepted(&mut self, event: &AuditEvent<'_>, account: &Account) -> u64 {
         let before = self.findings.len();
         for finding in std::mem::take(&mut self.findings) {
@@ -83,7 +84,8 @@ pub(super) struct Observed {
     /// The program is new to the account, and how surprising it and the origin are.
     pub news: Bits,
     pub is_new_agent: bool,
-    /// The credential is used at an address where it was not before, by a program that the account knows.
+    /// The credential is used at an address where it was not before, by a program that the account
+    /// knows.
     pub has_moved: bool,
     /// The first address of its family at which a pod is heard that has one of the other.
     pub is_new_family: bool,
@@ -111,15 +113,17 @@ impl Observed {
             news: view.weights.program + view.weights.origin,
             is_new_agent: view.agent_seen.is_none(),
             has_moved: view.agent_seen.is_some()
-                && view.holder.is_some_and(|holder| !holder.places.iter().any(|place| Some(place.ip) == ip)),
+                && view
+                    .holder
+                    .is_some_and(|holder| !holder.places.iter().any(|place| Some(place.ip) == ip)),
             is_new_family: is_new_family(view.holder, ip),
             exempted,
         }
     }
 }
 
-/// Each request is judged once: long-running ones when they start (or at their end, where the policy omits the start),
-/// all others when they are complete. A 401 has only a start.
+/// Each request is judged once: long-running ones when they start (or at their end, where the
+/// policy omits the start), all others when they are complete. A 401 has only a start.
 pub(super) fn is_judged(event: &AuditEvent<'_>, saw_start: impl FnOnce() -> bool) -> bool {
     match event.stage {
         Stage::RequestReceived => false,
@@ -135,7 +139,11 @@ impl Engine {
         scratch.weighed.clear();
         scratch.accepted.clear();
         let mut seen = self.weigh(event, &mut scratch);
-        let account = if scratch.findings.is_empty() { None } else { self.population.get(event.username) };
+        let account = if scratch.findings.is_empty() {
+            None
+        } else {
+            self.population.get(event.username)
+        };
         if let Some(account) = account.filter(|a| !a.accepted.is_empty()) {
             seen.exempted += scratch.drop_accepted(event, account);
             seen.stolen = scratch.findings.iter().any(|finding| finding.is_theft);
@@ -168,17 +176,38 @@ impl Engine {
     /// Looks at everything that is known, weighs it, and lets detectors and rules judge.
     fn weigh(&self, event: &AuditEvent<'_>, scratch: &mut Scratch) -> Observed {
         let Scratch {
-            operation, origin: origin_words, target, issuer, findings, weighed, troubles, traces, trace, ..
+            operation,
+            origin: origin_words,
+            target,
+            issuer,
+            findings,
+            weighed,
+            troubles,
+            traces,
+            trace,
+            ..
         } = scratch;
         let nobody = Account::default();
-        let same_uid = |a: &&Account| a.uid == *event.user_uid || a.uid.is_empty() || event.user_uid.is_empty();
-        let account = self.population.get(event.username).filter(same_uid).unwrap_or(&nobody);
+        let same_uid = |a: &&Account| {
+            a.uid == *event.user_uid || a.uid.is_empty() || event.user_uid.is_empty()
+        };
+        let account = self
+            .population
+            .get(event.username)
+            .filter(same_uid)
+            .unwrap_or(&nobody);
         let origin = self.origin_of(event);
         let sensitive = Sensitive::of(event);
         operations::key(&event.operation, operation);
         origin.key(origin_words);
         sensitive::target(sensitive, event, target);
-        let words = Remembered { operation, origin_words, target, origin, sensitive };
+        let words = Remembered {
+            operation,
+            origin_words,
+            target,
+            origin,
+            sensitive,
+        };
         let mut view = self.view(event, account, words);
         self.look_at_failure(&mut view);
         view.acts = Acts::of(&view);
@@ -187,28 +216,53 @@ impl Engine {
         if view.sensitive.is_some() || !view.acts.is_empty() || view.is_news() {
             view.weights = weigh::of(&view);
         }
-        let secret_weight = if makes_secret(event) { weigh::one(&view, Act::TokenSecret) } else { Bits::ZERO };
+        let secret_weight = if makes_secret(event) {
+            weigh::one(&view, Act::TokenSecret)
+        } else {
+            Bits::ZERO
+        };
         view.secret_maker = self.secret_maker(event, secret_weight);
         view.marks = marks_of(&view);
         remembered_issuer(&view, issuer);
         let exempted = judge_all(&view, &self.dispatch, findings, troubles);
         *trace = traces.then(|| Trace::of(&view, findings));
         let moves = is_machine(event);
-        let unsettled = moves && origin.ip.is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip));
-        let observed = Observed { unsettled, ..Observed::of(&view, findings, secret_weight, exempted) };
+        let unsettled = moves
+            && origin
+                .ip
+                .is_some_and(|ip| account.credentials.may_be_elsewhere(event, ip));
+        let observed = Observed {
+            unsettled,
+            ..Observed::of(&view, findings, secret_weight, exempted)
+        };
         weighed.extend(std::mem::take(&mut view.weights.acts));
         observed
     }
 }
 
 fn is_new_family(holder: Option<&Holder>, ip: Option<IpAddr>) -> bool {
-    let (Some(holder), Some(ip)) = (holder, ip) else { return false };
-    let is_pod = matches!(holder.kind, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId);
-    is_pod && !holder.places.is_empty() && holder.places.iter().all(|place| place.ip.is_ipv4() != ip.is_ipv4())
+    let (Some(holder), Some(ip)) = (holder, ip) else {
+        return false;
+    };
+    let is_pod = matches!(
+        holder.kind,
+        CredentialKind::PodBound | CredentialKind::PodBoundWithoutId
+    );
+    is_pod
+        && !holder.places.is_empty()
+        && holder
+            .places
+            .iter()
+            .all(|place| place.ip.is_ipv4() != ip.is_ipv4())
 }
 
 /// Our detectors, then the operator's rules; returns how many findings are exempted.
-fn judge_all(view: &View<'_>, dispatch: &Dispatch, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) -> u64 {
+fn judge_all(
+    view: &View<'_>,
+    dispatch: &Dispatch,
+    findings: &mut Vec<Finding>,
+    troubles: &mut Vec<Trouble>,
+) -> u64 {
     if view.marks != Marks::default() {
         detect::judge(view, findings);
     }

@@ -1,4 +1,5 @@
-//! Looking: what was known before an event, of its account, its credential, its address and the rest of the cluster.
+//! Looking: what was known before an event, of its account, its credential, its address and the
+//! rest of the cluster.
 //!
 //! Refuses to judge and to learn: it changes nothing.
 
@@ -15,7 +16,9 @@ use crate::detect::detectors::issuer_words;
 use crate::detect::sensitive::Sensitive;
 use crate::detect::weigh::Weights;
 use crate::detect::{Marks, Moved, Rival, View};
-use crate::event::{AuditEvent, CredentialKind, Geo, Operation, Principal, PrincipalKind, Stage, origin};
+use crate::event::{
+    AuditEvent, CredentialKind, Geo, Operation, Principal, PrincipalKind, Stage, origin,
+};
 use std::net::IpAddr;
 
 /// The words that an event is remembered by.
@@ -36,7 +39,13 @@ impl Engine {
         account: &'a Account,
         words: Remembered<'a>,
     ) -> View<'a> {
-        let Remembered { operation, origin_words, target, origin, sensitive } = words;
+        let Remembered {
+            operation,
+            origin_words,
+            target,
+            origin,
+            sensitive,
+        } = words;
         let (geo, agent) = (geo_of(event, origin), agents::product(event.user_agent));
         let holder = account.credentials.find(event);
         View {
@@ -62,11 +71,21 @@ impl Engine {
             origin_words,
             origin_seen: account.origins.get(origin_words),
             geo,
-            network_seen: geo.and_then(|geo| networks::find(&account.networks, geo)).map(|(_, seen)| seen),
+            network_seen: geo
+                .and_then(|geo| networks::find(&account.networks, geo))
+                .map(|(_, seen)| seen),
             target,
-            target_seen: if target.is_empty() { None } else { account.targets.get(target) },
+            target_seen: if target.is_empty() {
+                None
+            } else {
+                account.targets.get(target)
+            },
             holder,
-            issued: if holder.is_none() { issued(account, event) } else { None },
+            issued: if holder.is_none() {
+                issued(account, event)
+            } else {
+                None
+            },
             address: origin.ip.and_then(|ip| self.addresses.get(ip)),
             departed: self.departed_since(event, holder),
             refused: self.refused_since(event, origin.ip),
@@ -77,7 +96,9 @@ impl Engine {
             used_before: self.used_before(event),
             addresses_blind: self.addresses.hide_clients(event.time),
             addresses_hidden: self.addresses.are_crowded(),
-            pods_have_own: origin.ip.is_some_and(|ip| self.addresses.are_own_around(ip)),
+            pods_have_own: origin
+                .ip
+                .is_some_and(|ip| self.addresses.are_own_around(ip)),
             pods_are_shown: self.addresses.show_pods(),
             nodes_tell_apart: self.addresses.tell_nodes_apart(),
             rival: origin.ip.and_then(|ip| self.rival(account, event, ip)),
@@ -89,7 +110,13 @@ impl Engine {
     }
 
     /// What is known of a credential that appears elsewhere.
-    fn moved(&self, account: &Account, event: &AuditEvent<'_>, holder: Option<&Holder>, ip: Option<IpAddr>) -> Moved {
+    fn moved(
+        &self,
+        account: &Account,
+        event: &AuditEvent<'_>,
+        holder: Option<&Holder>,
+        ip: Option<IpAddr>,
+    ) -> Moved {
         Moved {
             is_fetched_anew: is_fetched_anew(account, event, holder),
             was_received_before: self.was_received_before(event, ip),
@@ -104,14 +131,20 @@ impl Engine {
         let event = view.event;
         if event.principal.kind() == PrincipalKind::Nobody {
             view.strange = !self.is_habit_of_tenant(event, view.address);
-            view.failures_outside =
-                view.origin.is_public().then(|| self.addresses.failures_outside(event, view.origin.ip));
-            let counted = view.origin.ip.map(|ip| self.addresses.failures(event, ip, view.strange));
+            view.failures_outside = view
+                .origin
+                .is_public()
+                .then(|| self.addresses.failures_outside(event, view.origin.ip));
+            let counted = view
+                .origin
+                .ip
+                .map(|ip| self.addresses.failures(event, ip, view.strange));
             view.failures = counted.unwrap_or_default();
         }
     }
 
-    /// What a binding to the role that the event binds is worth, where the role was seen to be written.
+    /// What a binding to the role that the event binds is worth, where the role was seen to be
+    /// written.
     fn role_worth(&self, event: &AuditEvent<'_>) -> Option<Bits> {
         let binding = event.facts.as_ref()?.binding.as_ref()?;
         self.causes.role(event.operation.namespace, &binding.role)
@@ -129,25 +162,36 @@ impl Engine {
             return Bits::ZERO;
         }
         let username = format!("system:serviceaccount:{}:{name}", operation.namespace);
-        self.population.get(&username).map_or(Bits::ZERO, |account| account.power)
+        self.population
+            .get(&username)
+            .map_or(Bits::ZERO, |account| account.power)
     }
 
-    /// A long request is told of when it ends; the address may have passed to another pod since it was received.
+    /// A long request is told of when it ends; the address may have passed to another pod since it
+    /// was received.
     fn was_received_before(&self, event: &AuditEvent<'_>, ip: Option<IpAddr>) -> bool {
-        let newest = ip.and_then(|ip| self.addresses.get(ip)).and_then(|address| {
-            let first = |pod: &Option<Box<PodAt>>| pod.as_ref().map(|pod| pod.first);
-            first(&address.newcomer).max(first(&address.pod))
-        });
+        let newest = ip
+            .and_then(|ip| self.addresses.get(ip))
+            .and_then(|address| {
+                let first = |pod: &Option<Box<PodAt>>| pod.as_ref().map(|pod| pod.first);
+                first(&address.newcomer).max(first(&address.pod))
+            });
         event.stage == Stage::ResponseComplete
-            && newest.is_some_and(|first| event.received < first && event.time.since(event.received) > Span::seconds(1))
+            && newest.is_some_and(|first| {
+                event.received < first && event.time.since(event.received) > Span::seconds(1)
+            })
     }
 
     /// Whether the first place of a credential is an address that is its pod's alone.
     fn home_is_pods_own(&self, holder: Option<&Holder>) -> bool {
         let home = holder.and_then(|holder| holder.places.first());
-        home.and_then(|place| self.addresses.get(place.ip)).is_some_and(|address| {
-            address.node.name.is_empty() && !address.is_shared() && !address.control_plane && address.pod.is_some()
-        })
+        home.and_then(|place| self.addresses.get(place.ip))
+            .is_some_and(|address| {
+                address.node.name.is_empty()
+                    && !address.is_shared()
+                    && !address.control_plane
+                    && address.pod.is_some()
+            })
     }
 
     pub(super) fn origin_of(&self, event: &AuditEvent<'_>) -> Origin {
@@ -161,10 +205,18 @@ impl Engine {
             return None;
         }
         let is_shared = |ip| self.addresses.get(ip).is_some_and(Address::is_shared);
-        let place = *account.credentials.rivals(event, ip).find(|place| !is_shared(ip) && !is_shared(place.ip))?;
-        let name = if let Principal::Node { name } = event.principal { name } else { "" };
+        let place = *account
+            .credentials
+            .rivals(event, ip)
+            .find(|place| !is_shared(ip) && !is_shared(place.ip))?;
+        let name = if let Principal::Node { name } = event.principal {
+            name
+        } else {
+            ""
+        };
         let is_foreign = |ip: IpAddr| match self.addresses.get(ip) {
-            // Behind a new balancer nodes take turns; an address that has been another's for a day is.
+            // Behind a new balancer nodes take turns; an address that has been another's for a day
+            // is.
             Some(a) if !a.node.name.is_empty() => {
                 let settled = event.time.since(a.node.first).as_seconds() >= 86_400;
                 !name.is_empty() && a.node.name != name && settled
@@ -172,16 +224,24 @@ impl Engine {
             Some(a) if a.has_live_pod(event.time) => true,
             _ => !origin::is_private(ip) && !is_cluster(&self.addresses, ip),
         };
-        Some(Rival { place, is_foreign: is_foreign(ip) || is_foreign(place.ip) })
+        Some(Rival {
+            place,
+            is_foreign: is_foreign(ip) || is_foreign(place.ip),
+        })
     }
 
-    /// Whether the pod or node at an address is known for what a request without a user asked for: a
-    /// client whose token expired goes on with what it always does.
+    /// Whether the pod or node at an address is known for what a request without a user asked for:
+    /// a client whose token expired goes on with what it always does.
     fn is_habit_of_tenant(&self, event: &AuditEvent<'_>, address: Option<&Address>) -> bool {
         let Some(address) = address else { return false };
         let node = format!("system:node:{}", address.node.name);
-        let tenant = address.pod.as_ref().map_or(node.as_str(), |pod| pod.username.as_str());
-        let Some(account) = self.population.get(tenant) else { return false };
+        let tenant = address
+            .pod
+            .as_ref()
+            .map_or(node.as_str(), |pod| pod.username.as_str());
+        let Some(account) = self.population.get(tenant) else {
+            return false;
+        };
         let asked = &event.operation;
         let scope = Operation::scope_of(Principal::parse(tenant), asked.resource, asked.namespace);
         let mut words = String::new();
@@ -190,14 +250,26 @@ impl Engine {
     }
 }
 
-/// The kubelet of its node fetched this token after the pod was last heard elsewhere, and it never was used there: a pod
-/// whose sandbox was made anew has another address and other tokens.
+/// The kubelet of its node fetched this token after the pod was last heard elsewhere, and it never
+/// was used there: a pod whose sandbox was made anew has another address and other tokens.
 fn is_fetched_anew(account: &Account, event: &AuditEvent<'_>, holder: Option<&Holder>) -> bool {
-    let (Some(fetched), Some(holder)) = (account.fetched_at(event.credential.id), holder) else { return false };
-    let last = holder.places.iter().map(|place| place.last).max().unwrap_or(holder.last);
+    let (Some(fetched), Some(holder)) = (account.fetched_at(event.credential.id), holder) else {
+        return false;
+    };
+    let last = holder
+        .places
+        .iter()
+        .map(|place| place.last)
+        .max()
+        .unwrap_or(holder.last);
     let ip = event.source_ips.last().map(IpAddr::to_canonical);
     let here = holder.places.iter().find(|place| Some(place.ip) == ip);
-    let elsewhere = holder.places.iter().filter(|place| Some(place.ip) != ip).map(|place| place.last).max();
+    let elsewhere = holder
+        .places
+        .iter()
+        .filter(|place| Some(place.ip) != ip)
+        .map(|place| place.last)
+        .max();
     match here {
         None => fetched + Span::seconds(1) >= last,
         // It stays so while nothing is heard at the old place.
@@ -207,14 +279,23 @@ fn is_fetched_anew(account: &Account, event: &AuditEvent<'_>, holder: Option<&Ho
 
 /// The entry before the last one of `sourceIPs` is where the credential is at home.
 fn is_forwarded(event: &AuditEvent<'_>, holder: Option<&Holder>) -> bool {
-    let before = event.source_ips.iter().rev().nth(1).map(IpAddr::to_canonical);
-    let home = holder.and_then(|holder| holder.places.first()).map(|place| place.ip);
+    let before = event
+        .source_ips
+        .iter()
+        .rev()
+        .nth(1)
+        .map(IpAddr::to_canonical);
+    let home = holder
+        .and_then(|holder| holder.places.first())
+        .map(|place| place.ip);
     before.is_some() && before == home
 }
 
 /// Of the origin that is judged: another policy may see another one than was looked up.
 pub(super) fn geo_of<'a>(event: &AuditEvent<'a>, origin: Origin) -> Option<&'a Geo<'a>> {
-    event.geo.filter(|geo| origin.ip == Some(geo.ip) && origin.is_public())
+    event
+        .geo
+        .filter(|geo| origin.ip == Some(geo.ip) && origin.is_public())
 }
 
 /// A kubelet or a component: what has one address of a family.
@@ -222,12 +303,20 @@ pub(super) fn is_machine(event: &AuditEvent<'_>) -> bool {
     matches!(event.principal, Principal::Node { .. }) || event.principal.component().is_some()
 }
 
-/// The TokenRequest that a credential came from. Where it is not remembered, one of those is meant who had more tokens
-/// issued than are remembered, unless that is their habit.
+/// The TokenRequest that a credential came from. Where it is not remembered, one of those is meant
+/// who had more tokens issued than are remembered, unless that is their habit.
 fn issued<'a>(account: &'a Account, event: &AuditEvent<'_>) -> Option<&'a Issued> {
     account.credentials.issued(event.credential.id).or_else(|| {
-        let is_habit = |by: &str| account.issuers.get(&issuer_words(by)).is_some_and(|seen| seen.days > 1);
+        let is_habit = |by: &str| {
+            account
+                .issuers
+                .get(&issuer_words(by))
+                .is_some_and(|seen| seen.days > 1)
+        };
         let unbound = event.credential.kind == CredentialKind::Unbound;
-        account.credentials.flooders().find(|f| unbound && !is_habit(&f.by))
+        account
+            .credentials
+            .flooders()
+            .find(|f| unbound && !is_habit(&f.by))
     })
 }

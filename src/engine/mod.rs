@@ -1,7 +1,7 @@
 //! The deterministic middle: inputs in, a value out that says everything that changed.
 //!
-//! Refuses files, clocks and threads. The same inputs give the same findings and the same bytes, live
-//! or replayed, however they are cut into batches.
+//! Refuses files, clocks and threads. The same inputs give the same findings and the same bytes,
+//! live or replayed, however they are cut into batches.
 
 pub mod camera;
 mod clock;
@@ -37,11 +37,12 @@ use smol_str::SmolStr;
 use std::net::IpAddr;
 use twin::Twins;
 
-/// Of what the same inputs make of the same records. It goes up whenever a judgement or the bytes of a record change:
-/// records are compared within one version only. `tests/rewind.rs` notices.
+/// Of what the same inputs make of the same records. It goes up whenever a judgement or the bytes
+/// of a record change: records are compared within one version only. `tests/rewind.rs` notices.
 pub const VERSION: u32 = 4;
 
-/// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands out.
+/// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands
+/// out.
 #[derive(Default)]
 pub struct Output {
     /// In the order in which they were made.
@@ -140,7 +141,8 @@ impl Engine {
         self.clock.now()
     }
 
-    /// Whether nothing was judged as of later than now, so that now divides what was judged before from what comes.
+    /// Whether nothing was judged as of later than now, so that now divides what was judged before
+    /// from what comes.
     #[must_use]
     pub fn is_sure_of_now(&self) -> bool {
         self.clock.is_sure()
@@ -155,7 +157,10 @@ impl Engine {
     /// The address that can be trusted of the last event, which is this one.
     #[must_use]
     pub fn caller(&self, event: &AuditEvent<'_>) -> Option<IpAddr> {
-        origin::caller(handed_on(event, self.request), &self.policy.network.trusted_proxies)
+        origin::caller(
+            handed_on(event, self.request),
+            &self.policy.network.trusted_proxies,
+        )
     }
 
     #[must_use]
@@ -181,7 +186,8 @@ impl Engine {
     /// Whether a log has been silent for too long while others speak: a tick tells of it.
     #[must_use]
     pub fn misses_a_log(&self) -> bool {
-        self.camera.misses_a_log(self.clock.now(), &self.policy.visibility)
+        self.camera
+            .misses_a_log(self.clock.now(), &self.policy.visibility)
     }
 
     /// From now on, the last judgement is kept for [`Engine::take_trace`].
@@ -200,7 +206,8 @@ impl Engine {
         self.camera.knows_others_than(followed)
     }
 
-    /// Whether [`Input::Unread`] of such a line would say anything: of many like it, the first few an hour do.
+    /// Whether [`Input::Unread`] of such a line would say anything: of many like it, the first few
+    /// an hour do.
     #[must_use]
     pub fn wants_unread(&self, source: SourceIndex, reason: &str) -> bool {
         self.camera.wants_unread(source, reason, self.clock.now())
@@ -215,17 +222,32 @@ impl Engine {
                 let mut blind = Vec::new();
                 let silent = self.camera.tick(at, &self.policy.visibility, &mut blind);
                 self.tell(blind, out);
-                silent.into_iter().for_each(|source| self.correlator.prolong(&camera::subject(source), at));
+                silent
+                    .into_iter()
+                    .for_each(|source| self.correlator.prolong(&camera::subject(source), at));
                 self.correlator.tick(at, &self.policy, &mut out.revisions);
             }
             Input::Gap { source, gap } => {
                 let (kind, detail) = (gap.kind.to_owned(), gap.detail.to_owned());
-                let gap = Early::Gap { source, kind, detail, digest: gap.digest };
+                let gap = Early::Gap {
+                    source,
+                    kind,
+                    detail,
+                    digest: gap.digest,
+                };
                 let blind = self.camera.wait(self.clock.now(), gap);
                 self.tell(blind, out);
             }
-            Input::Unread { source, reason, digest } => {
-                let line = Early::Unread { source, reason: reason.to_owned(), digest };
+            Input::Unread {
+                source,
+                reason,
+                digest,
+            } => {
+                let line = Early::Unread {
+                    source,
+                    reason: reason.to_owned(),
+                    digest,
+                };
                 let blind = self.camera.wait(self.clock.now(), line);
                 self.tell(blind, out);
             }
@@ -248,11 +270,21 @@ impl Engine {
         let heard = self.clock.hear(source, event.time);
         self.request = self.twins.hear(event, self.clock.hears_several());
         // What is years ahead would make baselines forget, and windows and ids begin anew.
-        let Request { received, is_relayed, .. } = self.request;
-        let judged = (heard.at != event.time || is_relayed || received != event.received).then(|| {
-            let source_ips = handed_on(event, self.request).into();
-            AuditEvent { time: heard.at, received, source_ips, ..event.clone() }
-        });
+        let Request {
+            received,
+            is_relayed,
+            ..
+        } = self.request;
+        let judged =
+            (heard.at != event.time || is_relayed || received != event.received).then(|| {
+                let source_ips = handed_on(event, self.request).into();
+                AuditEvent {
+                    time: heard.at,
+                    received,
+                    source_ips,
+                    ..event.clone()
+                }
+            });
         let mut blind = self.camera.waited(self.clock.now());
         if let Some(leap) = heard.leap {
             let words = leap.words(event.time, event.audit_id);
@@ -260,15 +292,24 @@ impl Engine {
             out.leaps.push((self.seq, words));
         }
         let event = judged.as_ref().unwrap_or(event);
-        let silent = self.camera.hear(source, event, self.clock.now(), &self.policy.visibility, &mut blind);
+        let silent = self.camera.hear(
+            source,
+            event,
+            self.clock.now(),
+            &self.policy.visibility,
+            &mut blind,
+        );
         self.tell(blind, out);
         if let Some(silent) = silent {
             out.silent = Span(out.silent.0 + silent.0);
             let subject = camera::subject(source);
-            self.correlator.conclude(&subject, self.clock.now(), &self.policy, &mut out.revisions);
+            self.correlator
+                .conclude(&subject, self.clock.now(), &self.policy, &mut out.revisions);
         }
-        self.correlator.advance(self.clock.now(), &self.policy, &mut out.revisions);
-        if judge::is_judged(event, || self.camera.saw_start(event)) && self.twins.take(self.request) {
+        self.correlator
+            .advance(self.clock.now(), &self.policy, &mut out.revisions);
+        if judge::is_judged(event, || self.camera.saw_start(event)) && self.twins.take(self.request)
+        {
             out.judged += 1;
             self.prevalence.hear(self.clock.now());
             self.judge(event, out);
@@ -282,16 +323,29 @@ impl Engine {
     fn command(&mut self, command: Command, out: &mut Output) {
         let Command::Ack(ack) = &command;
         let (at, lessons) = (self.clock.now(), self.word.lessons(ack.incident).to_vec());
-        let repeated = self.word.ack(ack.incident).is_some_and(|kept| kept.command == ack.command);
+        let repeated = self
+            .word
+            .ack(ack.incident)
+            .is_some_and(|kept| kept.command == ack.command);
         if repeated || lessons.is_empty() {
-            let outcome = Err(if repeated { Refusal::Repeated } else { Refusal::NothingToLearn });
-            out.answers.push(Answer { command, outcome, live: false });
+            let outcome = Err(if repeated {
+                Refusal::Repeated
+            } else {
+                Refusal::NothingToLearn
+            });
+            out.answers.push(Answer {
+                command,
+                outcome,
+                live: false,
+            });
             return;
         }
         let learning = self.policy.learning;
         let wider = ack.width.widened(&lessons);
         for lesson in lessons.iter().chain(&wider) {
-            self.population.update(&lesson.principal, at, |account| account.learn_lesson(lesson, at, &learning));
+            self.population.update(&lesson.principal, at, |account| {
+                account.learn_lesson(lesson, at, &learning)
+            });
         }
         let kept = Acknowledged {
             command: ack.command.clone(),
@@ -301,9 +355,19 @@ impl Engine {
             taught: u32::try_from(lessons.len()).unwrap_or(u32::MAX),
         };
         self.word.keep(ack.incident, kept.clone());
-        let said = Acknowledgement { owner: ack.owner.clone(), reason: ack.reason.clone(), at };
-        let live = self.correlator.acknowledge(ack.incident, said, &mut out.revisions);
-        out.answers.push(Answer { command, outcome: Ok(kept), live });
+        let said = Acknowledgement {
+            owner: ack.owner.clone(),
+            reason: ack.reason.clone(),
+            at,
+        };
+        let live = self
+            .correlator
+            .acknowledge(ack.incident, said, &mut out.revisions);
+        out.answers.push(Answer {
+            command,
+            outcome: Ok(kept),
+            live,
+        });
     }
 
     fn tell(&mut self, blind: Vec<Blind>, out: &mut Output) {
@@ -320,12 +384,25 @@ impl Engine {
                 clues: &[],
                 neighbour: None,
                 here_since: None,
-                baseline: crate::baseline::Maturity { mature: false, since: b.at, days: 0, events: 0 },
+                baseline: crate::baseline::Maturity {
+                    mature: false,
+                    since: b.at,
+                    days: 0,
+                    events: 0,
+                },
                 digest: &|| b.digest,
                 event: None,
             };
-            out.findings.push((b.finding.detector.name(), self.policy.severity_of(&b.finding)));
-            self.correlator.arrive(std::slice::from_ref(&b.finding), &arrival, &self.policy, &mut out.revisions);
+            out.findings.push((
+                b.finding.detector.name(),
+                self.policy.severity_of(&b.finding),
+            ));
+            self.correlator.arrive(
+                std::slice::from_ref(&b.finding),
+                &arrival,
+                &self.policy,
+                &mut out.revisions,
+            );
         }
     }
 
@@ -343,10 +420,20 @@ impl Engine {
         let facts = self.facts_of(event, seen);
         let digest = || digest_of(event);
         let arrival = facts.arrival(event, seen, &digest);
-        let joined = self.correlator.arrive(findings, &arrival, &self.policy, &mut out.revisions);
-        let own = findings.iter().zip(&joined).find(|(f, _)| f.culprit.is_none()).map(|(_, id)| *id);
+        let joined = self
+            .correlator
+            .arrive(findings, &arrival, &self.policy, &mut out.revisions);
+        let own = findings
+            .iter()
+            .zip(&joined)
+            .find(|(f, _)| f.culprit.is_none())
+            .map(|(_, id)| *id);
         for (finding, incident) in findings.iter().zip(joined) {
-            self.word.note(incident, word::lessons_of(finding, event, words, &facts.network), self.clock.now());
+            self.word.note(
+                incident,
+                word::lessons_of(finding, event, words, &facts.network),
+                self.clock.now(),
+            );
         }
         own
     }
@@ -360,7 +447,8 @@ fn handed_on<'e>(event: &'e AuditEvent<'_>, request: Request) -> &'e [IpAddr] {
     }
 }
 
-/// What makes an event this event: enough to tell any two apart, and nothing that history does not keep.
+/// What makes an event this event: enough to tell any two apart, and nothing that history does not
+/// keep.
 fn digest_of(event: &AuditEvent<'_>) -> Digest {
     let stage = [event.stage as u8, event.level as u8];
     let code = event.code.to_le_bytes();
@@ -368,7 +456,13 @@ fn digest_of(event: &AuditEvent<'_>) -> Digest {
     let (time, received) = (event.time.0.to_le_bytes(), event.received.0.to_le_bytes());
     parts.extend([&time[..], &received[..]]);
     let uri = text::clean(event.uri);
-    for text in [event.username, &uri, event.operation.verb, event.user_agent, event.credential.id] {
+    for text in [
+        event.username,
+        &uri,
+        event.operation.verb,
+        event.user_agent,
+        event.credential.id,
+    ] {
         parts.push(text.as_bytes());
     }
     let ips: Vec<String> = event.source_ips.iter().map(ToString::to_string).collect();

@@ -97,7 +97,10 @@ impl Engine {
         };
         out.push(record(Room::Core, Vec::new(), Some(&core)));
         out.extend(
-            self.population.drain_changes().into_iter().map(|(k, v)| extended(Room::Account, k.as_bytes().to_vec(), v)),
+            self.population
+                .drain_changes()
+                .into_iter()
+                .map(|(k, v)| extended(Room::Account, k.as_bytes().to_vec(), v)),
         );
         out.extend(
             self.addresses
@@ -105,19 +108,31 @@ impl Engine {
                 .into_iter()
                 .map(|(k, v)| record(Room::Address, k.to_string().into_bytes(), v)),
         );
-        out.extend(self.correlator.drain_changes().into_iter().map(|(k, v)| extended(Room::Incident, k.0.to_vec(), v)));
+        out.extend(
+            self.correlator
+                .drain_changes()
+                .into_iter()
+                .map(|(k, v)| extended(Room::Incident, k.0.to_vec(), v)),
+        );
         for (id, lessons, ack) in self.word.drain_changes() {
             out.push(record(Room::Lessons, id.0.to_vec(), lessons));
             out.push(record(Room::Ack, id.0.to_vec(), ack));
         }
         for ((what, by), link) in self.correlator.links().drain_changes() {
-            out.push(record(Room::Link, format!("{what}\0{by}").into_bytes(), link.as_ref()));
+            out.push(record(
+                Room::Link,
+                format!("{what}\0{by}").into_bytes(),
+                link.as_ref(),
+            ));
         }
         for (pod, at) in self.departed.drain_changes() {
             out.push(record(Room::Departed, pod.into_bytes(), at.as_ref()));
         }
         out.extend(
-            self.stolen.drain_changes().into_iter().map(|(k, v)| record(Room::Stolen, k.to_string().into_bytes(), v)),
+            self.stolen
+                .drain_changes()
+                .into_iter()
+                .map(|(k, v)| record(Room::Stolen, k.to_string().into_bytes(), v)),
         );
     }
 
@@ -135,7 +150,8 @@ impl Engine {
     /// Takes back one record of a state that was stored.
     ///
     /// # Errors
-    /// A sentence that says which record cannot be read: its version is unknown or its bytes are damaged.
+    /// A sentence that says which record cannot be read: its version is unknown or its bytes are
+    /// damaged.
     pub fn restore(&mut self, room: u8, key: &[u8], value: &[u8]) -> Result<(), String> {
         match room {
             r if r == Room::Core as u8 => {
@@ -162,18 +178,31 @@ impl Engine {
                 let incident: Incident = read_extended(room, key, value)?;
                 self.correlator.restore(incident, &self.policy);
             }
-            r if r == Room::Lessons as u8 => self.word.restore_lessons(id(room, key)?, read(room, key, value)?),
-            r if r == Room::Ack as u8 => self.word.restore_ack(id(room, key)?, read(room, key, value)?),
+            r if r == Room::Lessons as u8 => self
+                .word
+                .restore_lessons(id(room, key)?, read(room, key, value)?),
+            r if r == Room::Ack as u8 => self
+                .word
+                .restore_ack(id(room, key)?, read(room, key, value)?),
             r if r == Room::Link as u8 => {
-                let (what, by) = text(room, key)?.split_once('\0').ok_or_else(|| unreadable(room, key))?;
-                self.correlator.links().restore((what.into(), by.into()), read(room, key, value)?);
+                let (what, by) = text(room, key)?
+                    .split_once('\0')
+                    .ok_or_else(|| unreadable(room, key))?;
+                self.correlator
+                    .links()
+                    .restore((what.into(), by.into()), read(room, key, value)?);
             }
             r if r == Room::Departed as u8 => {
-                if !self.departed.restore(text(room, key)?, read(room, key, value)?) {
+                if !self
+                    .departed
+                    .restore(text(room, key)?, read(room, key, value)?)
+                {
                     return Err(unreadable(room, key));
                 }
             }
-            r if r == Room::Stolen as u8 => self.stolen.restore(ip(room, key)?, read(room, key, value)?),
+            r if r == Room::Stolen as u8 => {
+                self.stolen.restore(ip(room, key)?, read(room, key, value)?)
+            }
             _ => return Err(unreadable(room, key)),
         }
         Ok(())
@@ -209,7 +238,10 @@ pub fn describe(room: u8, value: &[u8]) -> Option<serde_json::Value> {
     fn json<T: DeserializeOwned + Serialize>(room: u8, value: &[u8]) -> Option<serde_json::Value> {
         serde_json::to_value(read::<T>(room, b"", value).ok()?).ok()
     }
-    fn json_extended<T: DeserializeOwned + Serialize + Extended>(room: u8, value: &[u8]) -> Option<serde_json::Value> {
+    fn json_extended<T: DeserializeOwned + Serialize + Extended>(
+        room: u8,
+        value: &[u8],
+    ) -> Option<serde_json::Value> {
         let whole: T = read_extended(room, b"", value).ok()?;
         let mut json = serde_json::to_value(&whole).ok()?;
         if let Some(extension) = whole.extension() {
@@ -282,9 +314,16 @@ fn extended<T: Serialize + Extended>(room: Room, key: Vec<u8>, value: Option<&T>
     record
 }
 
-fn read_extended<T: DeserializeOwned + Extended>(room: u8, key: &[u8], value: &[u8]) -> Result<T, String> {
-    let Some((&VERSION, bytes)) = value.split_first() else { return Err(unreadable(room, key)) };
-    let (mut whole, rest): (T, &[u8]) = postcard::take_from_bytes(bytes).map_err(|_| unreadable(room, key))?;
+fn read_extended<T: DeserializeOwned + Extended>(
+    room: u8,
+    key: &[u8],
+    value: &[u8],
+) -> Result<T, String> {
+    let Some((&VERSION, bytes)) = value.split_first() else {
+        return Err(unreadable(room, key));
+    };
+    let (mut whole, rest): (T, &[u8]) =
+        postcard::take_from_bytes(bytes).map_err(|_| unreadable(room, key))?;
     if !rest.is_empty() {
         whole.extend(postcard::from_bytes(rest).map_err(|_| unreadable(room, key))?);
     }
@@ -300,9 +339,14 @@ fn ip(room: u8, key: &[u8]) -> Result<IpAddr, String> {
 }
 
 fn id(room: u8, key: &[u8]) -> Result<Digest, String> {
-    key.try_into().map(Digest).map_err(|_| unreadable(room, key))
+    key.try_into()
+        .map(Digest)
+        .map_err(|_| unreadable(room, key))
 }
 
 fn unreadable(room: u8, key: &[u8]) -> String {
-    format!("record {room}/{} is damaged or of a newer version", String::from_utf8_lossy(key).escape_debug())
+    format!(
+        "record {room}/{} is damaged or of a newer version",
+        String::from_utf8_lossy(key).escape_debug()
+    )
 }

@@ -14,7 +14,10 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
     let event = view.event;
     let mut marks = Marks::default();
     if event.principal.kind() == PrincipalKind::Nobody {
-        marks.set(Marks::UNAUTHENTICATED, event.outcome == Outcome::Unauthenticated);
+        marks.set(
+            Marks::UNAUTHENTICATED,
+            event.outcome == Outcome::Unauthenticated,
+        );
         marks.set(Marks::DEPARTED, view.refused.is_some());
         return marks;
     }
@@ -33,14 +36,25 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
         Marks::ODD_CREDENTIAL,
         credential.stale
             || is_forged(view)
-            || matches!(credential.kind, CredentialKind::Unbound | CredentialKind::Legacy),
+            || matches!(
+                credential.kind,
+                CredentialKind::Unbound | CredentialKind::Legacy
+            ),
     );
-    let moved = view.holder.and_then(|h| h.places.first()).is_some_and(|home| view.origin.ip != Some(home.ip));
+    let moved = view
+        .holder
+        .and_then(|h| h.places.first())
+        .is_some_and(|home| view.origin.ip != Some(home.ip));
     marks.set(
         Marks::MISPLACED,
-        moved || view.rival.is_some() || matches!(view.origin.class, Class::OtherPod | Class::OtherNode),
+        moved
+            || view.rival.is_some()
+            || matches!(view.origin.class, Class::OtherPod | Class::OtherNode),
     );
-    marks.set(Marks::ANONYMOUS, event.principal.kind() == PrincipalKind::Anonymous);
+    marks.set(
+        Marks::ANONYMOUS,
+        event.principal.kind() == PrincipalKind::Anonymous,
+    );
     marks.set(Marks::ODD_CREDENTIAL, view.used_before.is_some());
     marks.set(Marks::DEPARTED, view.departed.is_some());
     marks.set(Marks::ACT, !view.acts.is_empty());
@@ -52,11 +66,20 @@ pub(super) fn marks_of(view: &View<'_>) -> Marks {
 pub(super) fn probe_of(view: &View<'_>) -> Option<Probe> {
     let event = view.event;
     let operation = &event.operation;
-    let kind = if matches!(event.outcome, Outcome::ForbiddenByRbac | Outcome::ImpersonationRefused) {
-        if view.denial_seen.is_some_and(|s| s.days > 1) || view.operation_seen.is_some_and(|s| s.days > 1) {
+    let kind = if matches!(
+        event.outcome,
+        Outcome::ForbiddenByRbac | Outcome::ImpersonationRefused
+    ) {
+        if view.denial_seen.is_some_and(|s| s.days > 1)
+            || view.operation_seen.is_some_and(|s| s.days > 1)
+        {
             return None;
         }
-        if view.sensitive.is_some() { Kind::DeniedSensitive } else { Kind::Denied }
+        if view.sensitive.is_some() {
+            Kind::DeniedSensitive
+        } else {
+            Kind::Denied
+        }
     } else if event.outcome.is_refusal() {
         return None;
     } else if operation.is_self_review() {
@@ -77,7 +100,9 @@ pub(super) fn probe_of(view: &View<'_>) -> Option<Probe> {
     } else if view.maturity.mature
         && !view.is_person()
         && view.agent_seen.is_none_or(|seen| seen.days <= 1)
-        && view.operation_seen.is_none_or(|s| s.days == 1 && s.last() >= event.time - HOUR && s.count < 3)
+        && view
+            .operation_seen
+            .is_none_or(|s| s.days == 1 && s.last() >= event.time - HOUR && s.count < 3)
         && is_fresh(view)
         && !view.operation_peers.share()
     {
@@ -88,9 +113,17 @@ pub(super) fn probe_of(view: &View<'_>) -> Option<Probe> {
     // A node that asks for other nodes' secrets asks for the same kind again and again.
     let by_name = kind == Kind::Secret || event.principal.kind() == PrincipalKind::Node;
     let name = if by_name { operation.name } else { "" };
-    let namespace = if matches!(kind, Kind::Novel | Kind::Discovery) { "" } else { operation.namespace };
+    let namespace = if matches!(kind, Kind::Novel | Kind::Discovery) {
+        ""
+    } else {
+        operation.namespace
+    };
     let what = probes::hash(&[view.operation, namespace, name, operation.path]);
-    Some(Probe { at: event.time.stored_seconds(), what, kind })
+    Some(Probe {
+        at: event.time.stored_seconds(),
+        what,
+        kind,
+    })
 }
 
 const HOUR: crate::base::Span = crate::base::Span::seconds(3600);

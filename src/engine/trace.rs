@@ -1,4 +1,5 @@
-//! One judgement in slow motion: what was known of each word of an event before it, and what detectors said.
+//! One judgement in slow motion: what was known of each word of an event before it, and what
+//! detectors said.
 //!
 //! Refuses to be taken when nobody asked: the hot path pays one branch.
 
@@ -27,8 +28,11 @@ pub struct Known {
 
 impl Trace {
     pub(super) fn of(view: &View<'_>, findings: &[Finding]) -> Trace {
-        let known =
-            |feature, value: &str, seen: Option<&Seen>| Known { feature, value: value.to_owned(), seen: seen.copied() };
+        let known = |feature, value: &str, seen: Option<&Seen>| Known {
+            feature,
+            value: value.to_owned(),
+            seen: seen.copied(),
+        };
         let operation = match view.event.outcome.is_refusal() {
             true => known("denials", view.operation, view.denial_seen),
             false => known("operations", view.operation, view.operation_seen),
@@ -44,6 +48,10 @@ impl Trace {
         if !view.target.is_empty() {
             all.push(known("targets", view.target, view.target_seen));
         }
-        Trace { baseline: view.maturity, known: all, findings: findings.to_vec() }
+        Trace {
+            baseline: view.maturity,
+            known: all,
+            findings: findings.to_vec(),
+        }
     }
 }

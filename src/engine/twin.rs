@@ -38,7 +38,8 @@ pub struct Twins {
     order: VecDeque<u64>,
     /// By the record that a server would have made that handed the request on.
     handed_on: BTreeMap<u64, u64>,
-    /// Some event was handed on by a server, or a second log is read: before that no request has two records.
+    /// Some event was handed on by a server, or a second log is read: before that no request has
+    /// two records.
     may_be: bool,
     /// Events heard before that; saturating.
     alone: u16,
@@ -64,19 +65,33 @@ impl Twins {
         self.may_be |= of_several || event.source_ips.len() > 1;
         // A second log begins with the first, or some day: until then nobody pays for it.
         if !self.may_be && usize::from(self.alone) >= RECENT_MAX {
-            return Request { received: event.received, ..Request::default() };
+            return Request {
+                received: event.received,
+                ..Request::default()
+            };
         }
         self.alone = self.alone.saturating_add(1);
         let key = key(event, &event.source_ips);
-        let known = self.records.get(&key).filter(|known| known.has(event.received)).copied();
+        let known = self
+            .records
+            .get(&key)
+            .filter(|known| known.has(event.received))
+            .copied();
         let record = known.unwrap_or_else(|| self.remember(key, event));
-        Request { received: record.first, is_copy: record.is_copy, is_relayed: record.is_relayed, record: key }
+        Request {
+            received: record.first,
+            is_copy: record.is_copy,
+            is_relayed: record.is_relayed,
+            record: key,
+        }
     }
 
     /// Whether an event that can be judged is: not if what another server recorded of it was. It
     /// is, then.
     pub fn take(&mut self, request: Request) -> bool {
-        let Some(record) = self.records.get_mut(&request.record) else { return true };
+        let Some(record) = self.records.get_mut(&request.record) else {
+            return true;
+        };
         record.is_judged = true;
         let twin = record.twin;
         !twin
@@ -87,10 +102,24 @@ impl Twins {
     fn remember(&mut self, key: u64, event: &AuditEvent<'_>) -> Record {
         let received = event.received;
         let (is_copy, is_relayed, is_judged) = (false, false, false);
-        let mut record = Record { received, first: received, is_copy, is_relayed, is_judged, twin: None, outer: None };
-        let handed_on = event.source_ips.split_last().map(|(_, before)| before).filter(|before| !before.is_empty());
+        let mut record = Record {
+            received,
+            first: received,
+            is_copy,
+            is_relayed,
+            is_judged,
+            twin: None,
+            outer: None,
+        };
+        let handed_on = event
+            .source_ips
+            .split_last()
+            .map(|(_, before)| before)
+            .filter(|before| !before.is_empty());
         record.outer = handed_on.map(|before| self::key(event, before));
-        let outer = record.outer.and_then(|outer| Some((outer, self.records.get_mut(&outer)?)));
+        let outer = record
+            .outer
+            .and_then(|outer| Some((outer, self.records.get_mut(&outer)?)));
         if let Some((of, outer)) = outer.filter(|(_, outer)| outer.may_be_of(received)) {
             outer.twin = Some(key);
             record = Record {
@@ -102,10 +131,19 @@ impl Twins {
                 ..record
             };
         } else if let Some(of) = self.handed_on.get(&key).copied()
-            && let Some(inner) = self.records.get_mut(&of).filter(|inner| inner.may_be_of(received))
+            && let Some(inner) = self
+                .records
+                .get_mut(&of)
+                .filter(|inner| inner.may_be_of(received))
         {
             (inner.twin, inner.is_relayed) = (Some(key), true);
-            record = Record { received: inner.first, first: inner.first, is_copy: true, twin: Some(of), ..record };
+            record = Record {
+                received: inner.first,
+                first: inner.first,
+                is_copy: true,
+                twin: Some(of),
+                ..record
+            };
         }
         if let Some(outer) = record.outer {
             self.handed_on.insert(outer, key);
@@ -114,7 +152,10 @@ impl Twins {
             self.order.push_back(key);
         }
         if self.order.len() > RECENT_MAX
-            && let Some(outer) = self.order.pop_front().and_then(|oldest| self.records.remove(&oldest)?.outer)
+            && let Some(outer) = self
+                .order
+                .pop_front()
+                .and_then(|oldest| self.records.remove(&oldest)?.outer)
         {
             self.handed_on.remove(&outer);
         }
@@ -123,7 +164,8 @@ impl Twins {
 }
 
 impl Record {
-    /// Whether it is of a request that was received then. History has a copy's time as that of the first record.
+    /// Whether it is of a request that was received then. History has a copy's time as that of the
+    /// first record.
     fn has(&self, received: Time) -> bool {
         self.received == received || self.is_copy && self.may_be_near(received)
     }
@@ -147,13 +189,27 @@ fn key(event: &AuditEvent<'_>, source_ips: &[IpAddr]) -> u64 {
             IpAddr::V6(ip) => addresses.extend_from_slice(&ip.octets()),
         }
     }
-    let texts = [event.audit_id, event.username, event.credential.id, event.operation.verb];
+    let texts = [
+        event.audit_id,
+        event.username,
+        event.credential.id,
+        event.operation.verb,
+    ];
     let [id, user, credential, verb] = texts.map(str::as_bytes);
-    let path = event.uri.split_once('?').map_or(event.uri, |(path, _)| path);
-    // As history keeps it, so that what is judged again has the same ids; an ordinary path holds nothing to be redacted.
+    let path = event
+        .uri
+        .split_once('?')
+        .map_or(event.uri, |(path, _)| path);
+    // As history keeps it, so that what is judged again has the same ids; an ordinary path holds
+    // nothing to be redacted.
     let is_ordinary = |b: u8| b != b'J' && (b.is_ascii_alphanumeric() || b"/._-".contains(&b));
-    let path = if path.bytes().all(is_ordinary) { Cow::Borrowed(path) } else { text::clean(path) };
-    let [a, b, c, d, e, f, g, h, ..] = Digest::of_parts(&[id, user, credential, verb, path.as_bytes(), &addresses]).0;
+    let path = if path.bytes().all(is_ordinary) {
+        Cow::Borrowed(path)
+    } else {
+        text::clean(path)
+    };
+    let [a, b, c, d, e, f, g, h, ..] =
+        Digest::of_parts(&[id, user, credential, verb, path.as_bytes(), &addresses]).0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
@@ -180,7 +236,10 @@ mod tests {
     fn two_stages_are_one_request_and_one_audit_id_of_two_is_two() {
         let mut twins = Twins::default();
         let first = hear(&mut twins, "x", "01", "RequestReceived", CLIENT);
-        assert_eq!(hear(&mut twins, "x", "01", "ResponseComplete", CLIENT), first);
+        assert_eq!(
+            hear(&mut twins, "x", "01", "ResponseComplete", CLIENT),
+            first
+        );
         let second = hear(&mut twins, "x", "01.000001", "ResponseComplete", CLIENT);
         assert!(second.received != first.received && !second.is_copy);
         assert!(twins.take(first) && twins.take(second));
@@ -191,22 +250,44 @@ mod tests {
         let mut twins = Twins::default();
         let outer = hear(&mut twins, "x", "01", "ResponseComplete", CLIENT);
         let inner = hear(&mut twins, "x", "01.002", "ResponseComplete", RELAYED);
-        assert_eq!((inner.received, inner.is_copy, inner.is_relayed), (outer.received, true, true));
-        assert!(twins.take(inner) && !twins.take(outer), "the first that can be judged is");
+        assert_eq!(
+            (inner.received, inner.is_copy, inner.is_relayed),
+            (outer.received, true, true)
+        );
+        assert!(
+            twins.take(inner) && !twins.take(outer),
+            "the first that can be judged is"
+        );
         let inner = hear(&mut twins, "y", "02.002", "ResponseComplete", RELAYED);
         let outer = hear(&mut twins, "y", "02", "RequestReceived", CLIENT);
-        assert_eq!((outer.received, outer.is_copy, inner.is_copy), (inner.received, true, false));
-        assert_eq!(hear(&mut twins, "y", "02", "ResponseComplete", CLIENT), outer);
+        assert_eq!(
+            (outer.received, outer.is_copy, inner.is_copy),
+            (inner.received, true, false)
+        );
+        assert_eq!(
+            hear(&mut twins, "y", "02", "ResponseComplete", CLIENT),
+            outer
+        );
     }
 
     #[test]
     fn a_forged_header_makes_no_pair_of_other_requests() {
         let mut twins = Twins::default();
         let client = hear(&mut twins, "x", "01", "ResponseComplete", CLIENT);
-        for (id, ips) in [("y", RELAYED), ("x", r#""10.0.0.6","192.168.0.1""#), ("x", r#""192.168.0.1""#)] {
+        for (id, ips) in [
+            ("y", RELAYED),
+            ("x", r#""10.0.0.6","192.168.0.1""#),
+            ("x", r#""192.168.0.1""#),
+        ] {
             let other = hear(&mut twins, id, "01.002", "ResponseComplete", ips);
-            assert!(!other.is_copy && other.received != client.received, "{id} {ips}");
+            assert!(
+                !other.is_copy && other.received != client.received,
+                "{id} {ips}"
+            );
         }
-        assert!(!hear(&mut twins, "x", "09", "ResponseComplete", RELAYED).is_copy, "long after it");
+        assert!(
+            !hear(&mut twins, "x", "09", "ResponseComplete", RELAYED).is_copy,
+            "long after it"
+        );
     }
 }

@@ -48,7 +48,8 @@ pub enum Width {
     Act,
     /// Acts of these kinds at any object and in any namespace.
     Kind,
-    /// Whatever the account does. Evidence that a credential is in other hands is told all the same.
+    /// Whatever the account does. Evidence that a credential is in other hands is told all the
+    /// same.
     Account,
 }
 
@@ -63,11 +64,19 @@ impl Width {
         match self {
             Width::Act => Vec::new(),
             Width::Kind => {
-                let kinds = lessons.iter().filter(|lesson| lesson.dimension == Dimension::Practice);
-                let any = |lesson: &Lesson| [' ', '@'].map(|mark| format!("{}{mark}{ANY}", lesson.word));
-                kinds.flat_map(|kind| any(kind).map(|any| word(kind, Dimension::Object, any))).collect()
+                let kinds = lessons
+                    .iter()
+                    .filter(|lesson| lesson.dimension == Dimension::Practice);
+                let any =
+                    |lesson: &Lesson| [' ', '@'].map(|mark| format!("{}{mark}{ANY}", lesson.word));
+                kinds
+                    .flat_map(|kind| any(kind).map(|any| word(kind, Dimension::Object, any)))
+                    .collect()
             }
-            Width::Account => lessons.iter().map(|one| word(one, Dimension::Finding, ANY.to_owned())).collect(),
+            Width::Account => lessons
+                .iter()
+                .map(|one| word(one, Dimension::Finding, ANY.to_owned()))
+                .collect(),
         }
     }
 }
@@ -104,8 +113,15 @@ pub(super) type Changes<'a> = Vec<(Digest, Option<&'a Lessons>, Option<&'a Ackno
 
 impl Word {
     pub(super) fn note(&mut self, incident: Digest, new: Vec<Lesson>, now: Time) {
-        let is_full = self.lessons.len() >= INCIDENTS_LIMIT && !self.lessons.contains_key(&incident);
-        if is_full && let Some(oldest) = self.lessons.iter().min_by_key(|(id, l)| (l.at, **id)).map(|(id, _)| *id) {
+        let is_full =
+            self.lessons.len() >= INCIDENTS_LIMIT && !self.lessons.contains_key(&incident);
+        if is_full
+            && let Some(oldest) = self
+                .lessons
+                .iter()
+                .min_by_key(|(id, l)| (l.at, **id))
+                .map(|(id, _)| *id)
+        {
             self.lessons.remove(&oldest);
             self.changed.push(oldest);
         }
@@ -132,7 +148,11 @@ impl Word {
 
     pub(super) fn keep(&mut self, incident: Digest, ack: Acknowledged) {
         if self.acks.len() >= INCIDENTS_LIMIT
-            && let Some(oldest) = self.acks.iter().min_by_key(|(id, a)| (a.at, **id)).map(|(id, _)| *id)
+            && let Some(oldest) = self
+                .acks
+                .iter()
+                .min_by_key(|(id, a)| (a.at, **id))
+                .map(|(id, _)| *id)
         {
             self.acks.remove(&oldest);
             self.changed.push(oldest);
@@ -145,7 +165,10 @@ impl Word {
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         changed.dedup();
-        changed.into_iter().map(|id| (id, self.lessons.get(&id), self.acks.get(&id))).collect()
+        changed
+            .into_iter()
+            .map(|id| (id, self.lessons.get(&id), self.acks.get(&id)))
+            .collect()
     }
 
     pub(super) fn restore_lessons(&mut self, incident: Digest, lessons: Lessons) {
@@ -158,14 +181,23 @@ impl Word {
 }
 
 /// The words that a finding is about, in the memory of the account that was judged.
-pub(super) fn lessons_of(finding: &Finding, event: &AuditEvent<'_>, words: &Scratch, network: &str) -> Vec<Lesson> {
+pub(super) fn lessons_of(
+    finding: &Finding,
+    event: &AuditEvent<'_>,
+    words: &Scratch,
+    network: &str,
+) -> Vec<Lesson> {
     if event.username.is_empty() {
         return Vec::new();
     }
     let mut out = Vec::new();
     let mut teach = |dimension, word: &str| {
         if !word.is_empty() {
-            out.push(Lesson { principal: event.username.into(), dimension, word: word.into() });
+            out.push(Lesson {
+                principal: event.username.into(),
+                dimension,
+                word: word.into(),
+            });
         }
     };
     let wakes = marks_of(&finding.detector);
@@ -178,24 +210,41 @@ pub(super) fn lessons_of(finding: &Finding, event: &AuditEvent<'_>, words: &Scra
     }
     if wakes.intersects(Marks::NEW_OPERATION.with(Marks::SENSITIVE)) {
         let refused = event.outcome.is_refusal();
-        teach(if refused { Dimension::Denial } else { Dimension::Operation }, &words.operation);
+        teach(
+            if refused {
+                Dimension::Denial
+            } else {
+                Dimension::Operation
+            },
+            &words.operation,
+        );
         teach(Dimension::Target, &words.target);
         for act in &words.weighed {
             teach(Dimension::Practice, &act.key);
             for (mark, what) in [(' ', &act.object), ('@', &act.place)] {
-                let word = if what.is_empty() { String::new() } else { format!("{}{mark}{what}", act.key) };
+                let word = if what.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}{mark}{what}", act.key)
+                };
                 teach(Dimension::Object, &word);
             }
         }
     }
     if wakes.intersects(Marks::ACT) {
-        words.weighed.iter().for_each(|act| teach(Dimension::Practice, &act.key));
+        words
+            .weighed
+            .iter()
+            .for_each(|act| teach(Dimension::Practice, &act.key));
     }
     if wakes.intersects(Marks::ODD_CREDENTIAL) {
         teach(Dimension::Issuer, &words.issuer);
     }
-    const REMEMBERED: Marks =
-        Marks::NEW_AGENT.with(Marks::NEW_ORIGIN).with(Marks::NEW_OPERATION).with(Marks::SENSITIVE).with(Marks::ACT);
+    const REMEMBERED: Marks = Marks::NEW_AGENT
+        .with(Marks::NEW_ORIGIN)
+        .with(Marks::NEW_OPERATION)
+        .with(Marks::SENSITIVE)
+        .with(Marks::ACT);
     if !wakes.intersects(REMEMBERED) {
         teach(Dimension::Finding, &signature(finding, event, words));
     }
@@ -203,14 +252,21 @@ pub(super) fn lessons_of(finding: &Finding, event: &AuditEvent<'_>, words: &Scra
 }
 
 fn marks_of(source: &Source) -> Marks {
-    let found = detectors::ALL.iter().find(|d| *source == Source::BuiltIn(d.meta.id));
+    let found = detectors::ALL
+        .iter()
+        .find(|d| *source == Source::BuiltIn(d.meta.id));
     found.map_or(Marks::default(), |d| d.meta.wakes_on)
 }
 
-/// By which an accepted finding is known again: who found it, what was done from where with what. What the client
-/// chooses freely stands last, for long words are cut.
+/// By which an accepted finding is known again: who found it, what was done from where with what.
+/// What the client chooses freely stands last, for long words are cut.
 pub(super) fn signature(finding: &Finding, event: &AuditEvent<'_>, words: &Scratch) -> String {
     let sweep = marks_of(&finding.detector).intersects(Marks::PROBE);
     let operation = if sweep { "" } else { words.operation.as_str() };
-    format!("{} {operation} from {} with {}", finding.detector.id(), words.origin, agents::product(event.user_agent))
+    format!(
+        "{} {operation} from {} with {}",
+        finding.detector.id(),
+        words.origin,
+        agents::product(event.user_agent)
+    )
 }

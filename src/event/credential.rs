@@ -13,7 +13,8 @@ pub enum CredentialKind {
     PodBoundWithoutId,
     /// `JTI=` id and a node, no pod.
     NodeBound,
-    /// `JTI=` id of a service account and nothing that it is bound to: minted by hand or by a controller.
+    /// `JTI=` id of a service account and nothing that it is bound to: minted by hand or by a
+    /// controller.
     Unbound,
     /// A long-lived token from a Secret (annotation `authentication.k8s.io/legacy-token*`).
     Legacy,
@@ -48,8 +49,8 @@ impl CredentialKind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Credential<'a> {
     pub kind: CredentialKind,
-    /// `JTI=<uuid>` or `X509SHA256=<hex>`, verbatim; empty where the server says none (a legacy token
-    /// has none: see `legacy_secret`).
+    /// `JTI=<uuid>` or `X509SHA256=<hex>`, verbatim; empty where the server says none (a legacy
+    /// token has none: see `legacy_secret`).
     pub id: &'a str,
     pub pod: &'a str,
     pub pod_uid: &'a str,

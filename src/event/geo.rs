@@ -1,7 +1,8 @@
-//! Whose network a public address belongs to, and in which country: what the operator's GeoIP files say of it.
+//! Whose network a public address belongs to, and in which country: what the operator's GeoIP files
+//! say of it.
 //!
-//! Refuses to look anything up. The files are the shell's; what they said when the event was read is part of the event,
-//! so that it is judged the same when they have changed.
+//! Refuses to look anything up. The files are the shell's; what they said when the event was read
+//! is part of the event, so that it is judged the same when they have changed.
 
 use std::fmt;
 use std::net::IpAddr;

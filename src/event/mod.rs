@@ -65,14 +65,15 @@ pub struct AuditEvent<'a> {
     /// `authentication.kubernetes.io/issued-credential-id` of a TokenRequest; empty otherwise.
     pub issued_credential_id: &'a str,
     pub operation: Operation<'a>,
-    /// As written by the server: only the last entry is its own (`pkg/apis/audit/v1/types.go`). What cannot be read is
-    /// [`origin::UNREADABLE`].
+    /// As written by the server: only the last entry is its own (`pkg/apis/audit/v1/types.go`).
+    /// What cannot be read is [`origin::UNREADABLE`].
     pub source_ips: smallvec::SmallVec<[IpAddr; 2]>,
     pub user_agent: &'a str,
     /// HTTP status, 0 where the event has none (stage `RequestReceived`).
     pub code: u16,
     pub outcome: Outcome,
-    /// `authorization.k8s.io/decision`: `allow`, `forbid`, or empty where authorization was not reached.
+    /// `authorization.k8s.io/decision`: `allow`, `forbid`, or empty where authorization was not
+    /// reached.
     pub decision: &'a str,
     /// `authorization.k8s.io/reason`, unescaped on demand: which binding allowed it.
     pub reason: wire::Raw<'a>,
@@ -91,10 +92,14 @@ pub struct Impersonated<'a> {
 }
 
 impl AuditEvent<'_> {
-    /// Whether the audit policy gives a request of this kind two response events (watch, exec, logs, proxies).
+    /// Whether the audit policy gives a request of this kind two response events (watch, exec,
+    /// logs, proxies).
     #[must_use]
     pub fn is_long_running(&self) -> bool {
         matches!(self.operation.verb, "watch" | "proxy")
-            || matches!(self.operation.subresource, "exec" | "attach" | "portforward" | "log" | "proxy")
+            || matches!(
+                self.operation.subresource,
+                "exec" | "attach" | "portforward" | "log" | "proxy"
+            )
     }
 }

@@ -73,21 +73,36 @@ impl<'a> Operation<'a> {
     /// A request for what an account may do: it reveals permissions and changes nothing.
     #[must_use]
     pub fn is_self_review(&self) -> bool {
-        matches!(self.resource, "selfsubjectaccessreviews" | "selfsubjectrulesreviews" | "selfsubjectreviews")
+        matches!(
+            self.resource,
+            "selfsubjectaccessreviews" | "selfsubjectrulesreviews" | "selfsubjectreviews"
+        )
     }
 
     /// A request for what the API offers: `/version`, `/api`, `/apis/...`, `/openapi/...`.
     #[must_use]
     pub fn is_discovery(&self) -> bool {
-        let first = self.path.trim_start_matches('/').split('/').next().unwrap_or("");
+        let first = self
+            .path
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or("");
         self.resource.is_empty()
-            && matches!(first, "version" | "api" | "apis" | "openapi" | "swagger.json" | "swaggerapi")
+            && matches!(
+                first,
+                "version" | "api" | "apis" | "openapi" | "swagger.json" | "swaggerapi"
+            )
     }
 
     /// `group/resource/subresource` as people write it: `pods/exec`, `deployments.apps`.
     #[must_use]
     pub fn kind(&self) -> String {
-        let mut out = String::from(if self.resource.is_empty() { self.path } else { self.resource });
+        let mut out = String::from(if self.resource.is_empty() {
+            self.path
+        } else {
+            self.resource
+        });
         if !self.group.is_empty() {
             out.push('.');
             out.push_str(self.group);

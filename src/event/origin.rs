@@ -22,13 +22,18 @@ pub fn parse(text: &str) -> Option<IpAddr> {
     let inner = match text.strip_prefix('[') {
         Some(rest) => {
             let (inner, port) = rest.split_once(']')?;
-            let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+            let is_port = port.is_empty()
+                || port
+                    .strip_prefix(':')
+                    .is_some_and(|port| port.parse::<u16>().is_ok());
             is_port.then_some(inner)?
         }
         None => text,
     };
     let (address, zone) = inner.split_once('%').unwrap_or((inner, "-"));
-    address.parse().ok().filter(|ip: &IpAddr| !zone.is_empty() && (ip.is_ipv6() || inner == address && inner == text))
+    address.parse().ok().filter(|ip: &IpAddr| {
+        !zone.is_empty() && (ip.is_ipv6() || inner == address && inner == text)
+    })
 }
 
 /// Walks from the right over `trusted` proxies and returns the first address that is none of them
@@ -63,7 +68,12 @@ pub fn is_private(ip: IpAddr) -> bool {
                 || v4.is_unspecified()
                 || (a == 100 && b & 0xc0 == 64)
         }
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
+        IpAddr::V6(v6) => {
+            v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_unique_local()
+                || v6.is_unicast_link_local()
+        }
     }
 }
 
@@ -84,7 +94,10 @@ mod tests {
 
     #[test]
     fn a_forged_header_does_not_move_the_caller() {
-        assert_eq!(caller(&ips(&["10.0.0.5", "203.0.113.9"]), &[]), Some("203.0.113.9".parse().unwrap()));
+        assert_eq!(
+            caller(&ips(&["10.0.0.5", "203.0.113.9"]), &[]),
+            Some("203.0.113.9".parse().unwrap())
+        );
     }
 
     #[test]
@@ -92,13 +105,26 @@ mod tests {
         for text in ["10.131.0.7", "10.131.0.7:37194", " 10.131.0.7 "] {
             assert_eq!(parse(text), Some("10.131.0.7".parse().unwrap()), "{text}");
         }
-        for text in ["2001:db8::9", "[2001:db8::9]:443", "[2001:db8::9]", "2001:db8::9%eth0", "[2001:db8::9%eth0]:443"]
-        {
+        for text in [
+            "2001:db8::9",
+            "[2001:db8::9]:443",
+            "[2001:db8::9]",
+            "2001:db8::9%eth0",
+            "[2001:db8::9%eth0]:443",
+        ] {
             assert_eq!(parse(text), Some("2001:db8::9".parse().unwrap()), "{text}");
         }
-        for text in
-            ["", "unknown", "@", "10.0.0", "10.0.0.1:", "10.0.0.1:99999", "[10.0.0.1", "[::1]x", "10.0.0.1%eth0"]
-        {
+        for text in [
+            "",
+            "unknown",
+            "@",
+            "10.0.0",
+            "10.0.0.1:",
+            "10.0.0.1:99999",
+            "[10.0.0.1",
+            "[::1]x",
+            "10.0.0.1%eth0",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
@@ -108,16 +134,36 @@ mod tests {
         let trusted = ["172.31.0.0/16".parse().unwrap()];
         let forged: IpAddr = "10.0.0.5".parse().unwrap();
         assert_eq!(caller(&[forged, UNREADABLE], &[]), None);
-        assert_eq!(caller(&[forged, UNREADABLE, "172.31.4.4".parse().unwrap()], &trusted), None);
-        assert_eq!(caller(&[UNREADABLE, forged], &[]), Some(forged), "the last entry is the server's own");
+        assert_eq!(
+            caller(
+                &[forged, UNREADABLE, "172.31.4.4".parse().unwrap()],
+                &trusted
+            ),
+            None
+        );
+        assert_eq!(
+            caller(&[UNREADABLE, forged], &[]),
+            Some(forged),
+            "the last entry is the server's own"
+        );
     }
 
     #[test]
     fn trusted_proxies_are_walked_over_from_the_right() {
-        let trusted = ["172.31.0.0/16".parse().unwrap(), "10.1.0.0/24".parse().unwrap()];
+        let trusted = [
+            "172.31.0.0/16".parse().unwrap(),
+            "10.1.0.0/24".parse().unwrap(),
+        ];
         let seen = ips(&["1.2.3.4", "203.0.113.9", "10.1.0.7", "::ffff:172.31.4.4"]);
-        assert_eq!(caller(&seen, &trusted), Some("203.0.113.9".parse().unwrap()));
-        assert_eq!(caller(&seen[2..], &trusted), Some("10.1.0.7".parse().unwrap()), "all are proxies: the leftmost");
+        assert_eq!(
+            caller(&seen, &trusted),
+            Some("203.0.113.9".parse().unwrap())
+        );
+        assert_eq!(
+            caller(&seen[2..], &trusted),
+            Some("10.1.0.7".parse().unwrap()),
+            "all are proxies: the leftmost"
+        );
         assert_eq!(caller(&[], &trusted), None);
     }
 }

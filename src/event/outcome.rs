@@ -1,7 +1,7 @@
 //! How a request ended.
 //!
-//! Refuses to lump refusals together: RBAC, admission and impersonation refuse for different reasons
-//! (the API server's filters `authorization.go`, `impersonation.go`).
+//! Refuses to lump refusals together: RBAC, admission and impersonation refuse for different
+//! reasons (the API server's filters `authorization.go`, `impersonation.go`).
 
 use super::Stage;
 
@@ -51,7 +51,14 @@ impl Outcome {
     /// Of an event of `stage`: a panic before the response is written leaves no code.
     #[must_use]
     pub fn at(stage: Stage, code: u16, decision: &str) -> Outcome {
-        Outcome::of(if stage == Stage::Panic && code == 0 { 500 } else { code }, decision)
+        Outcome::of(
+            if stage == Stage::Panic && code == 0 {
+                500
+            } else {
+                code
+            },
+            decision,
+        )
     }
 
     /// The request was turned away for who asked, not for what it looked like.

@@ -1,15 +1,18 @@
-//! Wire form -> wire form without secrets: what a client chose is made harmless before anything remembers it.
+//! Wire form -> wire form without secrets: what a client chose is made harmless before anything
+//! remembers it.
 //!
-//! Refuses to let a baseline, an incident or history differ in it: all of them see the event after this. Tokens and
-//! keys are redacted by their shape, control and bidi characters escaped. A URI is cleaned where it is judged: of a path,
-//! a command, a proxied request. Others go no further than history, which cleans them. And nothing that a client chose is
-//! longer than its limit: the header of a request may hold a megabyte.
+//! Refuses to let a baseline, an incident or history differ in it: all of them see the event after
+//! this. Tokens and keys are redacted by their shape, control and bidi characters escaped. A URI is
+//! cleaned where it is judged: of a path, a command, a proxied request. Others go no further than
+//! history, which cleans them. And nothing that a client chose is longer than its limit: the header
+//! of a request may hold a megabyte.
 
 use super::wire::{Text, WireEvent, WireExtra, WireUser};
 use crate::base::{Digest, text};
 use std::borrow::Cow;
 
-/// Longest name, in bytes: of objects Kubernetes allows 253, of users what an identity provider gives.
+/// Longest name, in bytes: of objects Kubernetes allows 253, of users what an identity provider
+/// gives.
 const NAME_BYTES_MAX: usize = 512;
 /// Longest URI, in bytes: the command of an exec stands in it.
 const URI_BYTES_MAX: usize = 64 << 10;
@@ -24,12 +27,28 @@ pub(super) fn purge(wire: &mut WireEvent<'_>) {
     let spare = wire.source_ips.len().saturating_sub(ADDRESSES_MAX);
     wire.source_ips.drain(..spare);
     bound(&mut wire.request_uri, URI_BYTES_MAX);
-    // Names of the system were checked by the server that authenticated them; those that a header asks for were not.
+    // Names of the system were checked by the server that authenticated them; those that a header
+    // asks for were not.
     for text in all_of(&mut wire.user) {
-        if text.starts_with("system:") { bound(text, NAME_BYTES_MAX) } else { name(text) }
+        if text.starts_with("system:") {
+            bound(text, NAME_BYTES_MAX)
+        } else {
+            name(text)
+        }
     }
-    let WireExtra { credential_id, pod_name, pod_uid, node_name } = &mut wire.user.extra;
-    for text in [&mut wire.user.uid, credential_id, pod_name, pod_uid, node_name] {
+    let WireExtra {
+        credential_id,
+        pod_name,
+        pod_uid,
+        node_name,
+    } = &mut wire.user.extra;
+    for text in [
+        &mut wire.user.uid,
+        credential_id,
+        pod_name,
+        pod_uid,
+        node_name,
+    ] {
         bound(text, NAME_BYTES_MAX);
     }
     if let Some(assumed) = wire.impersonated_user.as_deref_mut() {
@@ -45,7 +64,9 @@ pub(super) fn purge(wire: &mut WireEvent<'_>) {
         ] {
             name(text);
         }
-        if !object.resource.is_empty() && !matches!(&*object.subresource, "exec" | "attach" | "proxy") {
+        if !object.resource.is_empty()
+            && !matches!(&*object.subresource, "exec" | "attach" | "proxy")
+        {
             return;
         }
     }

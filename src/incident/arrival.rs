@@ -19,7 +19,8 @@ pub struct Arrival<'a> {
     /// Network and country of the origin, where they are known.
     pub network: &'a str,
     pub user_agent: &'a str,
-    /// What others may have gained, and this event uses: its token, its pod, its Secret, its address.
+    /// What others may have gained, and this event uses: its token, its pod, its Secret, its
+    /// address.
     pub clues: &'a [String],
     pub neighbour: Option<Neighbour<'a>>,
     /// Since when this credential is used from this address, if it was before.

@@ -82,8 +82,8 @@ impl Correlator {
         joined
     }
 
-    /// The incident that a finding joins: the one that its facts lead back to, that of its subject, or of the account
-    /// behind it.
+    /// The incident that a finding joins: the one that its facts lead back to, that of its subject,
+    /// or of the account behind it.
     fn find(
         &self,
         finding: &Finding,
@@ -91,19 +91,33 @@ impl Correlator {
         policy: &Policy,
         linked: Option<&Linked>,
     ) -> Option<Digest> {
-        let subject = finding.culprit.as_ref().map_or(arrival.subject, |(who, _)| who.as_str());
+        let subject = finding
+            .culprit
+            .as_ref()
+            .map_or(arrival.subject, |(who, _)| who.as_str());
         if let Some(linked) = linked.filter(|l| l.join.is_some()) {
-            let own = self.story_of(subject, arrival.at, policy).filter(|i| i.goes_on_from(&linked.step.by));
+            let own = self
+                .story_of(subject, arrival.at, policy)
+                .filter(|i| i.goes_on_from(&linked.step.by));
             return own.map(|i| i.id).or(linked.join);
         }
-        [Some(subject), finding.also.as_deref()].into_iter().flatten().find_map(|subject| {
-            let id = self.by_subject.get(subject)?;
-            let incident = self.live.get(id)?;
-            (arrival.at <= end_of(incident, policy)).then_some(*id)
-        })
+        [Some(subject), finding.also.as_deref()]
+            .into_iter()
+            .flatten()
+            .find_map(|subject| {
+                let id = self.by_subject.get(subject)?;
+                let incident = self.live.get(id)?;
+                (arrival.at <= end_of(incident, policy)).then_some(*id)
+            })
     }
 
-    fn begin(&mut self, finding: &Finding, arrival: &Arrival<'_>, policy: &Policy, out: &mut Vec<Revision>) -> Digest {
+    fn begin(
+        &mut self,
+        finding: &Finding,
+        arrival: &Arrival<'_>,
+        policy: &Policy,
+        out: &mut Vec<Revision>,
+    ) -> Digest {
         if self.live.len() >= policy.incidents.open_limit.max(1) {
             self.make_room(arrival.at, policy, out);
         }
@@ -115,7 +129,11 @@ impl Correlator {
         let incident = Incident {
             id,
             revision: 0,
-            kind: if finding.tactic == Tactic::Visibility { Kind::Visibility } else { Kind::Threat },
+            kind: if finding.tactic == Tactic::Visibility {
+                Kind::Visibility
+            } else {
+                Kind::Threat
+            },
             status: Status::Open,
             severity: Severity::Info,
             principal: principal.into(),
@@ -146,9 +164,13 @@ impl Correlator {
         id
     }
 
-    /// Later findings of a subject join `id`. No other incident keeps it: restored state must be unambiguous.
+    /// Later findings of a subject join `id`. No other incident keeps it: restored state must be
+    /// unambiguous.
     fn own_subject(&mut self, subject: &str, id: Digest) {
-        if let Some(before) = self.by_subject.insert(subject.into(), id).filter(|before| *before != id)
+        if let Some(before) = self
+            .by_subject
+            .insert(subject.into(), id)
+            .filter(|before| *before != id)
             && let Some(incident) = self.live.get_mut(&before)
         {
             incident.subjects.retain(|s| s != subject);
@@ -156,7 +178,8 @@ impl Correlator {
         }
     }
 
-    /// Cluster, subject, first detector, opening event and an occurrence number for identical events.
+    /// Cluster, subject, first detector, opening event and an occurrence number for identical
+    /// events.
     fn new_id(&mut self, policy: &Policy, subject: &str, detector: &str, event: &Digest) -> Digest {
         let id_of = |occurrence: u32| {
             let parts = [
@@ -179,8 +202,11 @@ impl Correlator {
         policy: &Policy,
         linked: Option<&Linked>,
     ) -> bool {
-        let Some(incident) = self.live.get_mut(&id) else { return false };
-        // What only its facts lead here leaves its subject where it is: other findings of it are another story.
+        let Some(incident) = self.live.get_mut(&id) else {
+            return false;
+        };
+        // What only its facts lead here leaves its subject where it is: other findings of it are
+        // another story.
         let by_facts = linked.is_some_and(|l| l.join == Some(id));
         let mut revised = false;
         if incident.status == Status::Resolved {
@@ -192,11 +218,18 @@ impl Correlator {
         }
         incident.first_seen = incident.first_seen.min(arrival.at);
         incident.last_seen = incident.last_seen.max(arrival.at);
-        let who = finding.culprit.as_ref().map_or(arrival.principal, |(culprit, _)| culprit.as_str());
+        let who = finding
+            .culprit
+            .as_ref()
+            .map_or(arrival.principal, |(culprit, _)| culprit.as_str());
         let weight = policy.capped(finding.detector.id(), finding.weight);
         revised |= incident.add(finding, weight, &policy.severity, arrival, who);
         revised |= linked.is_some_and(|linked| incident.hand_over(linked));
-        let detector = incident.detectors.iter().position(|d| d == finding.detector.id()).unwrap_or(0);
+        let detector = incident
+            .detectors
+            .iter()
+            .position(|d| d == finding.detector.id())
+            .unwrap_or(0);
         if let Some((culprit, audit_id)) = &finding.culprit {
             incident.evidence.add(audit_id, detector);
             push_bounded(&mut incident.principals, culprit, LIST_LIMIT);
@@ -214,7 +247,10 @@ impl Correlator {
         if let Some(also) = &finding.also {
             push_bounded(&mut incident.principals, also, LIST_LIMIT);
         }
-        if finding.culprit.is_none() && !by_facts && incident.subjects.iter().any(|s| s == arrival.subject) {
+        if finding.culprit.is_none()
+            && !by_facts
+            && incident.subjects.iter().any(|s| s == arrival.subject)
+        {
             self.own_subject(arrival.subject, id);
         }
         revised
@@ -229,7 +265,9 @@ impl Correlator {
         policy: &Policy,
         out: &mut Vec<Revision>,
     ) {
-        let Some(incident) = self.live.get_mut(&id) else { return };
+        let Some(incident) = self.live.get_mut(&id) else {
+            return;
+        };
         let end = end_of(incident, policy);
         self.next_end = Some(self.next_end.map_or(end, |next| next.min(end)));
         if self.changed.last() != Some(&id) {
@@ -247,7 +285,16 @@ impl Correlator {
     /// `by` gained something in `incident`; what it is, is a clue of the events that use it.
     pub fn gain(&mut self, how: How, what: &str, by: &str, at: Time, incident: Digest) {
         if self.live.contains_key(&incident) {
-            self.links.note(what, by, Link { how, at, incident, over: false });
+            self.links.note(
+                what,
+                by,
+                Link {
+                    how,
+                    at,
+                    incident,
+                    over: false,
+                },
+            );
         }
     }
 
@@ -260,7 +307,10 @@ impl Correlator {
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         changed.dedup();
-        changed.into_iter().map(|id| (id, self.live.get(&id))).collect()
+        changed
+            .into_iter()
+            .map(|id| (id, self.live.get(&id)))
+            .collect()
     }
 
     pub fn restore(&mut self, incident: Incident, policy: &Policy) {
@@ -274,11 +324,19 @@ impl Correlator {
 }
 
 /// `at` is the event time that silences are held against.
-pub(super) fn revise(incident: &mut Incident, before: Option<Severity>, at: Time, policy: &Policy) -> Revision {
+pub(super) fn revise(
+    incident: &mut Incident,
+    before: Option<Severity>,
+    at: Time,
+    policy: &Policy,
+) -> Revision {
     incident.revision += 1;
     incident.told_evidence = incident.evidence.count.max(1);
     let silenced = policy.rules.silence(&incident.story(), at).is_some();
     let notice = Notice::of(incident, before, policy.incidents.notify, silenced);
     incident.told |= notice.tell;
-    Revision { notice, incident: incident.clone() }
+    Revision {
+        notice,
+        incident: incident.clone(),
+    }
 }

@@ -1,4 +1,5 @@
-//! When an incident is over: after a silence, after the longest time, because an operator says so, or for want of room.
+//! When an incident is over: after a silence, after the longest time, because an operator says so,
+//! or for want of room.
 //!
 //! Refuses to forget whom it was about: what comes soon after may belong to it.
 
@@ -49,18 +50,28 @@ impl Correlator {
 
     fn open_of(&mut self, subject: &str) -> Option<&mut Incident> {
         let id = self.by_subject.get(subject)?;
-        self.live.get_mut(id).filter(|i| i.status != Status::Resolved)
+        self.live
+            .get_mut(id)
+            .filter(|i| i.status != Status::Resolved)
     }
 
     fn due(&self, clock: Time, policy: &Policy) -> Vec<(Time, Digest)> {
-        let mut due: Vec<(Time, Digest)> =
-            self.live.values().map(|i| (end_of(i, policy), i.id)).filter(|(end, _)| *end < clock).collect();
+        let mut due: Vec<(Time, Digest)> = self
+            .live
+            .values()
+            .map(|i| (end_of(i, policy), i.id))
+            .filter(|(end, _)| *end < clock)
+            .collect();
         due.sort_unstable();
         due
     }
 
     fn end(&mut self, id: Digest, end: Time, policy: &Policy, out: &mut Vec<Revision>) {
-        if let Some(incident) = self.live.get_mut(&id).filter(|i| i.status != Status::Resolved) {
+        if let Some(incident) = self
+            .live
+            .get_mut(&id)
+            .filter(|i| i.status != Status::Resolved)
+        {
             incident.status = Status::Resolved;
             incident.ended = Some(end);
             out.push(revise(incident, Some(incident.severity), end, policy));
@@ -68,10 +79,18 @@ impl Correlator {
         }
     }
 
-    /// An operator called the incident normal: it ends, and nothing joins it any more. False if it is over already.
-    pub fn acknowledge(&mut self, id: Digest, said: Acknowledgement, out: &mut Vec<Revision>) -> bool {
+    /// An operator called the incident normal: it ends, and nothing joins it any more. False if it
+    /// is over already.
+    pub fn acknowledge(
+        &mut self,
+        id: Digest,
+        said: Acknowledgement,
+        out: &mut Vec<Revision>,
+    ) -> bool {
         self.links.forget(id);
-        let Some(mut incident) = self.take(id) else { return false };
+        let Some(mut incident) = self.take(id) else {
+            return false;
+        };
         if incident.status != Status::Resolved {
             incident.status = Status::Resolved;
             incident.ended = Some(said.at.max(incident.last_seen));
@@ -79,7 +98,10 @@ impl Correlator {
         incident.acknowledged = Some(said);
         incident.revision += 1;
         // Who was told that it began has to hear that it is over.
-        let notice = Notice { tell: incident.told, reason: Reason::Acknowledged };
+        let notice = Notice {
+            tell: incident.told,
+            reason: Reason::Acknowledged,
+        };
         out.push(Revision { incident, notice });
         true
     }
@@ -97,21 +119,31 @@ impl Correlator {
     }
 
     fn remove(&mut self, id: Digest, end: Time, policy: &Policy) {
-        let Some(incident) = self.take(id) else { return };
+        let Some(incident) = self.take(id) else {
+            return;
+        };
         self.links.end(&incident);
         let for_its_length = end < incident.last_seen + quiet(policy);
         let grave = incident.severity >= GRAVE && incident.kind == Kind::Threat;
         if (for_its_length || grave)
             && let Some(subject) = incident.subjects.first()
         {
-            self.memory.note(End { subject: subject.clone(), id, at: end, grave });
+            self.memory.note(End {
+                subject: subject.clone(),
+                id,
+                at: end,
+                grave,
+            });
         }
     }
 
     /// Ends an eighth of the incidents, the least severe and oldest first.
     pub(super) fn make_room(&mut self, now: Time, policy: &Policy, out: &mut Vec<Revision>) {
-        let mut order: Vec<(Severity, Time, Digest)> =
-            self.live.values().map(|i| (i.severity, i.last_seen, i.id)).collect();
+        let mut order: Vec<(Severity, Time, Digest)> = self
+            .live
+            .values()
+            .map(|i| (i.severity, i.last_seen, i.id))
+            .collect();
         order.sort_unstable();
         let doomed = (order.len() / 8).max(1);
         for (_, _, id) in order.into_iter().take(doomed) {
@@ -130,7 +162,8 @@ pub(super) fn quiet(policy: &Policy) -> Span {
     Span::seconds(i64::from(policy.incidents.quiet_seconds))
 }
 
-/// When an incident ends if nothing more joins it. What cannot be seen is not over because it has lasted long.
+/// When an incident ends if nothing more joins it. What cannot be seen is not over because it has
+/// lasted long.
 pub(super) fn end_of(incident: &Incident, policy: &Policy) -> Time {
     if incident.kind == Kind::Visibility {
         return incident.last_seen + quiet(policy);

@@ -33,7 +33,10 @@ impl Evidence {
             return;
         }
         self.count = self.count.saturating_add(1);
-        let item = Item { audit_id: audit_id.into(), detector: u16::try_from(detector).unwrap_or(u16::MAX) };
+        let item = Item {
+            audit_id: audit_id.into(),
+            detector: u16::try_from(detector).unwrap_or(u16::MAX),
+        };
         if self.items.len() < LIMIT {
             self.items.push(item);
         } else if !self.items.iter().any(|i| i.detector == item.detector)
@@ -47,7 +50,9 @@ impl Evidence {
     /// The latest item whose detector has another one.
     fn last_of_a_pair(&self) -> Option<usize> {
         let of = |d: u16| self.items.iter().filter(|i| i.detector == d).count();
-        (0..self.items.len()).rev().find(|i| of(self.items[*i].detector) > 1)
+        (0..self.items.len())
+            .rev()
+            .find(|i| of(self.items[*i].detector) > 1)
     }
 
     pub fn audit_ids(&self) -> impl Iterator<Item = &str> {

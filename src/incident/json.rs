@@ -8,7 +8,8 @@ use crate::base::text;
 use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 
-/// One object without a newline. Strings of the log are redacted and stripped of control characters.
+/// One object without a newline. Strings of the log are redacted and stripped of control
+/// characters.
 #[must_use]
 pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     let mut out = Map::new();
@@ -24,24 +25,56 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     put("cluster", json!(text::name(&incident.cluster)));
     put("first_seen", json!(incident.first_seen.to_string()));
     put("last_seen", json!(incident.last_seen.to_string()));
-    put("detected_at", json!(incident.detected_at.map(|t| t.to_string())));
+    put(
+        "detected_at",
+        json!(incident.detected_at.map(|t| t.to_string())),
+    );
     put("ended", json!(incident.ended.map(|t: Time| t.to_string())));
     put("summary", json!(text::name(&incident.summary())));
     put("why", json!(text::name(&incident.why())));
     put("detectors", list(&incident.detectors));
     put("techniques", list(&incident.techniques));
-    put("audit_ids", incident.evidence.audit_ids().map(|id| json!(text::name(id))).collect());
+    put(
+        "audit_ids",
+        incident
+            .evidence
+            .audit_ids()
+            .map(|id| json!(text::name(id)))
+            .collect(),
+    );
     put("requests", json!(incident.evidence.count));
     put("credentials", list(&incident.credentials));
     put("origins", list(&incident.origins));
     put("networks", list(&incident.networks));
-    put("user_agents", incident.user_agents.iter().map(|agent| json!(text::clean(agent))).collect());
+    put(
+        "user_agents",
+        incident
+            .user_agents
+            .iter()
+            .map(|agent| json!(text::clean(agent)))
+            .collect(),
+    );
     put("findings", findings(incident));
     put("baseline", baseline(incident));
-    put("respond", super::respond::steps(incident).into_iter().map(Value::from).collect());
-    put("continues", json!(incident.continues.map(|id| id.to_string())));
+    put(
+        "respond",
+        super::respond::steps(incident)
+            .into_iter()
+            .map(Value::from)
+            .collect(),
+    );
+    put(
+        "continues",
+        json!(incident.continues.map(|id| id.to_string())),
+    );
     put("lineage", lineage(incident));
-    put("acknowledged", incident.acknowledged.as_ref().map_or(Value::Null, acknowledged));
+    put(
+        "acknowledged",
+        incident
+            .acknowledged
+            .as_ref()
+            .map_or(Value::Null, acknowledged),
+    );
     if let Some(notice) = notice {
         put("notice", json!(notice));
     }

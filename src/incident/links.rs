@@ -1,8 +1,9 @@
-//! What principals of open incidents gained over others: tokens minted, Secrets read, pods entered and made,
-//! addresses used. When one of it is used later, the two halves are one story.
+//! What principals of open incidents gained over others: tokens minted, Secrets read, pods entered
+//! and made, addresses used. When one of it is used later, the two halves are one story.
 //!
-//! Refuses likeness: a link is a fact of the log (a credential id, a Secret's or pod's name, an address), never that two
-//! principals behave alike. Bounded; one incident's flood of links displaces its own.
+//! Refuses likeness: a link is a fact of the log (a credential id, a Secret's or pod's name, an
+//! address), never that two principals behave alike. Bounded; one incident's flood of links
+//! displaces its own.
 
 use super::Incident;
 use crate::base::{Digest, Span, Time};
@@ -16,7 +17,8 @@ pub const LIMIT: usize = 2048;
 const LIMIT_OF_ONE: usize = 128;
 /// Longest name kept of either half of a key, in bytes: a namespace and a name have at most 317.
 const LONGEST: usize = 400;
-/// What was gained may be used so much later: an attacker who is in no hurry comes back within two weeks.
+/// What was gained may be used so much later: an attacker who is in no hurry comes back within two
+/// weeks.
 const KEPT: Span = Span::seconds(14 * 86_400);
 /// Public addresses pass from hand to hand.
 const ORIGIN_KEPT: Span = Span::seconds(86_400);
@@ -65,10 +67,18 @@ pub struct Links {
 
 impl Links {
     /// What others than `subject` gained of `what`, and what of it can still matter at `now`.
-    pub fn of<'a>(&'a self, what: &'a str, subject: &'a str, now: Time) -> impl Iterator<Item = (&'a Key, &'a Link)> {
+    pub fn of<'a>(
+        &'a self,
+        what: &'a str,
+        subject: &'a str,
+        now: Time,
+    ) -> impl Iterator<Item = (&'a Key, &'a Link)> {
         let (what, subject) = (cut(what), cut(subject));
         let from = (SmolStr::new(what), SmolStr::default());
-        let same = self.known.range(from..).take_while(move |((w, _), _)| w == what);
+        let same = self
+            .known
+            .range(from..)
+            .take_while(move |((w, _), _)| w == what);
         same.filter(move |((_, by), link)| by != subject && is_fresh(link, now))
     }
 
@@ -88,25 +98,40 @@ impl Links {
     }
 
     fn make_room(&mut self, incident: Digest) {
-        let own = self.known.values().filter(|l| l.incident == incident).count();
+        let own = self
+            .known
+            .values()
+            .filter(|l| l.incident == incident)
+            .count();
         let crowded = own >= LIMIT_OF_ONE;
         if !crowded && self.known.len() < LIMIT {
             return;
         }
-        let old = self.known.iter().filter(|(_, l)| !crowded || l.incident == incident);
-        if let Some(key) = old.min_by_key(|(key, l)| (l.at, *key)).map(|(key, _)| key.clone()) {
+        let old = self
+            .known
+            .iter()
+            .filter(|(_, l)| !crowded || l.incident == incident);
+        if let Some(key) = old
+            .min_by_key(|(key, l)| (l.at, *key))
+            .map(|(key, _)| key.clone())
+        {
             self.known.remove(&key);
             self.dirty.push(key);
         }
     }
 
-    /// The incident is over: what was gained in it is remembered if it was grave, and nobody called it normal.
+    /// The incident is over: what was gained in it is remembered if it was grave, and nobody called
+    /// it normal.
     pub fn end(&mut self, incident: &Incident) {
         if incident.severity < GRAVE || incident.acknowledged.is_some() {
             self.forget(incident.id);
             return;
         }
-        for (key, link) in self.known.iter_mut().filter(|(_, l)| l.incident == incident.id) {
+        for (key, link) in self
+            .known
+            .iter_mut()
+            .filter(|(_, l)| l.incident == incident.id)
+        {
             link.over = true;
             self.dirty.push(key.clone());
         }
@@ -129,7 +154,10 @@ impl Links {
         let mut changed = std::mem::take(&mut self.dirty);
         changed.sort_unstable();
         changed.dedup();
-        changed.into_iter().map(|key| (key.clone(), self.known.get(&key).copied())).collect()
+        changed
+            .into_iter()
+            .map(|key| (key.clone(), self.known.get(&key).copied()))
+            .collect()
     }
 
     pub fn restore(&mut self, key: Key, link: Link) {
@@ -152,7 +180,11 @@ fn cut(text: &str) -> &str {
 }
 
 fn is_fresh(link: &Link, now: Time) -> bool {
-    let kept = if link.how == How::Origin { ORIGIN_KEPT } else { KEPT };
+    let kept = if link.how == How::Origin {
+        ORIGIN_KEPT
+    } else {
+        KEPT
+    };
     let age = now.since(link.at);
     age <= kept && age.0 >= -TOLERANCE.0
 }
@@ -162,7 +194,12 @@ mod tests {
     use super::*;
 
     fn link(incident: u8, at: i64) -> Link {
-        Link { how: How::PodEntered, at: Time::from_seconds(at), incident: Digest([incident; 16]), over: false }
+        Link {
+            how: How::PodEntered,
+            at: Time::from_seconds(at),
+            incident: Digest([incident; 16]),
+            over: false,
+        }
     }
 
     #[test]
@@ -183,7 +220,17 @@ mod tests {
         let mut links = Links::default();
         links.note("pod a/p", "x", link(1, 0));
         assert_eq!(links.of("pod a/p", "x", Time::from_seconds(1)).count(), 0);
-        assert_eq!(links.of("pod a/p", "z", Time::from_seconds(13 * 86_400)).count(), 1);
-        assert_eq!(links.of("pod a/p", "z", Time::from_seconds(15 * 86_400)).count(), 0);
+        assert_eq!(
+            links
+                .of("pod a/p", "z", Time::from_seconds(13 * 86_400))
+                .count(),
+            1
+        );
+        assert_eq!(
+            links
+                .of("pod a/p", "z", Time::from_seconds(15 * 86_400))
+                .count(),
+            0
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What is remembered of incidents that are over: the ids that were given, and those that another one may go on with.
+//! What is remembered of incidents that are over: the ids that were given, and those that another
+//! one may go on with.
 //!
 //! Refuses to hold the incidents themselves: the store has them.
 
@@ -33,9 +34,17 @@ pub(super) struct End {
 }
 
 impl Memory {
-    /// The first id of `id_of` an occurrence number that was not given and is not `live`. It is given from now on.
-    pub(super) fn give(&mut self, id_of: impl Fn(u32) -> Digest, live: impl Fn(&Digest) -> bool) -> Digest {
-        let id = (0..u32::MAX).map(id_of).find(|id| !self.ids.contains(id) && !live(id)).unwrap_or_default();
+    /// The first id of `id_of` an occurrence number that was not given and is not `live`. It is
+    /// given from now on.
+    pub(super) fn give(
+        &mut self,
+        id_of: impl Fn(u32) -> Digest,
+        live: impl Fn(&Digest) -> bool,
+    ) -> Digest {
+        let id = (0..u32::MAX)
+            .map(id_of)
+            .find(|id| !self.ids.contains(id) && !live(id))
+            .unwrap_or_default();
         if self.ids.len() >= IDS_LIMIT {
             self.ids.pop_front();
         }
@@ -50,8 +59,8 @@ impl Memory {
         self.ends.push_back(end);
     }
 
-    /// Which one an incident of `subject` goes on with that begins at `at`. Of one that was not grave it has to begin
-    /// within `quiet`.
+    /// Which one an incident of `subject` goes on with that begins at `at`. Of one that was not
+    /// grave it has to begin within `quiet`.
     pub(super) fn continued(&self, subject: &str, at: Time, quiet: Span) -> Option<Digest> {
         let reach = |end: &End| if end.grave { GRAVE_KEPT } else { quiet };
         let before = |end: &&End| end.subject == subject && at.since(end.at) <= reach(end);

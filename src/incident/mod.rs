@@ -36,7 +36,8 @@ use smol_str::SmolStr;
 const LIST_LIMIT: usize = 16;
 /// Most distinct findings told of one incident; more only count.
 const FINDINGS_LIMIT: usize = 48;
-/// Longest sentence of a finding, in bytes: names, agents and commands stand in it, which a client chose.
+/// Longest sentence of a finding, in bytes: names, agents and commands stand in it, which a client
+/// chose.
 const SENTENCE_BYTES_MAX: usize = 1_024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -68,7 +69,8 @@ pub enum Status {
 const OBJECTS_LIMIT: usize = 8;
 /// Most causes named of one piece of evidence.
 const CAUSES_LIMIT: usize = 4;
-/// What each doubling of the objects of one kind of act adds, in thousandths of a bit, and the most that all of them do.
+/// What each doubling of the objects of one kind of act adds, in thousandths of a bit, and the most
+/// that all of them do.
 const DOUBLING: i32 = 1500;
 const DOUBLINGS_MAX: Bits = Bits::whole(8);
 /// So heavy an act adds up wholly by its number, lighter ones in proportion.
@@ -98,7 +100,8 @@ pub struct Told {
     pub distinct: u32,
     /// Why it weighs less than it could.
     pub causes: Vec<String>,
-    /// What a responder can do about it: the words of the operator's rule, and commands about the event.
+    /// What a responder can do about it: the words of the operator's rule, and commands about the
+    /// event.
     pub respond: Vec<String>,
     pub count: u32,
     pub first_seen: Time,
@@ -159,8 +162,8 @@ pub struct Acknowledgement {
 }
 
 impl Incident {
-    /// All evidence together: the heaviest piece, half of the next, a quarter of the third. Evidence of one story is never
-    /// independent.
+    /// All evidence together: the heaviest piece, half of the next, a quarter of the third.
+    /// Evidence of one story is never independent.
     #[must_use]
     pub fn score(&self) -> Bits {
         let mut weights: Vec<Bits> = self.findings.iter().map(Told::total).collect();
@@ -175,45 +178,69 @@ impl Incident {
     /// One sentence: why it is as severe as it is, by the pieces of evidence that it adds up.
     #[must_use]
     pub fn why(&self) -> String {
-        let mut told: Vec<&Told> = self.findings.iter().filter(|told| told.total() > Bits::ZERO).collect();
+        let mut told: Vec<&Told> = self
+            .findings
+            .iter()
+            .filter(|told| told.total() > Bits::ZERO)
+            .collect();
         told.sort_by_key(|told| (std::cmp::Reverse(told.total()), told.first_seen));
         let shares = ["", "half of ", "a quarter of ", "an eighth of "];
-        let piece =
-            |(share, told): (&str, &&Told)| format!("{share}{} for \u{201c}{}\u{201d}", told.total(), told.title);
+        let piece = |(share, told): (&str, &&Told)| {
+            format!("{share}{} for \u{201c}{}\u{201d}", told.total(), told.title)
+        };
         let pieces: Vec<String> = shares.into_iter().zip(&told).map(piece).collect();
         let rest = told.len().saturating_sub(pieces.len());
         let more = if rest > 0 {
-            format!(", and a little for {}", counted(rest as u64, "more finding"))
+            format!(
+                ", and a little for {}",
+                counted(rest as u64, "more finding")
+            )
         } else {
             String::new()
         };
-        format!("{} bits of evidence make it {}: {}{more}", self.score(), self.severity, pieces.join(", "))
+        format!(
+            "{} bits of evidence make it {}: {}{more}",
+            self.score(),
+            self.severity,
+            pieces.join(", ")
+        )
     }
 
     /// Whether a credential was certainly used by somebody who is not its owner.
     #[must_use]
     pub fn is_theft(&self) -> bool {
-        self.findings.iter().any(|told| told.is_theft && told.severity >= Severity::High)
+        self.findings
+            .iter()
+            .any(|told| told.is_theft && told.severity >= Severity::High)
     }
 
     /// One sentence: who, how many kinds of finding, the gravest of them.
     #[must_use]
     pub fn summary(&self) -> String {
         let who = if self.principal.is_empty() {
-            self.origins
-                .first()
-                .map_or_else(|| "the audit log".to_owned(), |o| format!("requests without a user from {o}"))
+            self.origins.first().map_or_else(
+                || "the audit log".to_owned(),
+                |o| format!("requests without a user from {o}"),
+            )
         } else {
             self.principal.to_string()
         };
-        let gravest = self.findings.iter().max_by_key(|t| (t.total(), std::cmp::Reverse(t.first_seen)));
+        let gravest = self
+            .findings
+            .iter()
+            .max_by_key(|t| (t.total(), std::cmp::Reverse(t.first_seen)));
         match gravest {
             // Its title names the log.
-            Some(told) if self.kind == Kind::Visibility => format!("{}: {}", told.title, told.observed),
+            Some(told) if self.kind == Kind::Visibility => {
+                format!("{}: {}", told.title, told.observed)
+            }
             Some(told) if told.principal.is_empty() || told.principal == self.principal => {
                 format!("{who}: {}: {}", told.title, told.observed)
             }
-            Some(told) => format!("{who}, then {}: {}: {}", told.principal, told.title, told.observed),
+            Some(told) => format!(
+                "{who}, then {}: {}: {}",
+                told.principal, told.title, told.observed
+            ),
             None => who,
         }
     }
@@ -252,7 +279,8 @@ impl Incident {
             push_bounded(&mut self.techniques, technique, 2 * LIST_LIMIT);
         }
         // Each distinct act that weighs something is named at once.
-        let is_new = self.tell(finding, weight, thresholds.severity(weight), arrival, who) && weight >= COUNTS;
+        let is_new = self.tell(finding, weight, thresholds.severity(weight), arrival, who)
+            && weight >= COUNTS;
         let before = self.severity;
         self.severity = self.severity.max(thresholds.severity(self.score()));
         if self.severity >= Severity::Medium && self.detected_at.is_none() {
@@ -261,23 +289,44 @@ impl Incident {
         new_detector || is_new || self.severity > before
     }
 
-    fn tell(&mut self, finding: &Finding, weight: Bits, severity: Severity, arrival: &Arrival<'_>, who: &str) -> bool {
+    fn tell(
+        &mut self,
+        finding: &Finding,
+        weight: Bits,
+        severity: Severity,
+        arrival: &Arrival<'_>,
+        who: &str,
+    ) -> bool {
         let at = arrival.at;
-        let same = |t: &&mut Told| t.detector == finding.detector.id() && t.key == finding.key && t.principal == who;
+        let same = |t: &&mut Told| {
+            t.detector == finding.detector.id() && t.key == finding.key && t.principal == who
+        };
         if let Some(told) = self.findings.iter_mut().find(same) {
             told.again(finding, weight, severity, at);
             return false;
         }
         // Where there is no room, what weighs least gives way.
         if self.findings.len() >= FINDINGS_LIMIT {
-            let lightest = self.findings.iter().enumerate().min_by_key(|(_, told)| told.total());
-            match lightest.filter(|(_, told)| told.total() < weight).map(|(at, _)| at) {
+            let lightest = self
+                .findings
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, told)| told.total());
+            match lightest
+                .filter(|(_, told)| told.total() < weight)
+                .map(|(at, _)| at)
+            {
                 Some(at) => drop(self.findings.remove(at)),
                 None => return false,
             }
         }
         let mut respond = finding.detector.respond().to_vec();
-        respond.extend(arrival.event.into_iter().flat_map(|event| remedy::of(event, finding.culprit.is_some())));
+        respond.extend(
+            arrival
+                .event
+                .into_iter()
+                .flat_map(|event| remedy::of(event, finding.culprit.is_some())),
+        );
         respond.retain(|step| !self.findings.iter().any(|told| told.respond.contains(step)));
         let mut told = Told {
             principal: who.into(),
@@ -308,7 +357,9 @@ impl Told {
     /// The heaviest that was said, and what the number of its objects adds.
     #[must_use]
     pub fn total(&self) -> Bits {
-        let doublings = Bits::log2(self.distinct.into()).times(DOUBLING, 1000).min(DOUBLINGS_MAX);
+        let doublings = Bits::log2(self.distinct.into())
+            .times(DOUBLING, 1000)
+            .min(DOUBLINGS_MAX);
         self.weight + doublings.times(self.weight.0.clamp(0, WHOLLY), WHOLLY)
     }
 
@@ -326,7 +377,8 @@ impl Told {
         }
     }
 
-    /// Counts an object. Beyond those that are named, only one that differs from the last is taken for another.
+    /// Counts an object. Beyond those that are named, only one that differs from the last is taken
+    /// for another.
     fn name(&mut self, object: &SmolStr, weight: Bits) {
         if object.is_empty() || weight < COUNTS || self.objects.contains(object) {
             return;
@@ -340,11 +392,16 @@ impl Told {
     }
 }
 
-/// The sum of pieces of evidence, the heaviest first: each counts half as much as the one before it.
+/// The sum of pieces of evidence, the heaviest first: each counts half as much as the one before
+/// it.
 #[must_use]
 pub fn added_up(weights: &[Bits]) -> Bits {
     let halved = |(n, weight): (usize, &Bits)| weight.times(1, 1 << n.min(20));
-    weights.iter().enumerate().map(halved).fold(Bits::ZERO, |sum, weight| sum + weight)
+    weights
+        .iter()
+        .enumerate()
+        .map(halved)
+        .fold(Bits::ZERO, |sum, weight| sum + weight)
 }
 
 fn push_bounded(list: &mut Vec<SmolStr>, value: &str, limit: usize) {

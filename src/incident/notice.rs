@@ -49,13 +49,20 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// `before` is the severity at the last revision, `None` at the first. Under a silence nobody hears of anything but
-    /// the end of what they know of, so that no page stays open.
+    /// `before` is the severity at the last revision, `None` at the first. Under a silence nobody
+    /// hears of anything but the end of what they know of, so that no page stays open.
     #[must_use]
-    pub fn of(incident: &Incident, before: Option<Severity>, threshold: Severity, silenced: bool) -> Notice {
+    pub fn of(
+        incident: &Incident,
+        before: Option<Severity>,
+        threshold: Severity,
+        silenced: bool,
+    ) -> Notice {
         let (tell, reason) = match before {
             _ if incident.severity < threshold => (false, Reason::BelowThreshold),
-            _ if silenced && !(incident.told && incident.status == Status::Resolved) => (false, Reason::Silenced),
+            _ if silenced && !(incident.told && incident.status == Status::Resolved) => {
+                (false, Reason::Silenced)
+            }
             _ if incident.status == Status::Resolved => (true, Reason::Ended),
             // It grew under a silence that is over.
             Some(_) if !incident.told => (true, Reason::Opened),

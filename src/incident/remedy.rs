@@ -1,4 +1,5 @@
-//! What can be done about one event: look at the pod, undo what was made, end the credential that was used.
+//! What can be done about one event: look at the pod, undo what was made, end the credential that
+//! was used.
 //!
 //! Refuses what it cannot name: a command with a guessed name would hit somebody else.
 
@@ -10,13 +11,17 @@ const NAME_MAX: usize = 253;
 /// A pod with this label reaches nothing, and nothing reaches it.
 const POLICY: &str = r#"{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"quarantine"},"spec":{"podSelector":{"matchLabels":{"quarantine":"true"}},"policyTypes":["Ingress","Egress"]}}"#;
 
-/// Commands to copy, in the order in which a responder takes them. `for_another`: the caller of `event` is the
-/// cluster's own, who only completed what somebody else made.
+/// Commands to copy, in the order in which a responder takes them. `for_another`: the caller of
+/// `event` is the cluster's own, who only completed what somebody else made.
 #[must_use]
 pub fn of(event: &AuditEvent<'_>, for_another: bool) -> Vec<String> {
     let mut steps = Vec::new();
     if event.outcome == Outcome::Allowed {
-        object(&event.operation, for_another || event.operation.verb == "create", &mut steps);
+        object(
+            &event.operation,
+            for_another || event.operation.verb == "create",
+            &mut steps,
+        );
     }
     if !for_another {
         credential(event, &mut steps);
@@ -35,12 +40,18 @@ fn place(namespace: &str, name: &str) -> Option<String> {
     if name.is_empty() || !is_name(name) || !is_name(namespace) {
         return None;
     }
-    let namespace = if namespace.is_empty() { String::new() } else { format!(" -n {}", shell_quote(namespace)) };
+    let namespace = if namespace.is_empty() {
+        String::new()
+    } else {
+        format!(" -n {}", shell_quote(namespace))
+    };
     Some(format!("{}{namespace}", shell_quote(name)))
 }
 
 fn object(operation: &Operation<'_>, is_made: bool, steps: &mut Vec<String>) {
-    let Some(place) = place(operation.namespace, operation.name) else { return };
+    let Some(place) = place(operation.namespace, operation.name) else {
+        return;
+    };
     let kind = match operation.group {
         "" => operation.resource.to_owned(),
         group => format!("{}.{group}", operation.resource),
@@ -55,19 +66,27 @@ fn object(operation: &Operation<'_>, is_made: bool, steps: &mut Vec<String>) {
         ("", ..) | (_, _, "delete" | "deletecollection") => {}
         (_, subresource, _) if !subresource.is_empty() => {}
         _ if is_made => {
-            steps.push(format!("kubectl get {kind} {place} -o yaml  # made here: keep a copy"));
+            steps.push(format!(
+                "kubectl get {kind} {place} -o yaml  # made here: keep a copy"
+            ));
             steps.push(format!("kubectl delete {kind} {place}  # made here"));
         }
         (.., "update" | "patch") => {
-            steps.push(format!("kubectl get {kind} {place} -o yaml  # changed here: put back what it was"));
+            steps.push(format!(
+                "kubectl get {kind} {place} -o yaml  # changed here: put back what it was"
+            ));
         }
-        ("secrets", ..) => steps.push(format!("kubectl get secret {place}  # read here: replace what it holds")),
+        ("secrets", ..) => steps.push(format!(
+            "kubectl get secret {place}  # read here: replace what it holds"
+        )),
         _ => {}
     }
 }
 
 fn credential(event: &AuditEvent<'_>, steps: &mut Vec<String>) {
-    let Principal::ServiceAccount { namespace, name } = event.principal else { return };
+    let Principal::ServiceAccount { namespace, name } = event.principal else {
+        return;
+    };
     let credential = &event.credential;
     match credential.kind {
         CredentialKind::PodBound | CredentialKind::PodBoundWithoutId => {

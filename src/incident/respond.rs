@@ -13,19 +13,28 @@ const ONCE_CERTAIN: &str = "# once you are certain: ";
 /// Most steps.
 const STEPS_MAX: usize = 24;
 
-/// In the order in which a responder would take them: look, keep, contain; what ends something comes last,
-/// and as a comment unless a credential was certainly stolen.
+/// In the order in which a responder would take them: look, keep, contain; what ends something
+/// comes last, and as a comment unless a credential was certainly stolen.
 #[must_use]
 pub fn steps(incident: &Incident) -> Vec<String> {
     if incident.kind == Kind::Visibility {
-        return vec!["check the API server's --audit-log-* flags, its audit policy and the disk of the log".to_owned()];
+        return vec![
+            "check the API server's --audit-log-* flags, its audit policy and the disk of the log"
+                .to_owned(),
+        ];
     }
     let mut steps: Vec<String> = Vec::new();
     questions(incident, &mut steps);
     for principal in incident.principals.iter().take(PRINCIPALS) {
         rights(principal, &mut steps);
     }
-    steps.extend(incident.findings.iter().flat_map(|told| &told.respond).cloned());
+    steps.extend(
+        incident
+            .findings
+            .iter()
+            .flat_map(|told| &told.respond)
+            .cloned(),
+    );
     if let Some(id) = incident.evidence.audit_ids().next() {
         steps.push(format!("grep -F {} AUDIT_LOG", shell_quote(id)));
     }
@@ -33,7 +42,8 @@ pub fn steps(incident: &Incident) -> Vec<String> {
     let (mut last, mut steps): (Vec<String>, Vec<String>) = steps.into_iter().partition(ends);
     // What may be somebody's work is not taken away by a line that was copied in haste.
     if !incident.is_theft() {
-        last.iter_mut().for_each(|step| step.insert_str(0, ONCE_CERTAIN));
+        last.iter_mut()
+            .for_each(|step| step.insert_str(0, ONCE_CERTAIN));
     }
     steps.truncate(STEPS_MAX - last.len().min(STEPS_MAX / 2));
     steps.extend(last);
@@ -54,7 +64,10 @@ pub fn steps(incident: &Incident) -> Vec<String> {
 fn questions(incident: &Incident, steps: &mut Vec<String>) {
     let id = incident.id.to_string();
     steps.push(format!("tokentrail explain {}", text::cut(&id, 12)));
-    let token = incident.credentials.iter().find(|id| id.starts_with("JTI="));
+    let token = incident
+        .credentials
+        .iter()
+        .find(|id| id.starts_with("JTI="));
     match (token, Principal::parse(&incident.principal)) {
         (Some(id), _) => steps.push(format!("tokentrail trail {}", shell_quote(id))),
         (None, Principal::Anonymous | Principal::Nobody) => {}
@@ -64,10 +77,16 @@ fn questions(incident: &Incident, steps: &mut Vec<String>) {
                 other => other.to_string(),
             };
             let since = incident.first_seen;
-            steps.push(format!("tokentrail timeline {} --since {since}", shell_quote(&account)));
+            steps.push(format!(
+                "tokentrail timeline {} --since {since}",
+                shell_quote(&account)
+            ));
         }
     }
-    if matches!(Principal::parse(&incident.principal), Principal::Anonymous | Principal::Nobody) {
+    if matches!(
+        Principal::parse(&incident.principal),
+        Principal::Anonymous | Principal::Nobody
+    ) {
         for origin in incident.origins.iter().take(1) {
             steps.push(format!("tokentrail who --from {}", shell_quote(origin)));
         }
@@ -79,7 +98,10 @@ fn rights(principal: &str, steps: &mut Vec<String>) {
     let who = shell_quote(principal);
     match Principal::parse(principal) {
         Principal::ServiceAccount { namespace, .. } => {
-            steps.push(format!("kubectl auth can-i --list --as={who} -n {}", shell_quote(namespace)));
+            steps.push(format!(
+                "kubectl auth can-i --list --as={who} -n {}",
+                shell_quote(namespace)
+            ));
         }
         Principal::Node { name } => steps.push(format!("kubectl cordon {}", shell_quote(name))),
         Principal::User { .. } | Principal::Impostor { .. } => {

@@ -1,6 +1,8 @@
-//! An attacker's path across principals: what one gained and another's credential then does is one story.
+//! An attacker's path across principals: what one gained and another's credential then does is one
+//! story.
 //!
-//! Refuses to join what is only kept: where the first half never was grave, it is named and stays apart.
+//! Refuses to join what is only kept: where the first half never was grave, it is named and stays
+//! apart.
 
 use super::arrival::Arrival;
 use super::correlate::Correlator;
@@ -40,7 +42,15 @@ impl Step {
     /// One plain sentence.
     #[must_use]
     pub fn words(&self) -> String {
-        let Step { by, to, what, at, used_at, origin, .. } = self;
+        let Step {
+            by,
+            to,
+            what,
+            at,
+            used_at,
+            origin,
+            ..
+        } = self;
         let used = format!("used by {to} from {origin} at {used_at}");
         match self.how {
             How::Minted => format!("{what} minted by {by} at {at}, {used}"),
@@ -53,7 +63,10 @@ impl Step {
     }
 
     fn is_same(&self, other: &Step) -> bool {
-        self.how == other.how && self.by == other.by && self.to == other.to && self.what == other.what
+        self.how == other.how
+            && self.by == other.by
+            && self.to == other.to
+            && self.what == other.what
     }
 }
 
@@ -84,11 +97,18 @@ impl Correlator {
                 None => return,
             };
             let is_grave = severity >= GRAVE;
-            if best.as_ref().is_some_and(|(s, at, _)| (*s, *at) >= (severity, link.at)) {
+            if best
+                .as_ref()
+                .is_some_and(|(s, at, _)| (*s, *at) >= (severity, link.at))
+            {
                 return;
             }
             let join = live.filter(|_| is_grave).map(|i| i.id);
-            let linked = Linked { step: step(arrival, what, by, link), join, grave: is_grave.then_some(link.incident) };
+            let linked = Linked {
+                step: step(arrival, what, by, link),
+                join,
+                grave: is_grave.then_some(link.incident),
+            };
             best = Some((severity, link.at, linked));
         };
         for clue in arrival.clues {
@@ -99,15 +119,25 @@ impl Correlator {
         if let Some(neighbour) = &arrival.neighbour
             && let Some(incident) = self.story_of(neighbour.username, arrival.at, policy)
         {
-            let link = Link { how: How::Neighbour, at: incident.first_seen, incident: incident.id, over: false };
-            consider(&format!("pod {}", neighbour.pod), &neighbour.username.into(), &link);
+            let link = Link {
+                how: How::Neighbour,
+                at: incident.first_seen,
+                incident: incident.id,
+                over: false,
+            };
+            consider(
+                &format!("pod {}", neighbour.pod),
+                &neighbour.username.into(),
+                &link,
+            );
         }
         best.map(|(_, _, linked)| linked)
     }
 
     /// A threat that findings can still join at `at`.
     fn live_at(&self, id: &Digest, at: Time, policy: &Policy) -> Option<&Incident> {
-        self.get(id).filter(|i| i.kind == Kind::Threat && at <= end_of(i, policy))
+        self.get(id)
+            .filter(|i| i.kind == Kind::Threat && at <= end_of(i, policy))
     }
 
     /// The incident that a finding of `subject` would join by its name alone.
@@ -115,11 +145,15 @@ impl Correlator {
         self.live_at(self.by_subject.get(subject)?, at, policy)
     }
 
-    /// The incident that an event belongs to, though nothing was found in it: that of its facts, or of its subject.
+    /// The incident that an event belongs to, though nothing was found in it: that of its facts, or
+    /// of its subject.
     #[must_use]
     pub fn belongs_to(&self, arrival: &Arrival<'_>, policy: &Policy) -> Option<Digest> {
         let linked = self.linked(arrival, policy).and_then(|linked| linked.join);
-        linked.or_else(|| self.story_of(arrival.subject, arrival.at, policy).map(|i| i.id))
+        linked.or_else(|| {
+            self.story_of(arrival.subject, arrival.at, policy)
+                .map(|i| i.id)
+        })
     }
 }
 
@@ -149,7 +183,12 @@ fn step(arrival: &Arrival<'_>, what: &str, by: &SmolStr, link: &Link) -> Step {
     Step {
         how: link.how,
         by: by.clone(),
-        to: if arrival.principal.is_empty() { arrival.subject } else { arrival.principal }.into(),
+        to: if arrival.principal.is_empty() {
+            arrival.subject
+        } else {
+            arrival.principal
+        }
+        .into(),
         what: what.into(),
         at: link.at,
         used_at: arrival.at,

@@ -30,17 +30,34 @@ fn dimensions(known: &Normal) -> [(&'static str, &Remembered); 6] {
 pub fn account(known: &Normal, style: Style) -> String {
     let mut out = format!("{}\n{}\n", text::name(&known.principal), known.maturity);
     let days = known.account.days_before(known.now);
-    for (name, memory) in dimensions(known).into_iter().filter(|(_, memory)| !memory.is_empty()) {
+    for (name, memory) in dimensions(known)
+        .into_iter()
+        .filter(|(_, memory)| !memory.is_empty())
+    {
         let begun = memory.novelty().days_before(known.now);
         let of = counted(days.into(), "day");
-        let _ = writeln!(out, "\n{name}: {} known, something new on {begun} of {of}", memory.len());
+        let _ = writeln!(
+            out,
+            "\n{name}: {} known, something new on {begun} of {of}",
+            memory.len()
+        );
         let mut values: Vec<(&str, &Seen)> = memory.iter().collect();
         values.sort_by_key(|(what, seen)| (std::cmp::Reverse(seen.days), *what));
         for (what, seen) in values.iter().take(SHOWN) {
-            let _ = writeln!(out, "  {:>8}  {}  {}", on_days(seen), moment(seen.last()), text::name(what));
+            let _ = writeln!(
+                out,
+                "  {:>8}  {}  {}",
+                on_days(seen),
+                moment(seen.last()),
+                text::name(what)
+            );
         }
         if values.len() > SHOWN {
-            let _ = writeln!(out, "  and {}, with -o json", counted((values.len() - SHOWN) as u64, "more value"));
+            let _ = writeln!(
+                out,
+                "  and {}, with -o json",
+                counted((values.len() - SHOWN) as u64, "more value")
+            );
         }
     }
     practices(known, &mut out);
@@ -48,7 +65,11 @@ pub fn account(known: &Normal, style: Style) -> String {
     for next in &known.next {
         let told = if next.tells { "told" } else { "not told" };
         let (what, program) = (next.what, text::name(&next.program));
-        let whose = if next.is_own_program { "its own program" } else { "another program" };
+        let whose = if next.is_own_program {
+            "its own program"
+        } else {
+            "another program"
+        };
         let score = next.score.to_string();
         let _ = writeln!(
             out,
@@ -65,7 +86,11 @@ fn practices(known: &Normal, out: &mut String) {
     if all.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\nacts that matter: {} known (docs/detectors/gains.md lists the keys)", all.len());
+    let _ = writeln!(
+        out,
+        "\nacts that matter: {} known (docs/detectors/gains.md lists the keys)",
+        all.len()
+    );
     for (key, practice) in all.iter() {
         let objects = counted(practice.objects.into(), "object");
         let new = practice.new_objects.days_before(known.now);

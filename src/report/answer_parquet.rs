@@ -26,23 +26,38 @@ pub struct ParquetFile<W: Write + Send> {
 
 impl<W: Write + Send> ParquetFile<W> {
     pub fn new(out: W) -> ParquetFile<W> {
-        ParquetFile { out: Some(out), writer: None, names: Vec::new(), rows: Vec::new() }
+        ParquetFile {
+            out: Some(out),
+            writer: None,
+            names: Vec::new(),
+            rows: Vec::new(),
+        }
     }
 
     fn flush(&mut self) -> Result<()> {
         if let Some(out) = self.out.take() {
-            let fields: Vec<Field> =
-                (0..self.names.len()).map(|i| Field::new(&self.names[i], self.kind(i), true)).collect();
+            let fields: Vec<Field> = (0..self.names.len())
+                .map(|i| Field::new(&self.names[i], self.kind(i), true))
+                .collect();
             let schema = Arc::new(Schema::new(fields));
             let zstd = Compression::ZSTD(ZstdLevel::try_new(3).map_err(Error::other)?);
             let properties = WriterProperties::builder().set_compression(zstd).build();
-            let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(Error::other)?;
+            let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))
+                .map_err(Error::other)?;
             self.writer = Some((writer, schema));
         }
-        let Some((writer, schema)) = &mut self.writer else { return Ok(()) };
+        let Some((writer, schema)) = &mut self.writer else {
+            return Ok(());
+        };
         let rows = std::mem::take(&mut self.rows);
-        let column = |(i, field): (usize, &Arc<Field>)| array(field, rows.iter().map(|row| &row[i]));
-        let columns = schema.fields().iter().enumerate().map(column).collect::<Result<Vec<_>>>()?;
+        let column =
+            |(i, field): (usize, &Arc<Field>)| array(field, rows.iter().map(|row| &row[i]));
+        let columns = schema
+            .fields()
+            .iter()
+            .enumerate()
+            .map(column)
+            .collect::<Result<Vec<_>>>()?;
         if rows.is_empty() || columns.is_empty() {
             return Ok(());
         }
@@ -51,7 +66,12 @@ impl<W: Write + Send> ParquetFile<W> {
     }
 
     fn kind(&self, column: usize) -> DataType {
-        let values = || self.rows.iter().map(|row| &row[column]).filter(|value| **value != Value::Null);
+        let values = || {
+            self.rows
+                .iter()
+                .map(|row| &row[column])
+                .filter(|value| **value != Value::Null)
+        };
         let is_number = |value: &Value| matches!(value, Value::Integer(_) | Value::Real(_));
         if values().next().is_none() || !values().all(is_number) {
             DataType::Utf8
@@ -64,8 +84,17 @@ impl<W: Write + Send> ParquetFile<W> {
 }
 
 fn array<'v>(field: &Field, values: impl Iterator<Item = &'v Value>) -> Result<ArrayRef> {
-    let mixed = || Error::other(format!("the column {:?} has values of several types: CAST it to one", field.name()));
-    let (mut texts, mut ints, mut reals) = (StringBuilder::new(), Int64Builder::new(), Float64Builder::new());
+    let mixed = || {
+        Error::other(format!(
+            "the column {:?} has values of several types: CAST it to one",
+            field.name()
+        ))
+    };
+    let (mut texts, mut ints, mut reals) = (
+        StringBuilder::new(),
+        Int64Builder::new(),
+        Float64Builder::new(),
+    );
     for value in values {
         match (field.data_type(), value) {
             (DataType::Int64, Value::Null) => ints.append_null(),
@@ -92,8 +121,13 @@ impl<W: Write + Send> Answer for ParquetFile<W> {
     }
 
     fn row(&mut self, values: &[ValueRef<'_>]) -> Result<()> {
-        self.rows.push(values.iter().map(|value| Value::from(*value)).collect());
-        if self.rows.len() >= BATCH_ROWS { self.flush() } else { Ok(()) }
+        self.rows
+            .push(values.iter().map(|value| Value::from(*value)).collect());
+        if self.rows.len() >= BATCH_ROWS {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn end(&mut self) -> Result<()> {

@@ -40,15 +40,25 @@ pub fn block(revision: &Revision, style: Style) -> String {
         true => once.extract_if(.., |one| !is_news(one)).count(),
         false => 0,
     };
-    once.iter().take(FINDINGS_SHOWN).for_each(|told| finding(&mut out, told));
+    once.iter()
+        .take(FINDINGS_SHOWN)
+        .for_each(|told| finding(&mut out, told));
     if once.len() > FINDINGS_SHOWN {
-        let _ = writeln!(out, "         and {}", counted((once.len() - FINDINGS_SHOWN) as u64, "more finding"));
+        let _ = writeln!(
+            out,
+            "         and {}",
+            counted((once.len() - FINDINGS_SHOWN) as u64, "more finding")
+        );
     }
     if incident.kind == Kind::Threat {
         let _ = writeln!(out, "         why:      {}", text::name(&incident.why()));
     }
     if before > 0 {
-        let _ = writeln!(out, "         besides {}", counted(before as u64, "earlier finding"));
+        let _ = writeln!(
+            out,
+            "         besides {}",
+            counted(before as u64, "earlier finding")
+        );
     }
     for step in &incident.lineage {
         let _ = writeln!(out, "         path:     {}", text::name(&step.words()));
@@ -63,7 +73,10 @@ pub fn block(revision: &Revision, style: Style) -> String {
         }
         if steps.len() > STEPS_SHOWN {
             let more = counted((steps.len() - STEPS_SHOWN) as u64, "more step");
-            let _ = writeln!(out, "         and {more}, in `respond` of the incident as JSON");
+            let _ = writeln!(
+                out,
+                "         and {more}, in `respond` of the incident as JSON"
+            );
         }
     }
     out.push('\n');
@@ -72,14 +85,27 @@ pub fn block(revision: &Revision, style: Style) -> String {
 
 /// One piece of evidence: its weight, what was expected and seen, and what makes it weigh less.
 fn finding(out: &mut String, told: &Told) {
-    let times = if told.count > 1 { format!("  ({} times)", told.count) } else { String::new() };
+    let times = if told.count > 1 {
+        format!("  ({} times)", told.count)
+    } else {
+        String::new()
+    };
     let (title, weight) = (text::name(&told.title), told.total());
-    let _ = writeln!(out, "         {title} [{}]  {weight} bits{times}", told.detector);
+    let _ = writeln!(
+        out,
+        "         {title} [{}]  {weight} bits{times}",
+        told.detector
+    );
     let _ = writeln!(out, "           expected: {}", text::name(&told.expected));
     let _ = writeln!(out, "           observed: {}", text::name(&told.observed));
     if told.distinct > 1 {
         let objects = told.objects.join(", ");
-        let _ = writeln!(out, "           objects:  {}: {}", told.distinct, text::name(&objects));
+        let _ = writeln!(
+            out,
+            "           objects:  {}: {}",
+            told.distinct,
+            text::name(&objects)
+        );
     }
     for cause in &told.causes {
         let _ = writeln!(out, "           less so:  {}", text::name(cause));

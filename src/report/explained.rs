@@ -1,4 +1,5 @@
-//! An incident step by step: what happened, what was known before it, what was judged, what came of it.
+//! An incident step by step: what happened, what was known before it, what was judged, what came of
+//! it.
 //!
 //! Refuses to print a byte of the log that was not cleaned.
 
@@ -19,16 +20,30 @@ pub fn explained(told: &Explained, style: Style) -> String {
         put_step(&mut out, number, step, before, style);
     }
     if told.more_steps > 0 {
-        let _ = writeln!(out, "and {}; their requests only add to the count\n", counted(told.more_steps, "more step"));
+        let _ = writeln!(
+            out,
+            "and {}; their requests only add to the count\n",
+            counted(told.more_steps, "more step")
+        );
     }
     if let Some(last) = &told.last {
         let incident = &last.incident;
-        let _ = writeln!(out, "so incident {} is {} for {}", incident.id, incident.severity, who(incident));
+        let _ = writeln!(
+            out,
+            "so incident {} is {} for {}",
+            incident.id,
+            incident.severity,
+            who(incident)
+        );
         let _ = writeln!(out, "  {}", text::name(&incident.summary()));
         for step in &incident.lineage {
             let _ = writeln!(out, "  path: {}", text::name(&step.words()));
         }
-        let heard = if last.notice.tell { "people were told" } else { "people were not told" };
+        let heard = if last.notice.tell {
+            "people were told"
+        } else {
+            "people were not told"
+        };
         let _ = writeln!(out, "  {heard}: {}", last.notice.reason.words());
         if let Some(said) = &told.acknowledged {
             let (owner, reason) = (text::name(&said.owner), text::name(&said.reason));
@@ -41,27 +56,62 @@ pub fn explained(told: &Explained, style: Style) -> String {
 fn put_step(out: &mut String, number: usize, step: &Step, before: Option<&Step>, style: Style) {
     let incident = &step.incident;
     if incident.status == Status::Resolved {
-        let _ = writeln!(out, "{number}. nothing more joined it: it ended at {}\n", incident.ended.unwrap_or_default());
+        let _ = writeln!(
+            out,
+            "{number}. nothing more joined it: it ended at {}\n",
+            incident.ended.unwrap_or_default()
+        );
         return;
     }
     match &step.event {
         Some(what) => put_event(out, number, what),
-        None => drop(writeln!(out, "{number}. input {}: no event, but silence or what could not be seen", step.seq)),
+        None => drop(writeln!(
+            out,
+            "{number}. input {}: no event, but silence or what could not be seen",
+            step.seq
+        )),
     }
     if let Some(trace) = &step.trace {
         let _ = writeln!(out, "   known:  {}", trace.baseline);
         for known in &trace.known {
-            let _ = writeln!(out, "           {}: {} {}", known.feature, text::name(&known.value), how_often(known));
+            let _ = writeln!(
+                out,
+                "           {}: {} {}",
+                known.feature,
+                text::name(&known.value),
+                how_often(known)
+            );
         }
-        let earlier = before.and_then(|b| b.trace.as_ref()).map(|t| t.findings.as_slice()).unwrap_or_default();
+        let earlier = before
+            .and_then(|b| b.trace.as_ref())
+            .map(|t| t.findings.as_slice())
+            .unwrap_or_default();
         for finding in &trace.findings {
             if earlier.contains(finding) {
-                let _ = writeln!(out, "   judged: {} bits, {}, as before", finding.weight, finding.detector.id());
+                let _ = writeln!(
+                    out,
+                    "   judged: {} bits, {}, as before",
+                    finding.weight,
+                    finding.detector.id()
+                );
                 continue;
             }
-            let _ = writeln!(out, "   judged: {} bits, {}", finding.weight, finding.detector.id());
-            let _ = writeln!(out, "           expected: {}", text::name(&finding.expected));
-            let _ = writeln!(out, "           observed: {}", text::name(&finding.observed));
+            let _ = writeln!(
+                out,
+                "   judged: {} bits, {}",
+                finding.weight,
+                finding.detector.id()
+            );
+            let _ = writeln!(
+                out,
+                "           expected: {}",
+                text::name(&finding.expected)
+            );
+            let _ = writeln!(
+                out,
+                "           observed: {}",
+                text::name(&finding.observed)
+            );
         }
     }
     let was = before.map(|b| b.incident.severity);
@@ -81,12 +131,32 @@ fn put_step(out: &mut String, number: usize, step: &Step, before: Option<&Step>,
 }
 
 fn put_event(out: &mut String, number: usize, what: &What) {
-    let principal = if what.principal.is_empty() { "(no user)" } else { &what.principal };
+    let principal = if what.principal.is_empty() {
+        "(no user)"
+    } else {
+        &what.principal
+    };
     let _ = writeln!(out, "{number}. {}  {}", what.time, text::name(principal));
-    let _ = writeln!(out, "   did:    {} -> {} {}", text::name(&what.request), what.code, text::name(&what.decision));
+    let _ = writeln!(
+        out,
+        "   did:    {} -> {} {}",
+        text::name(&what.request),
+        what.code,
+        text::name(&what.decision)
+    );
     let from = what.source_ips.join(", ");
-    let _ = writeln!(out, "   from:   {} with {}", text::name(&from), text::clean(&what.user_agent));
-    let _ = writeln!(out, "   audit:  {}  {}", text::name(&what.audit_id), text::name(&what.credential_id));
+    let _ = writeln!(
+        out,
+        "   from:   {} with {}",
+        text::name(&from),
+        text::clean(&what.user_agent)
+    );
+    let _ = writeln!(
+        out,
+        "   audit:  {}  {}",
+        text::name(&what.audit_id),
+        text::name(&what.credential_id)
+    );
     if !what.reason.is_empty() {
         let _ = writeln!(out, "   why:    {}", text::name(&what.reason));
     }
@@ -96,7 +166,10 @@ fn how_often(known: &Known) -> String {
     match &known.seen {
         None => "- never before".to_owned(),
         Some(seen) => {
-            let (count, days) = (counted(seen.count.into(), "time"), counted(seen.days.into(), "day"));
+            let (count, days) = (
+                counted(seen.count.into(), "time"),
+                counted(seen.days.into(), "day"),
+            );
             format!("- {count} on {days}, {} to {}", seen.first(), seen.last())
         }
     }

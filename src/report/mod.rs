@@ -47,7 +47,11 @@ fn severity(severity: Severity, style: Style) -> String {
 
 /// What could not be seen before the first event has no time of the log.
 fn moment(time: Time) -> String {
-    if time == Time::ZERO { "before any event".to_owned() } else { time.to_string() }
+    if time == Time::ZERO {
+        "before any event".to_owned()
+    } else {
+        time.to_string()
+    }
 }
 
 /// Whose story it is.

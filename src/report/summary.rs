@@ -25,7 +25,11 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
         counted(seen.lines, "line"),
         seen.bytes as f64 / 1e6,
         elapsed.as_secs_f64(),
-        if seen.newest == Time::ZERO { String::new() } else { format!(", up to {}", seen.newest) }
+        if seen.newest == Time::ZERO {
+            String::new()
+        } else {
+            format!(", up to {}", seen.newest)
+        }
     );
     if seen.lines == 0 && seen.resumed {
         out.push_str("nothing new: the state has read all of this before\n");
@@ -37,22 +41,38 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
     if seen.events > 0 && seen.judged == 0 {
         out.push_str("nothing was judged: no event says how a request ended; see omitStages in the audit policy\n");
     }
-    let reasons: Vec<String> =
-        Malformed::ALL.iter().zip(seen.malformed).filter(|(_, n)| *n > 0).map(|(r, n)| format!("{r} {n}")).collect();
+    let reasons: Vec<String> = Malformed::ALL
+        .iter()
+        .zip(seen.malformed)
+        .filter(|(_, n)| *n > 0)
+        .map(|(r, n)| format!("{r} {n}"))
+        .collect();
     let total: u64 = seen.malformed.iter().sum();
     let _ = match reasons.is_empty() {
         true => writeln!(out, "malformed lines: none"),
         false => writeln!(out, "malformed lines: {total} ({})", reasons.join(", ")),
     };
     if seen.gaps > 0 {
-        let _ = writeln!(out, "gaps: {} (`tokentrail coverage --state DIR` lists them)", seen.gaps);
+        let _ = writeln!(
+            out,
+            "gaps: {} (`tokentrail coverage --state DIR` lists them)",
+            seen.gaps
+        );
         for (gap, times) in &seen.first_gaps {
-            let times = if *times > 1 { format!("  ({times} times)") } else { String::new() };
+            let times = if *times > 1 {
+                format!("  ({times} times)")
+            } else {
+                String::new()
+            };
             let _ = writeln!(out, "  {}{times}", text::name(gap));
         }
     }
     if seen.exempted > 0 {
-        let _ = writeln!(out, "exempted: {}, by exemptions and acknowledgements", counted(seen.exempted, "finding"));
+        let _ = writeln!(
+            out,
+            "exempted: {}, by exemptions and acknowledgements",
+            counted(seen.exempted, "finding")
+        );
     }
     for (trouble, times) in &seen.troubles {
         let _ = writeln!(
@@ -64,9 +84,16 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
         );
     }
     files(&mut out, &seen.notes);
-    let _ = writeln!(out, "accounts: {} known, {} of them mature", seen.accounts, seen.mature);
-    let counts: Vec<String> =
-        Severity::ALL.iter().rev().map(|s| format!("{s} {}", seen.incidents[*s as usize])).collect();
+    let _ = writeln!(
+        out,
+        "accounts: {} known, {} of them mature",
+        seen.accounts, seen.mature
+    );
+    let counts: Vec<String> = Severity::ALL
+        .iter()
+        .rev()
+        .map(|s| format!("{s} {}", seen.incidents[*s as usize]))
+        .collect();
     let _ = writeln!(out, "incidents: {}", counts.join(", "));
     out
 }
@@ -87,17 +114,35 @@ fn files(out: &mut String, notes: &Notes) {
         }
     };
     let copy = |(path, other): &(PathBuf, PathBuf)| {
-        format!("read once: {} holds nothing that is not in {}", name(path), name(other))
+        format!(
+            "read once: {} holds nothing that is not in {}",
+            name(path),
+            name(other)
+        )
     };
     tell(notes.copies.iter().map(copy).collect());
-    tell(notes.utf16.iter().map(|path| format!("UTF-16, read as UTF-8: {}", name(path))).collect());
-    let passed = |(path, why): &(PathBuf, String)| format!("not read: {}: {}", name(path), text::name(why));
+    tell(
+        notes
+            .utf16
+            .iter()
+            .map(|path| format!("UTF-16, read as UTF-8: {}", name(path)))
+            .collect(),
+    );
+    let passed =
+        |(path, why): &(PathBuf, String)| format!("not read: {}: {}", name(path), text::name(why));
     tell(notes.passed_over.iter().map(passed).collect());
     let unfinished = |(path, bytes): &(PathBuf, u64)| {
-        format!("left unread: {bytes} bytes of an unfinished last line in {}", name(path))
+        format!(
+            "left unread: {bytes} bytes of an unfinished last line in {}",
+            name(path)
+        )
     };
     tell(notes.unfinished.iter().map(unfinished).collect());
     if notes.more > 0 {
-        let _ = writeln!(out, "and {} on files that are not listed", counted(notes.more, "note"));
+        let _ = writeln!(
+            out,
+            "and {} on files that are not listed",
+            counted(notes.more, "note")
+        );
     }
 }

@@ -12,7 +12,12 @@ pub fn table(incidents: &[Incident], style: Style) -> String {
     if incidents.is_empty() {
         return out;
     }
-    let width = incidents.iter().map(|i| who(i).chars().count()).max().unwrap_or(0).clamp(9, 60);
+    let width = incidents
+        .iter()
+        .map(|i| who(i).chars().count())
+        .max()
+        .unwrap_or(0)
+        .clamp(9, 60);
     let _ = writeln!(
         out,
         "{:8} {:19}  {:10} {:width$}  {:>8}  {:12}  DETECTORS",
@@ -30,7 +35,10 @@ pub fn table(incidents: &[Incident], style: Style) -> String {
             &incident.id.to_string()[..12],
             incident.detectors.join(", "),
         );
-        let gravest = incident.findings.iter().max_by_key(|t| (t.severity, std::cmp::Reverse(t.first_seen)));
+        let gravest = incident
+            .findings
+            .iter()
+            .max_by_key(|t| (t.severity, std::cmp::Reverse(t.first_seen)));
         if let Some(told) = gravest {
             let _ = writeln!(out, "{:8} {}", "", text::name(&told.title));
             let _ = writeln!(out, "{:8} expected: {}", "", text::name(&told.expected));

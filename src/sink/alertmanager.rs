@@ -1,6 +1,7 @@
 //! Prometheus Alertmanager, API v2: an incident is an alert that fires until it is resolved.
 //!
-//! Refuses labels that change while an incident goes on, but for its severity: the labels are the alert's identity.
+//! Refuses labels that change while an incident goes on, but for its severity: the labels are the
+//! alert's identity.
 
 use super::destination::{Call, Destination, Message};
 use super::format::camel;
@@ -26,7 +27,8 @@ pub struct Alertmanager {
     /// Sent as `Authorization: Bearer`.
     #[serde(default)]
     pub bearer_token: Option<Secret>,
-    /// Seconds after which alerts that go on are sent again; they end by themselves after four times that.
+    /// Seconds after which alerts that go on are sent again; they end by themselves after four
+    /// times that.
     #[serde(default = "resend_seconds")]
     pub resend_seconds: u64,
     /// An alert that always fires, so that its absence tells that the way is broken.
@@ -48,12 +50,24 @@ impl Destination for Alertmanager {
         let mut urls = self.urls.clone();
         urls.sort();
         if self.urls.is_empty() || !self.urls.iter().all(|u| is_url(u)) {
-            found.push(("alertmanager.urls", "there is none, or one is not a URL that can be used", URL));
+            found.push((
+                "alertmanager.urls",
+                "there is none, or one is not a URL that can be used",
+                URL,
+            ));
         } else if urls.windows(2).any(|pair| pair[0] == pair[1]) {
-            found.push(("alertmanager.urls", "a replica is named twice", "name each replica once"));
+            found.push((
+                "alertmanager.urls",
+                "a replica is named twice",
+                "name each replica once",
+            ));
         }
         if !(5..=3600).contains(&self.resend_seconds) {
-            found.push(("alertmanager.resend_seconds", "it is out of range", "set 5 to 3600; the default is 60"));
+            found.push((
+                "alertmanager.resend_seconds",
+                "it is out of range",
+                "set 5 to 3600; the default is 60",
+            ));
         }
         found
     }
@@ -68,14 +82,23 @@ impl Destination for Alertmanager {
         let alerts: Vec<Value> = match call.parcel {
             Parcel::Refresh(notes) => {
                 let watchdog = self.watchdog.then(|| always(call.cluster, now, lapse));
-                notes.iter().map(|note| alert(note, now, lapse)).chain(watchdog).collect()
+                notes
+                    .iter()
+                    .map(|note| alert(note, now, lapse))
+                    .chain(watchdog)
+                    .collect()
             }
             Parcel::Notice { note, before } => {
                 let ends = if note.is_over() { now } else { lapse };
-                // Another severity is another alert: the one that it replaces has to end, or both go on.
-                let replaced = before.as_ref().filter(|before| labels(before) != labels(note));
+                // Another severity is another alert: the one that it replaces has to end, or both
+                // go on.
+                let replaced = before
+                    .as_ref()
+                    .filter(|before| labels(before) != labels(note));
                 let replaced = replaced.map(|before| alert(before, now, now));
-                std::iter::once(alert(note, now, ends)).chain(replaced).collect()
+                std::iter::once(alert(note, now, ends))
+                    .chain(replaced)
+                    .collect()
             }
         };
         let url = format!("{}{PATH}", call.replica.trim_end_matches('/'));
@@ -97,7 +120,8 @@ impl Destination for Alertmanager {
 
 /// Fires while we are there and can get through.
 fn always(cluster: &str, now: Time, lapse: Time) -> Value {
-    let mut labels = json!({ "alertname": "Watchdog", "severity": "none", "product": "tokentrail" });
+    let mut labels =
+        json!({ "alertname": "Watchdog", "severity": "none", "product": "tokentrail" });
     if !cluster.is_empty() {
         labels["cluster"] = cluster.into();
     }
@@ -133,7 +157,11 @@ fn labels(note: &Note) -> Value {
         ("incident", note.id.clone()),
     ];
     let there = all.into_iter().filter(|(_, value)| !value.is_empty());
-    Value::Object(there.map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
+    Value::Object(
+        there
+            .map(|(name, value)| (name.to_owned(), Value::from(value)))
+            .collect(),
+    )
 }
 
 fn annotations(note: &Note) -> Value {
@@ -166,9 +194,21 @@ mod tests {
     use super::*;
 
     fn alerts(parcel: &Parcel, now: Time) -> Vec<Value> {
-        let settings = Alertmanager { urls: vec![], bearer_token: None, resend_seconds: 60, watchdog: true };
-        let call = Call { parcel, replica: "http://am:9093/", cluster: "c", now };
-        let Message::Posts(posts) = settings.message(&call).unwrap() else { panic!("no request") };
+        let settings = Alertmanager {
+            urls: vec![],
+            bearer_token: None,
+            resend_seconds: 60,
+            watchdog: true,
+        };
+        let call = Call {
+            parcel,
+            replica: "http://am:9093/",
+            cluster: "c",
+            now,
+        };
+        let Message::Posts(posts) = settings.message(&call).unwrap() else {
+            panic!("no request")
+        };
         assert_eq!(posts[0].url, "http://am:9093/api/v2/alerts");
         serde_json::from_slice(&posts[0].body).unwrap()
     }
@@ -182,28 +222,71 @@ mod tests {
             json!({ "alertname": "Watchdog", "severity": "none", "product": "tokentrail",
             "cluster": "c" })
         );
-        assert_eq!(Time::parse(alone[0]["endsAt"].as_str().unwrap()), Some(now + Span::seconds(240)));
-        assert_eq!(alerts(&Parcel::Refresh(vec![note(1, 1, "open", "medium", true)]), now).len(), 2);
+        assert_eq!(
+            Time::parse(alone[0]["endsAt"].as_str().unwrap()),
+            Some(now + Span::seconds(240))
+        );
+        assert_eq!(
+            alerts(
+                &Parcel::Refresh(vec![note(1, 1, "open", "medium", true)]),
+                now
+            )
+            .len(),
+            2
+        );
     }
 
     #[test]
     fn an_escalation_ends_the_old_labels_in_the_same_post() {
         let now = Time::parse("2026-01-02T03:04:05Z").unwrap();
-        let (old, new) = (note(1, 1, "open", "medium", true), note(1, 2, "updated", "high", true));
-        let alerts = alerts(&Parcel::Notice { note: new, before: Some(old) }, now);
+        let (old, new) = (
+            note(1, 1, "open", "medium", true),
+            note(1, 2, "updated", "high", true),
+        );
+        let alerts = alerts(
+            &Parcel::Notice {
+                note: new,
+                before: Some(old),
+            },
+            now,
+        );
         let of = |i: usize, key: &str| alerts[i]["labels"][key].as_str().unwrap().to_owned();
-        assert_eq!((of(0, "severity"), of(1, "severity")), ("high".to_owned(), "medium".to_owned()));
-        assert_eq!((of(0, "alertname"), of(0, "incident")), ("TokentrailTest".to_owned(), of(1, "incident")));
-        assert_eq!((of(0, "namespace"), of(0, "serviceaccount")), ("tokentrail-test".into(), "sample".into()));
-        assert_eq!(Time::parse(alerts[0]["endsAt"].as_str().unwrap()), Some(now + Span::seconds(240)));
-        assert_eq!(Time::parse(alerts[1]["endsAt"].as_str().unwrap()), Some(now));
+        assert_eq!(
+            (of(0, "severity"), of(1, "severity")),
+            ("high".to_owned(), "medium".to_owned())
+        );
+        assert_eq!(
+            (of(0, "alertname"), of(0, "incident")),
+            ("TokentrailTest".to_owned(), of(1, "incident"))
+        );
+        assert_eq!(
+            (of(0, "namespace"), of(0, "serviceaccount")),
+            ("tokentrail-test".into(), "sample".into())
+        );
+        assert_eq!(
+            Time::parse(alerts[0]["endsAt"].as_str().unwrap()),
+            Some(now + Span::seconds(240))
+        );
+        assert_eq!(
+            Time::parse(alerts[1]["endsAt"].as_str().unwrap()),
+            Some(now)
+        );
     }
 
     #[test]
     fn an_alert_never_ends_before_it_begins() {
         let before_the_log = Time(1_600_000_000_000_000);
         let end = note(1, 2, "resolved", "medium", true);
-        let alerts = alerts(&Parcel::Notice { note: end.clone(), before: Some(end) }, before_the_log);
-        assert_eq!((alerts.len(), &alerts[0]["startsAt"]), (1, &alerts[0]["endsAt"]));
+        let alerts = alerts(
+            &Parcel::Notice {
+                note: end.clone(),
+                before: Some(end),
+            },
+            before_the_log,
+        );
+        assert_eq!(
+            (alerts.len(), &alerts[0]["startsAt"]),
+            (1, &alerts[0]["endsAt"])
+        );
     }
 }

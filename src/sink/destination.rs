@@ -1,6 +1,7 @@
 //! What one kind of sink knows: how a committed row becomes a message, and what an answer means.
 //!
-//! Refuses to send, to wait and to retry: `receiver.rs`, `queue.rs` and `schedule.rs` do, for all kinds.
+//! Refuses to send, to wait and to retry: `receiver.rs`, `queue.rs` and `schedule.rs` do, for all
+//! kinds.
 
 use super::http::{Answer, Post};
 use super::note::Note;

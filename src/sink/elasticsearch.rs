@@ -1,6 +1,7 @@
 //! Elasticsearch and OpenSearch, `_bulk`, with documents of the Elastic Common Schema.
 //!
-//! Refuses to write a document twice: its id is incident and revision, and it is created, never overwritten.
+//! Refuses to write a document twice: its id is incident and revision, and it is created, never
+//! overwritten.
 //!
 //! Facts: <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk> and
 //! <https://docs.opensearch.org/latest/api-reference/document-apis/bulk/>.
@@ -50,14 +51,21 @@ impl Destination for Elasticsearch {
         if !is_url(&self.url) {
             found.push(("elasticsearch.url", "it is not a URL that can be used", URL));
         }
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        let plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
         if self.index.is_empty() || !self.index.chars().all(plain) {
             let remedy = "use small letters, digits and - _ .";
             found.push(("elasticsearch.index", "it is no name of an index", remedy));
         }
-        if self.user.is_some() != self.password.is_some() || (self.user.is_some() && self.api_key.is_some()) {
+        if self.user.is_some() != self.password.is_some()
+            || (self.user.is_some() && self.api_key.is_some())
+        {
             let remedy = "name api_key, or user and password, or none of them";
-            found.push(("elasticsearch", "the credentials do not go together", remedy));
+            found.push((
+                "elasticsearch",
+                "the credentials do not go together",
+                remedy,
+            ));
         }
         found
     }
@@ -66,15 +74,26 @@ impl Destination for Elasticsearch {
         let action = json!({ "create": { "_id": note.key() } });
         let url = format!("{}/{}/_bulk", self.url.trim_end_matches('/'), self.index);
         let body = format!("{action}\n{}\n", ecs::document(note)).into_bytes();
-        let post = Post { url, content_type: NDJSON, headers: Vec::new(), basic: None, body };
+        let post = Post {
+            url,
+            content_type: NDJSON,
+            headers: Vec::new(),
+            basic: None,
+            body,
+        };
         Ok(match (&self.api_key, &self.user, &self.password) {
             (Some(key), ..) => post.authorized("ApiKey", &key.read()?).into(),
-            (None, Some(user), Some(password)) => Post { basic: Some((user.clone(), password.read()?)), ..post }.into(),
+            (None, Some(user), Some(password)) => Post {
+                basic: Some((user.clone(), password.read()?)),
+                ..post
+            }
+            .into(),
             _ => post.into(),
         })
     }
 
-    /// A bulk request succeeds as such; how each item fared is in the body. 409 says that it is there already.
+    /// A bulk request succeeds as such; how each item fared is in the body. 409 says that it is
+    /// there already.
     fn judge(&self, answer: &Answer) -> Outcome {
         let by_status = answer.by_status();
         if by_status != Outcome::Delivered {

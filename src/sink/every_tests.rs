@@ -13,11 +13,20 @@ pub(super) fn receivers(dir: &Path) -> Vec<(String, Receiver)> {
     let mut all: Vec<(String, Value)> = vec![
         ("alertmanager".into(), json!({ "urls": ["http://am:9093"] })),
         ("slack webhook".into(), json!({ "url": secret })),
-        ("slack bot".into(), json!({ "token": secret, "channel": "C1" })),
+        (
+            "slack bot".into(),
+            json!({ "token": secret, "channel": "C1" }),
+        ),
         ("pagerduty".into(), json!({ "routing_key": secret })),
         ("teams".into(), json!({ "url": secret })),
-        ("splunk".into(), json!({ "url": "http://splunk:8088", "token": secret })),
-        ("elasticsearch".into(), json!({ "url": "http://elastic:9200" })),
+        (
+            "splunk".into(),
+            json!({ "url": "http://splunk:8088", "token": secret }),
+        ),
+        (
+            "elasticsearch".into(),
+            json!({ "url": "http://elastic:9200" }),
+        ),
         ("kubernetes".into(), json!({ "token": secret })),
     ];
     for transport in ["udp", "tcp"] {
@@ -27,7 +36,10 @@ pub(super) fn receivers(dir: &Path) -> Vec<(String, Receiver)> {
         }
     }
     for format in ["tokentrail", "ecs", "ocsf", "falco"] {
-        all.push((format!("file {format}"), json!({ "path": "/x.jsonl", "format": format })));
+        all.push((
+            format!("file {format}"),
+            json!({ "path": "/x.jsonl", "format": format }),
+        ));
         all.push((format!("stdout {format}"), json!({ "format": format })));
         for events in ["off", "structured", "binary"] {
             let settings = json!({ "url": "http://hook/x", "format": format, "cloudevents": events,
@@ -57,10 +69,22 @@ pub(super) fn texts(message: &Message) -> Vec<String> {
 #[test]
 fn every_kind_of_the_list_is_tested() {
     let dir = tempfile::tempdir().unwrap();
-    let tested: Vec<String> = receivers(dir.path()).into_iter().map(|(name, _)| name).collect();
-    let kinds = KINDS.split_once(": ").unwrap().1.trim_end_matches(" are the kinds");
+    let tested: Vec<String> = receivers(dir.path())
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    let kinds = KINDS
+        .split_once(": ")
+        .unwrap()
+        .1
+        .trim_end_matches(" are the kinds");
     assert!(kinds.split(' ').count() >= 11, "{kinds}");
     for kind in kinds.split(' ').filter(|k| !k.is_empty()) {
-        assert!(tested.iter().any(|name| name.split(' ').next() == Some(kind)), "{kind} is not among {tested:?}");
+        assert!(
+            tested
+                .iter()
+                .any(|name| name.split(' ').next() == Some(kind)),
+            "{kind} is not among {tested:?}"
+        );
     }
 }

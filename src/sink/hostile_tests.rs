@@ -1,4 +1,5 @@
-//! Text of attackers through every kind of sink (DESIGN, invariant 11): nothing separates, mentions or grows.
+//! Text of attackers through every kind of sink (DESIGN, invariant 11): nothing separates, mentions
+//! or grows.
 
 use super::destination::Message;
 use super::every_tests::{receivers, texts};
@@ -43,21 +44,39 @@ fn hostile() -> impl Strategy<Value = String> {
         "a",
     ]);
     let word = prop_oneof![words.prop_map(str::to_owned), ".{0,20}"];
-    (prop::collection::vec(word, 0..12), 1..30_usize).prop_map(|(words, times)| words.concat().repeat(times))
+    (prop::collection::vec(word, 0..12), 1..30_usize)
+        .prop_map(|(words, times)| words.concat().repeat(times))
 }
 
-/// A row as the engine writes it: `incident/json.rs` passes every text of the log through `base/text.rs`.
+/// A row as the engine writes it: `incident/json.rs` passes every text of the log through
+/// `base/text.rs`.
 fn row(texts: &[String], over: bool) -> Arc<Note> {
-    let base = note(3, 2, if over { "resolved" } else { "updated" }, "high", true);
+    let base = note(
+        3,
+        2,
+        if over { "resolved" } else { "updated" },
+        "high",
+        true,
+    );
     let mut row: Value = serde_json::from_slice(&base.line).unwrap();
-    let mut next = texts.iter().cycle().map(|t| Value::from(text::name(t).into_owned()));
+    let mut next = texts
+        .iter()
+        .cycle()
+        .map(|t| Value::from(text::name(t).into_owned()));
     let mut one = || next.next().unwrap();
     for name in ["principal", "cluster", "summary"] {
         row[name] = one();
     }
-    for name in
-        ["principals", "detectors", "techniques", "audit_ids", "credentials", "origins", "user_agents", "respond"]
-    {
+    for name in [
+        "principals",
+        "detectors",
+        "techniques",
+        "audit_ids",
+        "credentials",
+        "origins",
+        "user_agents",
+        "respond",
+    ] {
         row[name] = (0..16).map(|_| one()).collect();
     }
     let finding = |title, expected, observed| {
@@ -77,7 +96,10 @@ fn check(name: &str, note: &Note, message: &Message) -> Result<(), TestCaseError
         for post in posts {
             prop_assert!(reqwest::Url::parse(&post.url).is_ok());
             for (header, value) in &post.headers {
-                prop_assert!(reqwest::header::HeaderValue::from_str(value).is_ok(), "{name}: {header}");
+                prop_assert!(
+                    reqwest::header::HeaderValue::from_str(value).is_ok(),
+                    "{name}: {header}"
+                );
             }
         }
     }
@@ -86,7 +108,12 @@ fn check(name: &str, note: &Note, message: &Message) -> Result<(), TestCaseError
         prop_assert!(text.contains(&note.id), "{name}");
         if name == "elasticsearch" {
             prop_assert_eq!(lines, 2);
-            prop_assert!(text.ends_with('\n') && text.lines().all(|l| serde_json::from_str::<Value>(l).is_ok()));
+            prop_assert!(
+                text.ends_with('\n')
+                    && text
+                        .lines()
+                        .all(|l| serde_json::from_str::<Value>(l).is_ok())
+            );
             continue;
         }
         prop_assert!(!text.contains(char::is_control), "{name}: {text:?}");
@@ -94,13 +121,17 @@ fn check(name: &str, note: &Note, message: &Message) -> Result<(), TestCaseError
             syslog(name, note, &text)?;
             continue;
         }
-        let body: Value = serde_json::from_str(&text).map_err(|e| TestCaseError::fail(format!("{name}: {e}")))?;
+        let body: Value =
+            serde_json::from_str(&text).map_err(|e| TestCaseError::fail(format!("{name}: {e}")))?;
         match name {
             "teams" => {
                 let content = &body["attachments"][0]["content"]["body"];
                 let plain = |block: &Value| block["type"] == "RichTextBlock";
                 prop_assert!(text.len() < 28 * 1024, "{}", text.len());
-                prop_assert!(content.as_array().unwrap().iter().all(plain), "a TextBlock is Markdown");
+                prop_assert!(
+                    content.as_array().unwrap().iter().all(plain),
+                    "a TextBlock is Markdown"
+                );
             }
             "slack webhook" | "slack bot" => {
                 prop_assert!(!body["text"].as_str().unwrap().contains(['<', '>']));
@@ -108,7 +139,13 @@ fn check(name: &str, note: &Note, message: &Message) -> Result<(), TestCaseError
             }
             "pagerduty" => prop_assert!(text.len() < 512_000, "{}", text.len()),
             "kubernetes" => prop_assert!(body["note"].as_str().unwrap().len() <= 1024),
-            "alertmanager" => prop_assert!(body[0]["labels"].as_object().unwrap().values().all(Value::is_string)),
+            "alertmanager" => prop_assert!(
+                body[0]["labels"]
+                    .as_object()
+                    .unwrap()
+                    .values()
+                    .all(Value::is_string)
+            ),
             _ if name.contains("falco") => prop_assert!(text.contains("\"output\":\"")),
             _ => {}
         }
@@ -121,11 +158,15 @@ fn syslog(name: &str, note: &Note, text: &str) -> Result<(), TestCaseError> {
     let longest = if name.contains("udp") { 2048 } else { 8192 };
     prop_assert!(text.len() <= longest, "{name}: {}", text.len());
     let parts: Vec<&str> = text.splitn(7, ' ').collect();
-    prop_assert!(parts[0].starts_with('<') && parts[0].ends_with(">1") && parts[3] == "tokentrail", "{text}");
+    prop_assert!(
+        parts[0].starts_with('<') && parts[0].ends_with(">1") && parts[3] == "tokentrail",
+        "{text}"
+    );
     // Host and message id may hold brackets; structured data is the seventh field.
     let (_, body) = parts[6].split_once("\"] ").unwrap();
     if name.ends_with("json") {
-        let body: Value = serde_json::from_str(body).map_err(|e| TestCaseError::fail(format!("{e}: {body}")))?;
+        let body: Value =
+            serde_json::from_str(body).map_err(|e| TestCaseError::fail(format!("{e}: {body}")))?;
         prop_assert!(body["id"] == note.id.as_str() && body["revision"] == note.revision);
         return Ok(());
     }
@@ -139,10 +180,17 @@ fn syslog(name: &str, note: &Note, text: &str) -> Result<(), TestCaseError> {
         }
     }
     prop_assert_eq!(fields.len(), 8);
-    prop_assert_eq!((fields[0].as_str(), fields[1].as_str()), ("CEF:0", "tokentrail"));
+    prop_assert_eq!(
+        (fields[0].as_str(), fields[1].as_str()),
+        ("CEF:0", "tokentrail")
+    );
     let id = fields[4].trim_end_matches('\u{2026}');
     prop_assert!(note.detectors[0].starts_with(id) && id.len() <= 63, "{id}");
-    prop_assert!(fields[7].starts_with(&format!("externalId={} cn1Label=revision cn1=2 ", note.id)), "{}", fields[7]);
+    prop_assert!(
+        fields[7].starts_with(&format!("externalId={} cn1Label=revision cn1=2 ", note.id)),
+        "{}",
+        fields[7]
+    );
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! One POST, and what its answer means.
 //!
-//! Refuses redirects, which could carry a secret elsewhere, proxies that the environment names, answers of any
-//! length, and to print a URL: some are secrets.
+//! Refuses redirects, which could carry a secret elsewhere, proxies that the environment names,
+//! answers of any length, and to print a URL: some are secrets.
 
 use super::queue::Outcome;
 use super::tls::Tls;
@@ -31,13 +31,20 @@ impl Post {
     /// A POST of JSON without further headers.
     #[must_use]
     pub fn json(url: String, body: &serde_json::Value) -> Post {
-        Post { url, content_type: JSON, headers: Vec::new(), basic: None, body: body.to_string().into_bytes() }
+        Post {
+            url,
+            content_type: JSON,
+            headers: Vec::new(),
+            basic: None,
+            body: body.to_string().into_bytes(),
+        }
     }
 
     /// With `Authorization` of a scheme such as `Bearer`.
     #[must_use]
     pub fn authorized(mut self, scheme: &str, secret: &str) -> Post {
-        self.headers.push(("authorization", format!("{scheme} {secret}")));
+        self.headers
+            .push(("authorization", format!("{scheme} {secret}")));
         self
     }
 }
@@ -60,7 +67,8 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// 408, 429 and what is the server's own fault may pass; everything else that is no success will not.
+    /// 408, 429 and what is the server's own fault may pass; everything else that is no success
+    /// will not.
     pub(super) fn by_status(&self) -> Outcome {
         match self.status {
             200..=299 => Outcome::Delivered,
@@ -70,7 +78,10 @@ impl Answer {
     }
 
     pub(super) fn retry(&self) -> Outcome {
-        Outcome::Retry { why: self.told(), asked: self.asked }
+        Outcome::Retry {
+            why: self.told(),
+            asked: self.asked,
+        }
     }
 
     pub(super) fn refused(&self) -> Outcome {
@@ -78,7 +89,12 @@ impl Answer {
     }
 
     fn told(&self) -> String {
-        format!("it answered {}{}{}", self.status, if self.text.is_empty() { "" } else { ": " }, self.text)
+        format!(
+            "it answered {}{}{}",
+            self.status,
+            if self.text.is_empty() { "" } else { ": " },
+            self.text
+        )
     }
 }
 
@@ -101,7 +117,9 @@ impl Client {
             .timeout(timeout)
             .tls_backend_preconfigured(tls.config(!url.starts_with("http://"))?)
             .build();
-        Ok(Client { client: client.map_err(|e| format!("no client can be made: {}", reason(e)))? })
+        Ok(Client {
+            client: client.map_err(|e| format!("no client can be made: {}", reason(e)))?,
+        })
     }
 
     /// Sends it, once.
@@ -109,7 +127,10 @@ impl Client {
     /// # Errors
     /// There was no answer: what that means.
     pub async fn send(&self, post: &Post) -> Result<Answer, Outcome> {
-        let mut request = self.client.post(&post.url).header("content-type", post.content_type);
+        let mut request = self
+            .client
+            .post(&post.url)
+            .header("content-type", post.content_type);
         for (name, value) in &post.headers {
             request = request.header(*name, value);
         }
@@ -119,37 +140,56 @@ impl Client {
         let sent = request.body(post.body.clone()).send().await;
         let mut response = sent.map_err(|error| match error.is_builder() {
             true => Outcome::Refused { why: reason(error) },
-            false => Outcome::Retry { why: reason(error), asked: None },
+            false => Outcome::Retry {
+                why: reason(error),
+                asked: None,
+            },
         })?;
         let status = response.status().as_u16();
-        let after = response.headers().get("retry-after").and_then(|v| v.to_str().ok());
+        let after = response
+            .headers()
+            .get("retry-after")
+            .and_then(|v| v.to_str().ok());
         let asked = after.and_then(|value| asked(value, SystemTime::now()));
         let mut body = Vec::new();
         while body.len() < ANSWER_MAX {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                // The status line is what counts; who answers 200 and hangs up has taken the notice.
+                // The status line is what counts; who answers 200 and hangs up has taken the
+                // notice.
                 Err(_) => break,
             }
         }
         body.truncate(ANSWER_MAX);
         let told = String::from_utf8_lossy(&body[..body.len().min(TOLD_MAX)]);
         let text = text::clean(told.trim()).into_owned();
-        Ok(Answer { status, text, body, asked })
+        Ok(Answer {
+            status,
+            text,
+            body,
+            asked,
+        })
     }
 }
 
 /// Retry-After (RFC 9110 section 10.2.3): seconds, or a date, which is compared with our own clock.
 fn asked(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    let until = || httpdate::parse_http_date(value).ok()?.duration_since(now).ok();
+    let until = || {
+        httpdate::parse_http_date(value)
+            .ok()?
+            .duration_since(now)
+            .ok()
+    };
     value.parse().ok().map(Duration::from_secs).or_else(until)
 }
 
 /// The error and what is behind it, without the URL: of that, host and port are no secret.
 fn reason(error: reqwest::Error) -> String {
-    let host = error.url().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default())));
+    let host = error
+        .url()
+        .and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default())));
     let error = error.without_url();
     let mut text = match host {
         Some((host, Some(port))) => format!("{error} (to {host}:{port})"),
@@ -171,7 +211,12 @@ pub(super) mod tests {
     use super::*;
 
     pub(crate) fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, text: body.to_owned(), body: body.as_bytes().to_vec(), asked: None }
+        Answer {
+            status,
+            text: body.to_owned(),
+            body: body.as_bytes().to_vec(),
+            asked: None,
+        }
     }
 
     #[test]
@@ -180,10 +225,16 @@ pub(super) mod tests {
             assert_eq!(answer(status, "").by_status(), Outcome::Delivered);
         }
         for status in [408, 429, 500, 502, 503, 504] {
-            assert!(matches!(answer(status, "").by_status(), Outcome::Retry { .. }), "{status}");
+            assert!(
+                matches!(answer(status, "").by_status(), Outcome::Retry { .. }),
+                "{status}"
+            );
         }
         for status in [301, 400, 401, 403, 404, 410, 413] {
-            assert!(matches!(answer(status, "x").by_status(), Outcome::Refused { .. }), "{status}");
+            assert!(
+                matches!(answer(status, "x").by_status(), Outcome::Refused { .. }),
+                "{status}"
+            );
         }
     }
 
@@ -196,7 +247,11 @@ pub(super) mod tests {
         assert_eq!(asked("Sun, 06 Nov 1994 08:49:37 GMT", now), soon);
         assert_eq!(asked("Sunday, 06-Nov-94 08:49:37 GMT", now), soon);
         assert_eq!(asked("Sun Nov  6 08:49:37 1994", now), soon);
-        assert_eq!(asked("Sun, 06 Nov 1994 08:49:37 GMT", SystemTime::now()), None, "it has passed");
+        assert_eq!(
+            asked("Sun, 06 Nov 1994 08:49:37 GMT", SystemTime::now()),
+            None,
+            "it has passed"
+        );
         assert_eq!(asked("soon", now), None);
     }
 }

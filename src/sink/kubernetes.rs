@@ -3,7 +3,8 @@
 //! Refuses to change or delete anything: it creates, under a name that is incident and revision.
 //!
 //! Facts: `pkg/apis/core/validation/events.go` of Kubernetes (what is required, and how long), and
-//! <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/> (token and authority in the pod).
+//! <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/> (token and authority in
+//! the pod).
 
 use super::destination::{Destination, Message};
 use super::format::camel;
@@ -45,20 +46,36 @@ impl Default for Kubernetes {
 
 impl Destination for Kubernetes {
     fn wrong(&self) -> Vec<Wrong> {
-        if is_url(&self.url) { Vec::new() } else { vec![("kubernetes.url", "it is not a URL that can be used", URL)] }
+        if is_url(&self.url) {
+            Vec::new()
+        } else {
+            vec![("kubernetes.url", "it is not a URL that can be used", URL)]
+        }
     }
 
     fn notice(&self, note: &Note, _: Option<&Note>, now: Time) -> Result<Message, String> {
         // What is about no service account stands where events about the cluster stand.
-        let (namespace, regarding) = match note.service_account().filter(|(ns, name)| is_name(ns) && is_name(name)) {
+        let (namespace, regarding) = match note
+            .service_account()
+            .filter(|(ns, name)| is_name(ns) && is_name(name))
+        {
             Some((namespace, name)) => (
                 namespace,
                 json!({ "apiVersion": "v1", "kind": "ServiceAccount", "namespace": namespace, "name": name }),
             ),
-            None => ("default", json!({ "apiVersion": "v1", "kind": "Namespace", "name": "default" })),
+            None => (
+                "default",
+                json!({ "apiVersion": "v1", "kind": "Namespace", "name": "default" }),
+            ),
         };
         let reason = note.detectors.first().map_or("incident", String::as_str);
-        let text = format!("[{}] {} (incident {} revision {})", note.state(), note.summary, note.id, note.revision);
+        let text = format!(
+            "[{}] {} (incident {} revision {})",
+            note.state(),
+            note.summary,
+            note.id,
+            note.revision
+        );
         let event = json!({
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -76,8 +93,13 @@ impl Destination for Kubernetes {
             "regarding": regarding,
             "note": shortened(&text, NOTE),
         });
-        let url = format!("{}/apis/events.k8s.io/v1/namespaces/{namespace}/events", self.url.trim_end_matches('/'));
-        Ok(Post::json(url, &event).authorized("Bearer", &self.token.read()?).into())
+        let url = format!(
+            "{}/apis/events.k8s.io/v1/namespaces/{namespace}/events",
+            self.url.trim_end_matches('/')
+        );
+        Ok(Post::json(url, &event)
+            .authorized("Bearer", &self.token.read()?)
+            .into())
     }
 
     /// 409 says that it is there already. 401 and 403 pass when the token or the role comes.
@@ -90,7 +112,10 @@ impl Destination for Kubernetes {
     }
 
     fn ca_file(&self) -> Option<&Path> {
-        Some(Path::new("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")).filter(|path| path.exists())
+        Some(Path::new(
+            "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+        ))
+        .filter(|path| path.exists())
     }
 
     fn every_revision(&self) -> bool {

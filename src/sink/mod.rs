@@ -1,7 +1,8 @@
 //! Where notices about incidents go: one file per destination.
 //!
-//! Refuses to read the state: rows and cursors come in as values and go out as values, and `daemon` carries them
-//! between the outbox and here. Read next: `destination.rs`, what a kind of sink is, and `queue.rs`, what one sink still has to be told.
+//! Refuses to read the state: rows and cursors come in as values and go out as values, and `daemon`
+//! carries them between the outbox and here. Read next: `destination.rs`, what a kind of sink is,
+//! and `queue.rs`, what one sink still has to be told.
 
 mod alertmanager;
 mod destination;

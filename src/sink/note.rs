@@ -1,4 +1,5 @@
-//! An outbox row as sinks read it: the fields of `docs/incidents.md` that they speak of, and the line itself.
+//! An outbox row as sinks read it: the fields of `docs/incidents.md` that they speak of, and the
+//! line itself.
 //!
 //! Refuses to decide what people are told: that stands in the row, and is the engine's.
 
@@ -8,8 +9,8 @@ use crate::incident::Reason;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// One revision of an incident. Its strings are free of control characters and secrets (`base/text.rs`), and still an
-/// attacker's.
+/// One revision of an incident. Its strings are free of control characters and secrets
+/// (`base/text.rs`), and still an attacker's.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 pub struct Note {
     pub id: String,
@@ -42,7 +43,8 @@ pub struct Note {
     #[serde(default)]
     pub continues: Option<String>,
     pub notice: Notice,
-    /// Where the receiver keeps what it was told, if it said so: in rows that a sink remembers, never in the outbox.
+    /// Where the receiver keeps what it was told, if it said so: in rows that a sink remembers,
+    /// never in the outbox.
     #[serde(default)]
     pub handle: Option<String>,
     /// The row as it stands in the outbox.
@@ -85,13 +87,18 @@ impl Note {
     pub fn read(line: &[u8]) -> Option<Note> {
         let note: Note = serde_json::from_slice(line).ok()?;
         note.digest()?;
-        Some(Note { line: line.into(), ..note })
+        Some(Note {
+            line: line.into(),
+            ..note
+        })
     }
 
     /// The id as the store keys it.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
-        let number = u128::from_str_radix(&self.id, 16).ok().filter(|_| self.id.len() == 32)?;
+        let number = u128::from_str_radix(&self.id, 16)
+            .ok()
+            .filter(|_| self.id.len() == 32)?;
         Some(Digest(number.to_be_bytes()))
     }
 
@@ -104,7 +111,11 @@ impl Note {
     /// In one word: how it ended, else how severe it is.
     #[must_use]
     pub fn state(&self) -> &str {
-        if self.is_over() { &self.status } else { self.severity.label() }
+        if self.is_over() {
+            &self.status
+        } else {
+            self.severity.label()
+        }
     }
 
     /// The same, with where the receiver keeps it.
@@ -112,13 +123,19 @@ impl Note {
     pub fn with_handle(&self, handle: &str) -> Note {
         let mut row: serde_json::Value = serde_json::from_slice(&self.line).unwrap_or_default();
         row["handle"] = handle.into();
-        Note { handle: Some(handle.to_owned()), line: row.to_string().into_bytes().into(), ..self.clone() }
+        Note {
+            handle: Some(handle.to_owned()),
+            line: row.to_string().into_bytes().into(),
+            ..self.clone()
+        }
     }
 
     /// Namespace and name, if the principal is a service account.
     #[must_use]
     pub fn service_account(&self) -> Option<(&str, &str)> {
-        self.principal.strip_prefix("system:serviceaccount:")?.split_once(':')
+        self.principal
+            .strip_prefix("system:serviceaccount:")?
+            .split_once(':')
     }
 
     /// What tells copies of one delivery apart from news: incident id and revision.
@@ -138,7 +155,11 @@ impl Note {
 #[must_use]
 pub fn sample(cluster: &str, now: crate::base::Time, resolved: bool) -> Note {
     let digest = Digest::of(format!("tokentrail sink test {now}").as_bytes());
-    let (status, revision, reason) = if resolved { ("resolved", 2, "ended") } else { ("open", 1, "opened") };
+    let (status, revision, reason) = if resolved {
+        ("resolved", 2, "ended")
+    } else {
+        ("open", 1, "opened")
+    };
     let title = "TEST from tokentrail: nothing happened";
     let finding = serde_json::json!({
         "detector": "test", "title": title, "severity": "medium", "tactic": "discovery",
@@ -155,7 +176,9 @@ pub fn sample(cluster: &str, now: crate::base::Time, resolved: bool) -> Note {
         "baseline": { "mature": false, "since": null, "days": 0, "events": 0 }, "respond": [], "continues": null,
         "notice": { "tell": true, "reason": reason },
     });
-    let Some(note) = Note::read(row.to_string().as_bytes()) else { unreachable!("the sample is no row") };
+    let Some(note) = Note::read(row.to_string().as_bytes()) else {
+        unreachable!("the sample is no row")
+    };
     note
 }
 
@@ -164,7 +187,13 @@ pub(super) mod tests {
     use super::*;
 
     /// A row of one incident, as the engine would write it.
-    pub(crate) fn note(id: u8, revision: u32, status: &str, severity: &str, tell: bool) -> Arc<Note> {
+    pub(crate) fn note(
+        id: u8,
+        revision: u32,
+        status: &str,
+        severity: &str,
+        tell: bool,
+    ) -> Arc<Note> {
         let at = crate::base::Time(1_700_000_000_000_000);
         let base = sample("c", at, status == "resolved");
         let mut row: serde_json::Value = serde_json::from_slice(&base.line).unwrap();
@@ -179,7 +208,10 @@ pub(super) mod tests {
     #[test]
     fn a_row_is_read_and_keeps_its_line_and_its_id() {
         let note = note(7, 3, "updated", "high", true);
-        assert_eq!((note.digest(), note.revision, note.severity), (Some(Digest([7; 16])), 3, Severity::High));
+        assert_eq!(
+            (note.digest(), note.revision, note.severity),
+            (Some(Digest([7; 16])), 3, Severity::High)
+        );
         assert_eq!(note.service_account(), Some(("tokentrail-test", "sample")));
         assert!(Note::read(&note.line).is_some() && Note::read(b"{}").is_none());
     }

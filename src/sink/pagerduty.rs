@@ -1,6 +1,8 @@
-//! PagerDuty, Events API v2: one alert for each incident, triggered, raised and resolved under its id.
+//! PagerDuty, Events API v2: one alert for each incident, triggered, raised and resolved under its
+//! id.
 //!
-//! Refuses to be longer than PagerDuty takes: long texts are cut, and lists of evidence stay in the record.
+//! Refuses to be longer than PagerDuty takes: long texts are cut, and lists of evidence stay in the
+//! record.
 
 use super::destination::{Destination, Message};
 use super::format::cut;
@@ -35,11 +37,19 @@ fn url() -> String {
 
 impl Destination for Pagerduty {
     fn wrong(&self) -> Vec<Wrong> {
-        if is_url(&self.url) { Vec::new() } else { vec![("pagerduty.url", "it is not a URL that can be used", URL)] }
+        if is_url(&self.url) {
+            Vec::new()
+        } else {
+            vec![("pagerduty.url", "it is not a URL that can be used", URL)]
+        }
     }
 
     fn notice(&self, note: &Note, _: Option<&Note>, _: Time) -> Result<Message, String> {
-        let mut event = if note.is_over() { json!({ "event_action": "resolve" }) } else { trigger(note) };
+        let mut event = if note.is_over() {
+            json!({ "event_action": "resolve" })
+        } else {
+            trigger(note)
+        };
         event["routing_key"] = self.routing_key.read()?.into();
         event["dedup_key"] = note.id.as_str().into();
         Ok(Post::json(self.url.clone(), &event).into())
@@ -78,7 +88,10 @@ fn trigger(note: &Note) -> Value {
 }
 
 fn short(list: &[String]) -> Value {
-    list.iter().take(ENTRIES).map(|text| cut(text, TEXT)).collect()
+    list.iter()
+        .take(ENTRIES)
+        .map(|text| cut(text, TEXT))
+        .collect()
 }
 
 /// PagerDuty knows four.

@@ -1,7 +1,9 @@
-//! What one sink still has to be told, in the order of the outbox: a state machine without clock, chance or network.
+//! What one sink still has to be told, in the order of the outbox: a state machine without clock,
+//! chance or network.
 //!
-//! Refuses to send a notice before the one ahead of it is delivered, refused or dropped, and to forget silently: what
-//! is dropped is counted, and an end that was dropped stays owed to whoever heard of the beginning.
+//! Refuses to send a notice before the one ahead of it is delivered, refused or dropped, and to
+//! forget silently: what is dropped is counted, and an end that was dropped stays owed to whoever
+//! heard of the beginning.
 
 use super::note::Note;
 use super::route::Route;
@@ -14,11 +16,12 @@ use std::time::{Duration, Instant};
 #[cfg(test)]
 mod tests;
 
-/// Most incidents that a sink remembers having told of; of more, the one seen longest ago is forgotten.
+/// Most incidents that a sink remembers having told of; of more, the one seen longest ago is
+/// forgotten.
 pub const TOLD_MAX: usize = 4096;
 
-/// Most rows of the outbox, wanted or not, that may lie behind a notice that waits: the outbox is bounded, and one
-/// receiver that is never there must not fill it.
+/// Most rows of the outbox, wanted or not, that may lie behind a notice that waits: the outbox is
+/// bounded, and one receiver that is never there must not fill it.
 pub const ROWS_BEHIND_MAX: u64 = 50_000;
 
 /// What may wait; beyond it the oldest is dropped.
@@ -43,7 +46,10 @@ pub enum Step {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Parcel {
     /// A revision, and the one that the receiver heard of last.
-    Notice { note: Arc<Note>, before: Option<Arc<Note>> },
+    Notice {
+        note: Arc<Note>,
+        before: Option<Arc<Note>>,
+    },
     /// All incidents that go on, for receivers that forget.
     Refresh(Vec<Arc<Note>>),
 }
@@ -116,8 +122,17 @@ pub struct Queue {
 impl Queue {
     /// Goes on from a committed row and from what was told then.
     #[must_use]
-    pub fn new(route: Route, keep: Keep, refresh: Option<Duration>, next_row: u64, told: Vec<Arc<Note>>) -> Queue {
-        let told = told.into_iter().filter_map(|note| Some((note.digest()?, note))).collect();
+    pub fn new(
+        route: Route,
+        keep: Keep,
+        refresh: Option<Duration>,
+        next_row: u64,
+        told: Vec<Arc<Note>>,
+    ) -> Queue {
+        let told = told
+            .into_iter()
+            .filter_map(|note| Some((note.digest()?, note)))
+            .collect();
         Queue {
             route,
             keep,
@@ -140,9 +155,17 @@ impl Queue {
         self.seen = row + 1;
         let known = note.digest().is_some_and(|id| self.told.contains_key(&id))
             || self.waiting.iter().any(|w| w.note.id == note.id);
-        if if note.is_over() { known } else { self.route.wants(&note, known) } {
+        if if note.is_over() {
+            known
+        } else {
+            self.route.wants(&note, known)
+        } {
             self.bytes += note.line.len();
-            self.waiting.push_back(Waiting { row, note, since: now });
+            self.waiting.push_back(Waiting {
+                row,
+                note,
+                since: now,
+            });
         }
         self.drop_what_is_over(now);
     }
@@ -150,7 +173,10 @@ impl Queue {
     /// All rows below it are done, or given up.
     #[must_use]
     pub fn next_row(&self) -> u64 {
-        self.waiting.front().map_or(self.seen, |w| w.row).max(self.first_row())
+        self.waiting
+            .front()
+            .map_or(self.seen, |w| w.row)
+            .max(self.first_row())
     }
 
     fn first_row(&self) -> u64 {
@@ -169,7 +195,10 @@ impl Queue {
             return Step::Wait(until);
         }
         self.pass_ends_of_the_unheard();
-        let parcel = self.owed().or_else(|| self.refreshed(now)).or_else(|| self.first());
+        let parcel = self
+            .owed()
+            .or_else(|| self.refreshed(now))
+            .or_else(|| self.first());
         match (parcel, self.refresh_at) {
             (Some(parcel), _) => {
                 self.in_flight = Some(parcel.clone());
@@ -200,7 +229,11 @@ impl Queue {
             self.tally.refused += u64::from(*outcome != Outcome::Delivered);
             return;
         };
-        if self.waiting.front().is_some_and(|w| w.note.key() == note.key()) {
+        if self
+            .waiting
+            .front()
+            .is_some_and(|w| w.note.key() == note.key())
+        {
             self.pop(0);
         }
         let delivered = *outcome == Outcome::Delivered;
@@ -221,7 +254,8 @@ impl Queue {
         std::mem::take(&mut self.tally)
     }
 
-    /// What the receiver heard of last, where that changed since the last call; `None` where it heard the end.
+    /// What the receiver heard of last, where that changed since the last call; `None` where it
+    /// heard the end.
     pub fn take_changed(&mut self) -> BTreeMap<Digest, Option<Arc<Note>>> {
         std::mem::take(&mut self.changed)
     }
@@ -237,7 +271,8 @@ impl Queue {
         Some(Parcel::Notice { note, before })
     }
 
-    /// Everything that goes on, when it is time; after a start at once, since nobody knows how long we were away.
+    /// Everything that goes on, when it is time; after a start at once, since nobody knows how long
+    /// we were away.
     fn refreshed(&mut self, now: Instant) -> Option<Parcel> {
         let every = self.refresh?;
         let due = self.refresh_at.is_none_or(|at| at <= now);
@@ -250,7 +285,10 @@ impl Queue {
     /// The end of what was refused or dropped is no news.
     fn pass_ends_of_the_unheard(&mut self) {
         while let Some(first) = self.waiting.front() {
-            let told = first.note.digest().is_some_and(|id| self.told.contains_key(&id));
+            let told = first
+                .note
+                .digest()
+                .is_some_and(|id| self.told.contains_key(&id));
             if !first.note.is_over() || told {
                 return;
             }
@@ -264,7 +302,11 @@ impl Queue {
         while let Some(oldest) = self.waiting.get(first) {
             let aged = now.saturating_duration_since(oldest.since) > self.keep.age;
             let behind = oldest.row < self.first_row();
-            if !aged && !behind && self.waiting.len() <= self.keep.notices && self.bytes <= self.keep.bytes {
+            if !aged
+                && !behind
+                && self.waiting.len() <= self.keep.notices
+                && self.bytes <= self.keep.bytes
+            {
                 return;
             }
             let note = oldest.note.clone();
@@ -296,7 +338,11 @@ impl Queue {
         };
         self.changed.insert(id, last);
         if self.told.len() > TOLD_MAX {
-            let oldest = self.told.iter().min_by_key(|(_, note)| &note.last_seen).map(|(id, _)| *id);
+            let oldest = self
+                .told
+                .iter()
+                .min_by_key(|(_, note)| &note.last_seen)
+                .map(|(id, _)| *id);
             if let Some(id) = oldest {
                 self.told.remove(&id);
                 self.changed.insert(id, None);

@@ -24,7 +24,8 @@ pub struct Receiver {
     timeout: Duration,
     tls: Tls,
     carrier: Carrier,
-    /// Made by the first request, and again after no answer: a file of certificates may come later than we do.
+    /// Made by the first request, and again after no answer: a file of certificates may come later
+    /// than we do.
     client: Option<Client>,
     handle: Option<String>,
 }
@@ -32,7 +33,10 @@ pub struct Receiver {
 /// Every receiver of every sink, in the order of names. `cluster` is the name of the cluster.
 #[must_use]
 pub fn receivers(sinks: &BTreeMap<String, Settings>, cluster: &str) -> Vec<Receiver> {
-    sinks.iter().flat_map(|(name, settings)| receivers_of(name, settings, cluster)).collect()
+    sinks
+        .iter()
+        .flat_map(|(name, settings)| receivers_of(name, settings, cluster))
+        .collect()
 }
 
 /// The receivers of one sink.
@@ -46,9 +50,16 @@ pub fn receivers_of(name: &str, settings: &Settings, cluster: &str) -> Vec<Recei
             replicas.push(String::new());
         }
         for replica in replicas {
-            let short = replica.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
+            let short = replica
+                .trim_start_matches("https://")
+                .trim_start_matches("http://")
+                .trim_end_matches('/');
             found.push(Receiver {
-                name: if several { format!("{name}@{short}") } else { name.to_owned() },
+                name: if several {
+                    format!("{name}@{short}")
+                } else {
+                    name.to_owned()
+                },
                 settings: settings.clone(),
                 carrier: destination.carrier(),
                 timeout: Duration::from_secs(settings.timeout_seconds),
@@ -93,11 +104,22 @@ impl Receiver {
             Carrier::Stdout => stdout::print(line).await,
             Carrier::Http => unreachable!("a line has no URL"),
         };
-        (carried.map_or_else(|why| Outcome::Retry { why, asked: None }, |()| Outcome::Delivered), None)
+        (
+            carried.map_or_else(
+                |why| Outcome::Retry { why, asked: None },
+                |()| Outcome::Delivered,
+            ),
+            None,
+        )
     }
 
     pub(super) fn message(&self, parcel: &Parcel, now: Time) -> Result<Message, String> {
-        self.destination.message(&Call { parcel, replica: &self.replica, cluster: &self.cluster, now })
+        self.destination.message(&Call {
+            parcel,
+            replica: &self.replica,
+            cluster: &self.cluster,
+            now,
+        })
     }
 
     async fn post(&mut self, posts: &[Post]) -> (Outcome, Option<Answer>) {
@@ -115,7 +137,10 @@ impl Receiver {
                 return (outcome, Some(answer));
             }
             // The first message is the one that is changed later; the others answer it.
-            self.handle = self.handle.take().or_else(|| self.destination.handle(&answer));
+            self.handle = self
+                .handle
+                .take()
+                .or_else(|| self.destination.handle(&answer));
             last = Some(answer);
         }
         (Outcome::Delivered, last)
@@ -126,7 +151,8 @@ impl Receiver {
             Some(client) => client,
             None => {
                 let made = Client::new(&post.url, self.timeout, &self.tls);
-                self.client.insert(made.map_err(|why| Outcome::Retry { why, asked: None })?)
+                self.client
+                    .insert(made.map_err(|why| Outcome::Retry { why, asked: None })?)
             }
         };
         client.send(post).await

@@ -1,7 +1,7 @@
 //! A file of JSON lines that rotates itself by size.
 //!
-//! Refuses to split a line over two files, to lose one while it rotates, and to leave half a line behind: what a full
-//! disk cut short is taken back.
+//! Refuses to split a line over two files, to lose one while it rotates, and to leave half a line
+//! behind: what a full disk cut short is taken back.
 
 use super::destination::{Carrier, Destination, Message};
 use super::format::Format;
@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 /// Of a torn line at most so much is looked at.
 const TAIL: u64 = 16 << 20;
 
-/// The settings, which are all that there is: the file is opened anew for each line, so that others may move it.
+/// The settings, which are all that there is: the file is opened anew for each line, so that others
+/// may move it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotated {
@@ -56,10 +57,18 @@ impl Destination for Rotated {
             ));
         }
         if self.rotate_bytes < 1 << 16 {
-            found.push(("file.rotate_bytes", "it is too small", "set 65536 or more; the default is 104857600"));
+            found.push((
+                "file.rotate_bytes",
+                "it is too small",
+                "set 65536 or more; the default is 104857600",
+            ));
         }
         if !(1..=1000).contains(&self.keep_files) {
-            found.push(("file.keep_files", "it is out of range", "set 1 to 1000; the default is 10"));
+            found.push((
+                "file.keep_files",
+                "it is out of range",
+                "set 1 to 1000; the default is 10",
+            ));
         }
         found
     }
@@ -85,8 +94,12 @@ impl Rotated {
     pub(super) async fn append(&self, line: Vec<u8>) -> Result<(), String> {
         let file = self.clone();
         let written = tokio::task::spawn_blocking(move || file.write(&line));
-        let failed = |e: &dyn std::fmt::Display| format!("{} cannot be written: {e}", self.path.display());
-        written.await.map_err(|e| failed(&e))?.map_err(|e| failed(&e))
+        let failed =
+            |e: &dyn std::fmt::Display| format!("{} cannot be written: {e}", self.path.display());
+        written
+            .await
+            .map_err(|e| failed(&e))?
+            .map_err(|e| failed(&e))
     }
 
     fn write(&self, line: &[u8]) -> io::Result<()> {
@@ -114,7 +127,11 @@ impl Rotated {
                 renamed => renamed?,
             }
         }
-        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = self
+            .path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         File::open(folder)?.sync_all()
     }
 
@@ -129,11 +146,16 @@ impl Rotated {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
 }
 
-/// Takes back half a line at the end, which a crash left, and says how long the file is then. Half a line of somebody
-/// else is an error.
+/// Takes back half a line at the end, which a crash left, and says how long the file is then. Half
+/// a line of somebody else is an error.
 fn mend(file: &mut File) -> io::Result<u64> {
     let size = file.metadata()?.len();
     let from = size.saturating_sub(TAIL);
@@ -145,9 +167,14 @@ fn mend(file: &mut File) -> io::Result<u64> {
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
-    let torn = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let torn = tail
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
     if tail.get(torn) != Some(&b'{') || (torn == 0 && from > 0) {
-        return Err(io::Error::other("its last line has no end and is not ours; name another file"));
+        return Err(io::Error::other(
+            "its last line has no end and is not ours; name another file",
+        ));
     }
     let whole = from + torn as u64;
     file.set_len(whole)?;

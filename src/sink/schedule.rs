@@ -1,6 +1,7 @@
 //! When to try again: exponential backoff with jitter, and what the receiver asks for.
 //!
-//! Refuses to read a clock or to draw lots: both come in as arguments, so that an hour is simulated in no time.
+//! Refuses to read a clock or to draw lots: both come in as arguments, so that an hour is simulated
+//! in no time.
 
 use std::time::{Duration, Instant};
 
@@ -29,10 +30,12 @@ impl Schedule {
         *self = Schedule::default();
     }
 
-    /// A try failed. `asked` is the receiver's Retry-After, `lot` any random number: half of the pause is drawn, so
-    /// that many daemons do not come back in the same second.
+    /// A try failed. `asked` is the receiver's Retry-After, `lot` any random number: half of the
+    /// pause is drawn, so that many daemons do not come back in the same second.
     pub fn failed(&mut self, now: Instant, asked: Option<Duration>, lot: u64) {
-        let whole = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        let whole = FIRST
+            .saturating_mul(1 << self.failures.min(16))
+            .min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let half = u64::try_from(whole.as_millis() / 2).unwrap_or(u64::MAX);
         let drawn = Duration::from_millis(half + lot % (half + 1));
@@ -55,7 +58,8 @@ mod tests {
                 pauses.push(schedule.pause(now).unwrap() - now);
             }
             let whole = [1, 2, 4, 8, 16, 32, 64, 120, 120, 120].map(Duration::from_secs);
-            let within = |(pause, whole): (&Duration, &Duration)| *pause >= *whole / 2 && *pause <= *whole;
+            let within =
+                |(pause, whole): (&Duration, &Duration)| *pause >= *whole / 2 && *pause <= *whole;
             assert!(pauses.iter().zip(&whole).all(within), "{pauses:?}");
             assert!(of == 1 || pauses[9] == Duration::from_secs(60));
         }

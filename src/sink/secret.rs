@@ -1,7 +1,8 @@
 //! A secret of a sink: where it is, never what it is.
 //!
-//! Refuses secrets that stand in the settings: those are read by many, and printed in errors and diffs. Keeps none in
-//! memory longer than a request, so that a mounted Secret can be rotated without a restart.
+//! Refuses secrets that stand in the settings: those are read by many, and printed in errors and
+//! diffs. Keeps none in memory longer than a request, so that a mounted Secret can be rotated
+//! without a restart.
 
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -27,20 +28,25 @@ impl Secret {
     /// Reads it anew.
     ///
     /// # Errors
-    /// A sentence without the secret: there is no such file or variable, or it is empty or too long.
+    /// A sentence without the secret: there is no such file or variable, or it is empty or too
+    /// long.
     pub fn read(&self) -> Result<String, String> {
         let text = match self {
             Secret::File(path) => {
                 let read = std::fs::File::open(path).and_then(|file| {
                     let mut text = String::new();
-                    std::io::Read::read_to_string(&mut std::io::Read::take(file, LONGEST + 1), &mut text)?;
+                    std::io::Read::read_to_string(
+                        &mut std::io::Read::take(file, LONGEST + 1),
+                        &mut text,
+                    )?;
                     Ok(text)
                 });
-                read.map_err(|e| format!("the secret's file {} cannot be read: {e}", path.display()))?
+                read.map_err(|e| {
+                    format!("the secret's file {} cannot be read: {e}", path.display())
+                })?
             }
-            Secret::Env(name) => {
-                std::env::var(name).map_err(|_| format!("the environment variable {name} of the secret is not set"))?
-            }
+            Secret::Env(name) => std::env::var(name)
+                .map_err(|_| format!("the environment variable {name} of the secret is not set"))?,
         };
         let text = text.trim();
         if text.is_empty() || text.len() as u64 > LONGEST {

@@ -1,6 +1,7 @@
 //! The settings of sinks, as they stand in the file under `sinks`.
 //!
-//! Refuses values that are wrong in themselves; whether a receiver likes them is for `tokentrail sink test`.
+//! Refuses values that are wrong in themselves; whether a receiver likes them is for `tokentrail
+//! sink test`.
 
 use super::alertmanager::Alertmanager;
 use super::destination::Destination;
@@ -27,9 +28,9 @@ use std::time::Duration;
 pub type Wrong = (&'static str, &'static str, &'static str);
 
 /// What to do about a URL.
-pub(super) const URL: &str =
-    "write http:// or https://, a host and no user, password or line break; secrets have settings of their own";
-/// Most waiting notices of one sink: the outbox holds 100,000, and a sink must not be able to fill it.
+pub(super) const URL: &str = "write http:// or https://, a host and no user, password or line break; secrets have settings of their own";
+/// Most waiting notices of one sink: the outbox holds 100,000, and a sink must not be able to fill
+/// it.
 const KEEP_NOTICES_MAX: usize = 50_000;
 const KEEP_BYTES_MAX: usize = 256 << 20;
 
@@ -45,13 +46,15 @@ macro_rules! kinds {
             pub min_severity: Severity,
             /// Only incidents in which one of these detectors spoke; empty for all.
             pub detectors: Vec<String>,
-            /// Only incidents of service accounts in these namespaces; empty for all, and for those of nobody.
+            /// Only incidents of service accounts in these namespaces; empty for all, and for those
+            /// of nobody.
             pub namespaces: Vec<String>,
             /// Most notices that wait; beyond it the oldest is dropped and counted.
             pub keep_notices: usize,
             /// Most bytes of notices that wait; beyond it the oldest is dropped and counted.
             pub keep_bytes: usize,
-            /// Seconds that a notice waits, from when it happened or the daemon started; then it is dropped and counted.
+            /// Seconds that a notice waits, from when it happened or the daemon started; then it is
+            /// dropped and counted.
             pub keep_seconds: u64,
             /// Seconds for one request, from connecting to the end of the answer.
             pub timeout_seconds: u64,
@@ -136,14 +139,21 @@ impl Settings {
     #[must_use]
     pub fn keep(&self) -> Keep {
         let age = Duration::from_secs(self.keep_seconds);
-        Keep { notices: self.keep_notices, bytes: self.keep_bytes, age }
+        Keep {
+            notices: self.keep_notices,
+            bytes: self.keep_bytes,
+            age,
+        }
     }
 
     /// `known` are the authorities that the kind has where the settings name none.
     pub(super) fn tls(&self, known: Option<&Path>) -> Tls {
         Tls {
             ca_file: self.ca_file.clone().or(known.map(Path::to_owned)),
-            client: self.client_cert_file.clone().zip(self.client_key_file.clone()),
+            client: self
+                .client_cert_file
+                .clone()
+                .zip(self.client_key_file.clone()),
         }
     }
 
@@ -157,20 +167,36 @@ impl Settings {
         }
         kinds.iter().for_each(|kind| found.extend(kind.wrong()));
         if !(1..=KEEP_NOTICES_MAX).contains(&self.keep_notices) {
-            found.push(("keep_notices", "it is out of range", "set 1 to 50000; the default is 10000"));
+            found.push((
+                "keep_notices",
+                "it is out of range",
+                "set 1 to 50000; the default is 10000",
+            ));
         }
         if !(1 << 20..=KEEP_BYTES_MAX).contains(&self.keep_bytes) {
             let remedy = "set 1048576 (1 MiB) to 268435456 (256 MiB); the default is 16777216";
             found.push(("keep_bytes", "it is out of range", remedy));
         }
         if !(60..=30 * 86_400).contains(&self.keep_seconds) {
-            found.push(("keep_seconds", "it is out of range", "set 60 to 2592000 (30 days); the default is 86400"));
+            found.push((
+                "keep_seconds",
+                "it is out of range",
+                "set 60 to 2592000 (30 days); the default is 86400",
+            ));
         }
         if !(1..=300).contains(&self.timeout_seconds) {
-            found.push(("timeout_seconds", "it is out of range", "set 1 to 300; the default is 10"));
+            found.push((
+                "timeout_seconds",
+                "it is out of range",
+                "set 1 to 300; the default is 10",
+            ));
         }
         if self.client_cert_file.is_some() != self.client_key_file.is_some() {
-            found.push(("client_cert_file", "a certificate goes with its key", "name client_key_file, too"));
+            found.push((
+                "client_cert_file",
+                "a certificate goes with its key",
+                "name client_key_file, too",
+            ));
         }
         found
     }
@@ -180,6 +206,9 @@ impl Settings {
 pub(super) fn is_url(text: &str) -> bool {
     reqwest::Url::parse(text).is_ok_and(|url| {
         let plain = url.username().is_empty() && url.password().is_none();
-        matches!(url.scheme(), "http" | "https") && url.has_host() && plain && !text.contains(char::is_whitespace)
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && plain
+            && !text.contains(char::is_whitespace)
     })
 }

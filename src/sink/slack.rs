@@ -1,8 +1,9 @@
 //! Slack: a message in Block Kit, by an incoming webhook or by a bot.
 //!
-//! Refuses markup: every block is plain text, so that a name from the log can neither mention a channel nor pose as a
-//! link. An incoming webhook cannot change what it posted, so each notice is a message of its own; a bot keeps one
-//! message for each incident, and says what is new in its thread.
+//! Refuses markup: every block is plain text, so that a name from the log can neither mention a
+//! channel nor pose as a link. An incoming webhook cannot change what it posted, so each notice is
+//! a message of its own; a bot keeps one message for each incident, and says what is new in its
+//! thread.
 //!
 //! Facts: <https://docs.slack.dev/reference/methods/chat.postMessage>, `chat.update`, and
 //! <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
@@ -40,7 +41,12 @@ pub struct Slack {
 
 impl Default for Slack {
     fn default() -> Slack {
-        Slack { url: None, token: None, channel: None, api: "https://slack.com/api".to_owned() }
+        Slack {
+            url: None,
+            token: None,
+            channel: None,
+            api: "https://slack.com/api".to_owned(),
+        }
     }
 }
 
@@ -51,7 +57,11 @@ impl Destination for Slack {
         let half = self.token.is_some() != self.channel.is_some();
         if half || bot == self.url.is_some() {
             let remedy = "name url, or token and channel";
-            found.push(("slack", "it has neither a webhook nor a bot with its channel, or both", remedy));
+            found.push((
+                "slack",
+                "it has neither a webhook nor a bot with its channel, or both",
+                remedy,
+            ));
         }
         if !is_url(&self.api) {
             found.push(("slack.api", "it is not a URL that can be used", URL));
@@ -71,16 +81,27 @@ impl Destination for Slack {
             for (name, value) in more.as_object().into_iter().flatten() {
                 body[name] = value.clone();
             }
-            Post::json(format!("{}/{method}", self.api.trim_end_matches('/')), &body).authorized("Bearer", &token)
+            Post::json(
+                format!("{}/{method}", self.api.trim_end_matches('/')),
+                &body,
+            )
+            .authorized("Bearer", &token)
         };
-        let handle = note.handle.as_deref().or(before.and_then(|before| before.handle.as_deref()));
+        let handle = note
+            .handle
+            .as_deref()
+            .or(before.and_then(|before| before.handle.as_deref()));
         let Some((kept, ts)) = handle.and_then(|handle| handle.split_once(' ')) else {
             return Ok(call("chat.postMessage", json!({ "channel": channel })).into());
         };
-        // Changing a message rings nobody; what is new is said in its thread, and in the channel where it got worse.
+        // Changing a message rings nobody; what is new is said in its thread, and in the channel
+        // where it got worse.
         Ok(Message::Posts(vec![
             call("chat.update", json!({ "channel": kept, "ts": ts })),
-            call("chat.postMessage", json!({ "channel": kept, "thread_ts": ts, "reply_broadcast": !note.is_over() })),
+            call(
+                "chat.postMessage",
+                json!({ "channel": kept, "thread_ts": ts, "reply_broadcast": !note.is_over() }),
+            ),
         ]))
     }
 
@@ -91,8 +112,11 @@ impl Destination for Slack {
             return by_status;
         }
         match body["error"].as_str().unwrap_or_default() {
-            // The message is gone or too old to change: what is new goes to the thread all the same.
-            "message_not_found" | "cant_update_message" | "edit_window_closed" => Outcome::Delivered,
+            // The message is gone or too old to change: what is new goes to the thread all the
+            // same.
+            "message_not_found" | "cant_update_message" | "edit_window_closed" => {
+                Outcome::Delivered
+            }
             "ratelimited"
             | "rate_limited"
             | "internal_error"
@@ -113,7 +137,9 @@ impl Destination for Slack {
 }
 
 fn message(note: &Note) -> Value {
-    let title = note.gravest().map_or(note.summary.as_str(), |f| f.title.as_str());
+    let title = note
+        .gravest()
+        .map_or(note.summary.as_str(), |f| f.title.as_str());
     let head = format!("[{}] {title}", note.state());
     let mut blocks = vec![
         json!({ "type": "header", "text": plain(&head, HEADER) }),
@@ -121,7 +147,10 @@ fn message(note: &Note) -> Value {
         json!({ "type": "section", "fields": fields(note) }),
     ];
     if let Some(finding) = note.gravest().filter(|_| !note.is_over()) {
-        let text = format!("Expected: {}\nObserved: {}", finding.expected, finding.observed);
+        let text = format!(
+            "Expected: {}\nObserved: {}",
+            finding.expected, finding.observed
+        );
         blocks.push(json!({ "type": "section", "text": plain(&text, SECTION) }));
     }
     if let Some(steps) = first_steps(note) {
@@ -145,7 +174,9 @@ fn fields(note: &Note) -> Vec<Value> {
         ("ATT&CK", note.techniques.join(", ")),
     ];
     let there = all.into_iter().filter(|(_, value)| !value.is_empty());
-    there.map(|(name, value)| plain(&format!("{name}\n{value}"), FIELD)).collect()
+    there
+        .map(|(name, value)| plain(&format!("{name}\n{value}"), FIELD))
+        .collect()
 }
 
 fn first_steps(note: &Note) -> Option<String> {
@@ -168,13 +199,20 @@ mod tests {
         note.summary = format!("<!channel> & {}", "x".repeat(4000));
         note.respond = vec!["y".repeat(4000)];
         let body = message(&note);
-        assert!(body["text"].as_str().unwrap().contains("&lt;!channel&gt; &amp; x"));
+        assert!(
+            body["text"]
+                .as_str()
+                .unwrap()
+                .contains("&lt;!channel&gt; &amp; x")
+        );
         assert!(!body.to_string().contains("mrkdwn"));
         let count = |v: &Value| v["text"].as_str().unwrap().chars().count();
         for block in body["blocks"].as_array().unwrap() {
             match block["type"].as_str().unwrap() {
                 "header" => assert!(count(&block["text"]) <= 150),
-                "section" if block["fields"].is_array() => assert!(block["fields"].as_array().unwrap().len() <= 10),
+                "section" if block["fields"].is_array() => {
+                    assert!(block["fields"].as_array().unwrap().len() <= 10)
+                }
                 "section" => assert!(count(&block["text"]) <= 3000),
                 other => assert_eq!(other, "context"),
             }
@@ -186,32 +224,63 @@ mod tests {
         let file = dir.path().join("token");
         std::fs::write(&file, "xoxb-1\n").unwrap();
         let token = Some(Secret::File(file));
-        (dir, Slack { token, channel: Some("C1".to_owned()), ..Slack::default() })
+        (
+            dir,
+            Slack {
+                token,
+                channel: Some("C1".to_owned()),
+                ..Slack::default()
+            },
+        )
     }
 
     #[test]
     fn a_bot_changes_its_message_and_says_in_the_thread_what_is_new() {
         use super::super::http::tests::answer;
         let (_dir, slack) = bot();
-        let posts = |note: &Note, before: Option<&Note>| match slack.notice(note, before, Time::ZERO).unwrap() {
+        let posts = |note: &Note, before: Option<&Note>| match slack
+            .notice(note, before, Time::ZERO)
+            .unwrap()
+        {
             Message::Posts(posts) => posts,
             Message::Line(_) => panic!("a line"),
         };
         let body = |post: &Post| serde_json::from_slice::<Value>(&post.body).unwrap();
         let open = note(1, 1, "open", "medium", true);
         let first = posts(&open, None);
-        assert_eq!((first.len(), &*first[0].url), (1, "https://slack.com/api/chat.postMessage"));
+        assert_eq!(
+            (first.len(), &*first[0].url),
+            (1, "https://slack.com/api/chat.postMessage")
+        );
         assert_eq!(body(&first[0])["channel"], "C1");
-        let took = answer(200, r#"{"ok":true,"channel":"C9","ts":"1700000000.000100","message":{}}"#);
+        let took = answer(
+            200,
+            r#"{"ok":true,"channel":"C9","ts":"1700000000.000100","message":{}}"#,
+        );
         let handle = slack.handle(&took).unwrap();
         let told = Note::read(&open.with_handle(&handle).line).unwrap();
         let then = posts(&note(1, 2, "updated", "high", true), Some(&told));
-        assert_eq!((then.len(), &*then[0].url), (2, "https://slack.com/api/chat.update"));
+        assert_eq!(
+            (then.len(), &*then[0].url),
+            (2, "https://slack.com/api/chat.update")
+        );
         let (change, reply) = (body(&then[0]), body(&then[1]));
-        assert_eq!((&change["channel"], &change["ts"]), (&json!("C9"), &json!("1700000000.000100")));
-        assert_eq!((&reply["thread_ts"], &reply["reply_broadcast"]), (&change["ts"], &json!(true)));
-        assert_eq!(body(&posts(&note(1, 3, "resolved", "high", true), Some(&told))[1])["reply_broadcast"], false);
-        let replied = answer(200, r#"{"ok":true,"channel":"C9","ts":"2","message":{"thread_ts":"1"}}"#);
+        assert_eq!(
+            (&change["channel"], &change["ts"]),
+            (&json!("C9"), &json!("1700000000.000100"))
+        );
+        assert_eq!(
+            (&reply["thread_ts"], &reply["reply_broadcast"]),
+            (&change["ts"], &json!(true))
+        );
+        assert_eq!(
+            body(&posts(&note(1, 3, "resolved", "high", true), Some(&told))[1])["reply_broadcast"],
+            false
+        );
+        let replied = answer(
+            200,
+            r#"{"ok":true,"channel":"C9","ts":"2","message":{"thread_ts":"1"}}"#,
+        );
         assert_eq!(slack.handle(&replied), None);
     }
 
@@ -219,7 +288,12 @@ mod tests {
     fn errors_of_methods_are_told_apart() {
         use super::super::http::tests::answer;
         let (_dir, slack) = bot();
-        let of = |error: &str| slack.judge(&answer(200, &format!(r#"{{"ok":false,"error":"{error}"}}"#)));
+        let of = |error: &str| {
+            slack.judge(&answer(
+                200,
+                &format!(r#"{{"ok":false,"error":"{error}"}}"#),
+            ))
+        };
         assert!(matches!(of("ratelimited"), Outcome::Retry { .. }));
         assert!(matches!(of("invalid_auth"), Outcome::Refused { .. }));
         assert_eq!(of("message_not_found"), Outcome::Delivered);

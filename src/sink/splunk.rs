@@ -2,7 +2,8 @@
 //!
 //! Refuses to believe a status alone: HEC says in the body what it made of the event.
 //!
-//! Facts: <https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector>
+//! Facts:
+//! <https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector>
 //! (codes) and `format-events-for-http-event-collector` beside it.
 
 use super::destination::{Destination, Message};
@@ -42,7 +43,11 @@ fn sourcetype() -> String {
 
 impl Destination for Splunk {
     fn wrong(&self) -> Vec<Wrong> {
-        if is_url(&self.url) { Vec::new() } else { vec![("splunk.url", "it is not a URL that can be used", URL)] }
+        if is_url(&self.url) {
+            Vec::new()
+        } else {
+            vec![("splunk.url", "it is not a URL that can be used", URL)]
+        }
     }
 
     fn notice(&self, note: &Note, _: Option<&Note>, _: Time) -> Result<Message, String> {
@@ -64,10 +69,13 @@ impl Destination for Splunk {
             event["index"] = index.as_str().into();
         }
         let url = format!("{}{PATH}", self.url.trim_end_matches('/'));
-        Ok(Post::json(url, &event).authorized("Splunk", &self.token.read()?).into())
+        Ok(Post::json(url, &event)
+            .authorized("Splunk", &self.token.read()?)
+            .into())
     }
 
-    /// 0 is success; 8 and 9 are the server's own trouble, whatever the status is; 4xx codes are ours.
+    /// 0 is success; 8 and 9 are the server's own trouble, whatever the status is; 4xx codes are
+    /// ours.
     fn judge(&self, answer: &Answer) -> Outcome {
         match (answer.by_status(), answer.json()["code"].as_u64()) {
             (Outcome::Refused { .. } | Outcome::Delivered, Some(8 | 9)) => answer.retry(),
@@ -97,12 +105,37 @@ mod tests {
             every_revision: false,
         };
         let of = |status, body| sink.judge(&answer(status, body));
-        assert_eq!(of(200, r#"{"text":"Success","code":0}"#), Outcome::Delivered);
-        assert!(matches!(of(503, r#"{"text":"Server is busy","code":9}"#), Outcome::Retry { .. }));
-        assert!(matches!(of(500, r#"{"text":"Internal server error","code":8}"#), Outcome::Retry { .. }));
-        assert!(matches!(of(400, r#"{"text":"Incorrect index","code":7}"#), Outcome::Refused { .. }));
-        assert!(matches!(of(403, r#"{"text":"Invalid token","code":4}"#), Outcome::Refused { .. }));
-        assert!(matches!(of(200, r#"{"text":"Invalid data format","code":6}"#), Outcome::Refused { .. }));
-        assert!(Settings { splunk: Some(sink), ..Settings::default() }.wrong().is_empty());
+        assert_eq!(
+            of(200, r#"{"text":"Success","code":0}"#),
+            Outcome::Delivered
+        );
+        assert!(matches!(
+            of(503, r#"{"text":"Server is busy","code":9}"#),
+            Outcome::Retry { .. }
+        ));
+        assert!(matches!(
+            of(500, r#"{"text":"Internal server error","code":8}"#),
+            Outcome::Retry { .. }
+        ));
+        assert!(matches!(
+            of(400, r#"{"text":"Incorrect index","code":7}"#),
+            Outcome::Refused { .. }
+        ));
+        assert!(matches!(
+            of(403, r#"{"text":"Invalid token","code":4}"#),
+            Outcome::Refused { .. }
+        ));
+        assert!(matches!(
+            of(200, r#"{"text":"Invalid data format","code":6}"#),
+            Outcome::Refused { .. }
+        ));
+        assert!(
+            Settings {
+                splunk: Some(sink),
+                ..Settings::default()
+            }
+            .wrong()
+            .is_empty()
+        );
     }
 }

@@ -44,5 +44,8 @@ pub(super) async fn print(mut line: Vec<u8>) -> Result<(), String> {
         let mut out = std::io::stdout().lock();
         out.write_all(&line).and_then(|()| out.flush())
     });
-    written.await.map_err(|e| e.to_string())?.map_err(|e| format!("standard output cannot be written: {e}"))
+    written
+        .await
+        .map_err(|e| e.to_string())?
+        .map_err(|e| format!("standard output cannot be written: {e}"))
 }

@@ -1,6 +1,7 @@
 //! Syslog, RFC 5424, with the incident in CEF or as JSON.
 //!
-//! Refuses messages longer than the receiver takes, which it would cut in two: what does not fit is left out and named.
+//! Refuses messages longer than the receiver takes, which it would cut in two: what does not fit is
+//! left out and named.
 
 use super::destination::{Carrier, Destination, Message};
 use super::format::{cef, fitted};
@@ -22,7 +23,9 @@ const STREAM: usize = 8192;
 const MOST: usize = 65_000;
 
 /// What the message holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Body {
     /// ArcSight Common Event Format.
@@ -61,14 +64,28 @@ fn facility() -> u8 {
 impl Destination for Syslog {
     fn wrong(&self) -> Vec<Wrong> {
         let mut found = Vec::new();
-        let port = self.address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        let port = self
+            .address
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.is_empty());
         if !port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
-            found.push(("syslog.address", "it has no host or no port", "write host:port, such as syslog.soc:6514"));
+            found.push((
+                "syslog.address",
+                "it has no host or no port",
+                "write host:port, such as syslog.soc:6514",
+            ));
         }
         if self.facility > 23 {
-            found.push(("syslog.facility", "there is no such facility", "set 0 to 23; the default is 10, authpriv"));
+            found.push((
+                "syslog.facility",
+                "there is no such facility",
+                "set 0 to 23; the default is 10, authpriv",
+            ));
         }
-        if self.max_bytes.is_some_and(|max| !(LEAST..=MOST).contains(&max)) {
+        if self
+            .max_bytes
+            .is_some_and(|max| !(LEAST..=MOST).contains(&max))
+        {
             found.push(("syslog.max_bytes", "it is out of range", "set 480 to 65000"));
         }
         found
@@ -77,11 +94,20 @@ impl Destination for Syslog {
     fn notice(&self, note: &Note, _: Option<&Note>, _: Time) -> Result<Message, String> {
         let pri = u32::from(self.facility) * 8 + level(note);
         let hostname = token(&note.cluster, HOSTNAME);
-        let id = token(note.detectors.first().map_or("incident", String::as_str), MSGID);
+        let id = token(
+            note.detectors.first().map_or("incident", String::as_str),
+            MSGID,
+        );
         let (at, version) = (&note.last_seen, env!("CARGO_PKG_VERSION"));
         let origin = format!("[origin software=\"tokentrail\" swVersion=\"{version}\"]");
         let mut line = format!("<{pri}>1 {at} {hostname} tokentrail - {id} {origin} ").into_bytes();
-        let max = self.max_bytes.unwrap_or(if self.transport == Transport::Udp { UDP } else { STREAM });
+        let max = self
+            .max_bytes
+            .unwrap_or(if self.transport == Transport::Udp {
+                UDP
+            } else {
+                STREAM
+            });
         let room = max.saturating_sub(line.len());
         line.extend(match self.body {
             Body::Json => fitted(note, room),
@@ -91,7 +117,10 @@ impl Destination for Syslog {
     }
 
     fn carrier(&self) -> Carrier {
-        Carrier::Wire(Wire { address: self.address.clone(), transport: self.transport })
+        Carrier::Wire(Wire {
+            address: self.address.clone(),
+            transport: self.transport,
+        })
     }
 
     fn every_revision(&self) -> bool {
@@ -113,8 +142,16 @@ fn level(note: &Note) -> u32 {
 
 /// Printable ASCII without spaces, or the dash for nothing.
 fn token(text: &str, max: usize) -> String {
-    let kept: String = text.chars().filter(char::is_ascii_graphic).take(max).collect();
-    if kept.is_empty() { "-".to_owned() } else { kept }
+    let kept: String = text
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .take(max)
+        .collect();
+    if kept.is_empty() {
+        "-".to_owned()
+    } else {
+        kept
+    }
 }
 
 #[cfg(test)]

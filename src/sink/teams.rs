@@ -2,9 +2,10 @@
 //!
 //! Refuses markup, and cards longer than Teams takes: lists are cut before sentences.
 //!
-//! Facts: <https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook>
-//! (28 KB; `message` with attachments), <https://adaptivecards.io/explorer/> (elements; a `TextRun` is not
-//! interpreted as Markdown, a `TextBlock` and a `Fact` are).
+//! Facts:
+//! <https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook>
+//! (28 KB; `message` with attachments), <https://adaptivecards.io/explorer/> (elements; a `TextRun`
+//! is not interpreted as Markdown, a `TextBlock` and a `Fact` are).
 
 use super::destination::{Destination, Message};
 use super::format::cut;
@@ -24,7 +25,8 @@ const TEXTS: [usize; 4] = [2000, 600, 200, 60];
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Teams {
-    /// The URL that Workflows shows for "When a Teams webhook request is received", which is a secret.
+    /// The URL that Workflows shows for "When a Teams webhook request is received", which is a
+    /// secret.
     pub url: Secret,
 }
 
@@ -53,7 +55,9 @@ impl Destination for Teams {
 }
 
 fn card(note: &Note, max: usize) -> Value {
-    let title = note.gravest().map_or(note.summary.as_str(), |f| f.title.as_str());
+    let title = note
+        .gravest()
+        .map_or(note.summary.as_str(), |f| f.title.as_str());
     let colour = match note.state() {
         "critical" | "high" => "Attention",
         "medium" => "Warning",
@@ -62,20 +66,39 @@ fn card(note: &Note, max: usize) -> Value {
     };
     let head = json!({ "text": cut(&format!("[{}] {title}", note.state()), max), "size": "Large",
         "weight": "Bolder", "color": colour });
-    let mut body = vec![text(&head), text(&json!({ "text": cut(&note.summary, max) }))];
+    let mut body = vec![
+        text(&head),
+        text(&json!({ "text": cut(&note.summary, max) })),
+    ];
     let finding = note.gravest().filter(|_| !note.is_over());
     let facts = [
         ("Principal", note.principal.clone()),
         ("Cluster", note.cluster.clone()),
         ("First seen", note.first_seen.clone()),
         ("Last seen", note.last_seen.clone()),
-        ("Expected", finding.map_or(String::new(), |f| f.expected.clone())),
-        ("Observed", finding.map_or(String::new(), |f| f.observed.clone())),
+        (
+            "Expected",
+            finding.map_or(String::new(), |f| f.expected.clone()),
+        ),
+        (
+            "Observed",
+            finding.map_or(String::new(), |f| f.observed.clone()),
+        ),
         ("Detectors", note.detectors.join(", ")),
         ("Origins", note.origins.join(", ")),
         ("ATT&CK", note.techniques.join(", ")),
-        ("First steps", if note.is_over() { String::new() } else { note.respond.join("\n") }),
-        ("Incident", format!("{} revision {}", note.id, note.revision)),
+        (
+            "First steps",
+            if note.is_over() {
+                String::new()
+            } else {
+                note.respond.join("\n")
+            },
+        ),
+        (
+            "Incident",
+            format!("{} revision {}", note.id, note.revision),
+        ),
     ];
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
         body.push(json!({ "type": "RichTextBlock", "inlines": [

@@ -1,4 +1,5 @@
-//! The webhook: the incident in its machine form, in a versioned envelope, signed. `docs/sinks.md` is its contract.
+//! The webhook: the incident in its machine form, in a versioned envelope, signed. `docs/sinks.md`
+//! is its contract.
 //!
 //! Refuses to leave a field out or to rename one within a version.
 
@@ -21,7 +22,9 @@ const VERSION: &str = "tokentrail.incident/v1";
 const CLOUDEVENTS_JSON: &str = "application/cloudevents+json";
 
 /// Whether there is an envelope of CloudEvents 1.0.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum CloudEvents {
     /// None.
@@ -57,17 +60,33 @@ pub struct Webhook {
 
 impl Destination for Webhook {
     fn wrong(&self) -> Vec<Wrong> {
-        if is_url(&self.url) { Vec::new() } else { vec![("webhook.url", "it is not a URL that can be used", URL)] }
+        if is_url(&self.url) {
+            Vec::new()
+        } else {
+            vec![("webhook.url", "it is not a URL that can be used", URL)]
+        }
     }
 
     fn notice(&self, note: &Note, _: Option<&Note>, now: Time) -> Result<Message, String> {
         let timestamp = now.0.div_euclid(1_000_000).to_string();
-        let mut headers = vec![("idempotency-key", note.key()), ("tokentrail-timestamp", timestamp.clone())];
+        let mut headers = vec![
+            ("idempotency-key", note.key()),
+            ("tokentrail-timestamp", timestamp.clone()),
+        ];
         let (content_type, body) = self.body(note, &mut headers);
         if let Some(secret) = &self.signing_key {
-            headers.push(("tokentrail-signature", signature(secret.read()?.as_bytes(), &timestamp, &body)));
+            headers.push((
+                "tokentrail-signature",
+                signature(secret.read()?.as_bytes(), &timestamp, &body),
+            ));
         }
-        let post = Post { url: self.url.clone(), content_type, headers, basic: None, body };
+        let post = Post {
+            url: self.url.clone(),
+            content_type,
+            headers,
+            basic: None,
+            body,
+        };
         Ok(match &self.bearer_token {
             Some(secret) => post.authorized("Bearer", &secret.read()?).into(),
             None => post.into(),
@@ -80,14 +99,22 @@ impl Destination for Webhook {
 }
 
 impl Webhook {
-    /// Our own envelope stands around our own form alone: another form is what others have a reader for.
-    fn body(&self, note: &Note, headers: &mut Vec<(&'static str, String)>) -> (&'static str, Vec<u8>) {
+    /// Our own envelope stands around our own form alone: another form is what others have a reader
+    /// for.
+    fn body(
+        &self,
+        note: &Note,
+        headers: &mut Vec<(&'static str, String)>,
+    ) -> (&'static str, Vec<u8>) {
         let line = self.format.line(note);
         let attributes = attributes(note);
         match self.cloudevents {
             CloudEvents::Off if self.format == Format::Tokentrail => {
                 let line = String::from_utf8_lossy(&line);
-                let body = format!("{{\"version\":\"{VERSION}\",\"key\":\"{}\",\"incident\":{line}}}", note.key());
+                let body = format!(
+                    "{{\"version\":\"{VERSION}\",\"key\":\"{}\",\"incident\":{line}}}",
+                    note.key()
+                );
                 (JSON, body.into_bytes())
             }
             CloudEvents::Off => (JSON, line),
@@ -96,11 +123,20 @@ impl Webhook {
                 (JSON, line)
             }
             CloudEvents::Structured => {
-                let of = |(name, value): (&str, String)| (name.trim_start_matches("ce-").to_owned(), value.into());
-                let mut event: serde_json::Map<String, Value> = attributes.map(of).into_iter().collect();
+                let of = |(name, value): (&str, String)| {
+                    (name.trim_start_matches("ce-").to_owned(), value.into())
+                };
+                let mut event: serde_json::Map<String, Value> =
+                    attributes.map(of).into_iter().collect();
                 event.insert("datacontenttype".to_owned(), JSON.into());
-                event.insert("data".to_owned(), serde_json::from_slice(&line).unwrap_or_else(|_| json!({})));
-                (CLOUDEVENTS_JSON, Value::Object(event).to_string().into_bytes())
+                event.insert(
+                    "data".to_owned(),
+                    serde_json::from_slice(&line).unwrap_or_else(|_| json!({})),
+                );
+                (
+                    CLOUDEVENTS_JSON,
+                    Value::Object(event).to_string().into_bytes(),
+                )
             }
         }
     }
@@ -108,7 +144,8 @@ impl Webhook {
 
 /// As headers of the binary mode; without their prefix they are the members of the structured mode.
 fn attributes(note: &Note) -> [(&'static str, String); 6] {
-    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '@');
+    let plain =
+        |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '@');
     let cluster: String = note.cluster.chars().filter(plain).collect();
     [
         ("ce-specversion", "1.0".to_owned()),
@@ -116,13 +153,21 @@ fn attributes(note: &Note) -> [(&'static str, String); 6] {
         ("ce-source", format!("/tokentrail/{cluster}")),
         ("ce-type", "tokentrail.incident.v1".to_owned()),
         ("ce-subject", note.id.clone()),
-        ("ce-time", Time::parse(&note.last_seen).unwrap_or(Time::ZERO).to_string()),
+        (
+            "ce-time",
+            Time::parse(&note.last_seen)
+                .unwrap_or(Time::ZERO)
+                .to_string(),
+        ),
     ]
 }
 
-/// HMAC-SHA256 over timestamp, a dot and the body: who replays an old body cannot give it a new time.
+/// HMAC-SHA256 over timestamp, a dot and the body: who replays an old body cannot give it a new
+/// time.
 fn signature(key: &[u8], timestamp: &str, body: &[u8]) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { unreachable!("HMAC takes keys of any length") };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        unreachable!("HMAC takes keys of any length")
+    };
     mac.update(timestamp.as_bytes());
     mac.update(b".");
     mac.update(body);

@@ -1,7 +1,8 @@
 //! Syslog's ways over the network: UDP, TCP and TLS, one connection for each message.
 //!
-//! Refuses to count a message as delivered before the receiver had the chance to say that it is gone: syslog has no
-//! answers, so we end our half of the connection and wait until the other half ends, too.
+//! Refuses to count a message as delivered before the receiver had the chance to say that it is
+//! gone: syslog has no answers, so we end our half of the connection and wait until the other half
+//! ends, too.
 //!
 //! Facts: RFC 5426 (UDP), RFC 6587 section 3.4.1 (octet counting), RFC 5425 (TLS).
 
@@ -13,11 +14,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 
-/// A receiver that keeps its half open for so long after ours ended has no objection: some never end it.
+/// A receiver that keeps its half open for so long after ours ended has no objection: some never
+/// end it.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// How it gets there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// In the clear, and nobody notices what is lost.
@@ -42,7 +46,12 @@ impl Wire {
     ///
     /// # Errors
     /// A sentence: it may work later.
-    pub async fn carry(&self, message: Vec<u8>, tls: &Tls, timeout: Duration) -> Result<(), String> {
+    pub async fn carry(
+        &self,
+        message: Vec<u8>,
+        tls: &Tls,
+        timeout: Duration,
+    ) -> Result<(), String> {
         let sending = async {
             match self.transport {
                 Transport::Udp => self.datagram(&message).await,
@@ -53,30 +62,47 @@ impl Wire {
         let at = |e| format!("{}: {e}", self.address);
         match tokio::time::timeout(timeout, sending).await {
             Ok(sent) => sent.map_err(at),
-            Err(_) => Err(at(format!("it took longer than {} seconds", timeout.as_secs()))),
+            Err(_) => Err(at(format!(
+                "it took longer than {} seconds",
+                timeout.as_secs()
+            ))),
         }
     }
 
     async fn datagram(&self, message: &[u8]) -> Result<(), String> {
-        let found = lookup_host(&self.address).await.map_err(|e| e.to_string())?.next();
+        let found = lookup_host(&self.address)
+            .await
+            .map_err(|e| e.to_string())?
+            .next();
         let to = found.ok_or("the name has no address")?;
         let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
         let socket = UdpSocket::bind(any).await.map_err(|e| e.to_string())?;
-        socket.send_to(message, to).await.map_err(|e| e.to_string())?;
+        socket
+            .send_to(message, to)
+            .await
+            .map_err(|e| e.to_string())?;
         Ok(())
     }
 
     async fn connect(&self) -> Result<TcpStream, String> {
-        TcpStream::connect(&self.address).await.map_err(|e| format!("cannot connect: {e}"))
+        TcpStream::connect(&self.address)
+            .await
+            .map_err(|e| format!("cannot connect: {e}"))
     }
 
     async fn encrypted(&self, frame: &[u8], tls: &Tls) -> Result<(), String> {
         let config = tls.config(true)?;
-        let host = self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host);
+        let host = self
+            .address
+            .rsplit_once(':')
+            .map_or(self.address.as_str(), |(host, _)| host);
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| "the host is neither a name nor an address".to_owned())?;
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        let stream = connector.connect(name, self.connect().await?).await.map_err(|e| format!("TLS: {e}"))?;
+        let stream = connector
+            .connect(name, self.connect().await?)
+            .await
+            .map_err(|e| format!("TLS: {e}"))?;
         farewell(stream, frame).await
     }
 }
@@ -87,7 +113,10 @@ fn frame(message: &[u8]) -> Vec<u8> {
 }
 
 /// Writes, ends our half, and waits for the other half to end.
-async fn farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin, frame: &[u8]) -> Result<(), String> {
+async fn farewell(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    frame: &[u8],
+) -> Result<(), String> {
     let said = |e: std::io::Error| format!("the connection broke: {e}");
     stream.write_all(frame).await.map_err(said)?;
     stream.flush().await.map_err(said)?;
@@ -98,7 +127,8 @@ async fn farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin, frame: &[u8])
             match stream.read(&mut rest).await {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
-                // Ends of TCP without a word of TLS are common, and come after the message was read.
+                // Ends of TCP without a word of TLS are common, and come after the message was
+                // read.
                 Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(()),
                 Err(e) => return Err(said(e)),
             }

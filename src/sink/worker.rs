@@ -1,6 +1,7 @@
 //! One task for each receiver: takes rows, sends, and says how far it is.
 //!
-//! Refuses to hold anybody up: rows come in without waiting, and progress lies where the daemon fetches it.
+//! Refuses to hold anybody up: rows come in without waiting, and progress lies where the daemon
+//! fetches it.
 
 use super::note::Note;
 use super::queue::{Outcome, Parcel, Queue, Step, Tally};
@@ -15,7 +16,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Deadline, sleep_until};
 
-/// Committed rows, in order. What waits is bounded by the queue, which takes them even while it sends.
+/// Committed rows, in order. What waits is bounded by the queue, which takes them even while it
+/// sends.
 pub type Rows = Vec<(u64, Arc<Note>)>;
 /// Where a worker gets them.
 pub type Inbox = UnboundedReceiver<Rows>;
@@ -46,7 +48,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts a worker on the runtime that is entered. It ends with the runtime, or when its link is dropped.
+    /// Starts a worker on the runtime that is entered. It ends with the runtime, or when its link
+    /// is dropped.
     #[must_use]
     pub fn start(receiver: Receiver, next_row: u64, told: Vec<Arc<Note>>) -> Link {
         let (mut link, desk, inbox) = Link::open(&receiver, next_row, told);
@@ -58,18 +61,48 @@ impl Link {
     #[must_use]
     pub fn open(receiver: &Receiver, next_row: u64, told: Vec<Arc<Note>>) -> (Link, Desk, Inbox) {
         let (rows, inbox) = unbounded_channel();
-        let progress = Arc::new(Mutex::new(Progress { next_row, ..Progress::default() }));
+        let progress = Arc::new(Mutex::new(Progress {
+            next_row,
+            ..Progress::default()
+        }));
         let settings = &receiver.settings;
-        let queue = Queue::new(settings.route(), settings.keep(), receiver.refresh(), next_row, told);
-        let (name, cluster, settings) = (receiver.name.clone(), receiver.cluster.clone(), settings.clone());
-        let desk = Desk { name: name.clone(), queue, progress: progress.clone() };
-        (Link { name, settings, cluster, rows: Some(rows), task: None, progress, taken: next_row }, desk, inbox)
+        let queue = Queue::new(
+            settings.route(),
+            settings.keep(),
+            receiver.refresh(),
+            next_row,
+            told,
+        );
+        let (name, cluster, settings) = (
+            receiver.name.clone(),
+            receiver.cluster.clone(),
+            settings.clone(),
+        );
+        let desk = Desk {
+            name: name.clone(),
+            queue,
+            progress: progress.clone(),
+        };
+        (
+            Link {
+                name,
+                settings,
+                cluster,
+                rows: Some(rows),
+                task: None,
+                progress,
+                taken: next_row,
+            },
+            desk,
+            inbox,
+        )
     }
 
     /// Whether it does what a receiver would do that is made anew.
     #[must_use]
     pub fn is_for(&self, receiver: &Receiver) -> bool {
-        (&self.name, &self.settings, &self.cluster) == (&receiver.name, &receiver.settings, &receiver.cluster)
+        (&self.name, &self.settings, &self.cluster)
+            == (&receiver.name, &receiver.settings, &receiver.cluster)
     }
 
     /// Ends it; what it came to is there for [`Link::take`]. What is on its way is not waited for.
@@ -91,7 +124,9 @@ impl Link {
     #[must_use]
     pub fn has_news(&self) -> bool {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        progress.next_row > self.taken || !progress.told.is_empty() || progress.tally != Tally::default()
+        progress.next_row > self.taken
+            || !progress.told.is_empty()
+            || progress.tally != Tally::default()
     }
 
     /// Progress since the last call.
@@ -99,7 +134,14 @@ impl Link {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         self.taken = progress.next_row;
         let (next_row, depth) = (progress.next_row, progress.depth);
-        std::mem::replace(&mut *progress, Progress { next_row, depth, ..Progress::default() })
+        std::mem::replace(
+            &mut *progress,
+            Progress {
+                next_row,
+                depth,
+                ..Progress::default()
+            },
+        )
     }
 }
 
@@ -145,7 +187,9 @@ impl Desk {
         let (tally, told) = (self.queue.take_tally(), self.queue.take_changed());
         if tally.dropped > 0 {
             let (name, dropped) = (&self.name, tally.dropped);
-            tracing::error!("sink {name}: dropped {dropped} notices over its limits of age, number or bytes");
+            tracing::error!(
+                "sink {name}: dropped {dropped} notices over its limits of age, number or bytes"
+            );
         }
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         progress.next_row = self.queue.next_row();
@@ -200,13 +244,19 @@ impl Worker {
     fn say(&self, outcome: &Outcome, parcel: &Parcel) {
         let name = &self.receiver.name;
         let what = match parcel {
-            Parcel::Notice { note, .. } => format!("revision {} of incident {}", note.revision, note.id),
+            Parcel::Notice { note, .. } => {
+                format!("revision {} of incident {}", note.revision, note.id)
+            }
             Parcel::Refresh(notes) => format!("the {} incidents that go on", notes.len()),
         };
         match outcome {
             Outcome::Delivered => tracing::debug!("sink {name}: delivered {what}"),
-            Outcome::Retry { why, .. } => tracing::warn!("sink {name}: cannot deliver {what}: {why}; will try again"),
-            Outcome::Refused { why } => tracing::error!("sink {name}: {what} is refused and not sent again: {why}"),
+            Outcome::Retry { why, .. } => {
+                tracing::warn!("sink {name}: cannot deliver {what}: {why}; will try again")
+            }
+            Outcome::Refused { why } => {
+                tracing::error!("sink {name}: {what} is refused and not sent again: {why}")
+            }
         }
     }
 }
@@ -218,6 +268,8 @@ fn lot() -> u64 {
 /// For signatures and the ends of alerts, which receivers compare with their own clocks.
 #[must_use]
 pub fn wall_clock() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Time(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

@@ -1,4 +1,5 @@
-//! Reads given files once, for `replay`: each log in its rotated order, several logs merged by stage time.
+//! Reads given files once, for `replay`: each log in its rotated order, several logs merged by
+//! stage time.
 //!
 //! Refuses to follow: what the files hold when they are reached is what is read.
 
@@ -35,7 +36,8 @@ pub struct Done {
     pub all: bool,
 }
 
-/// Logs whose files are open at once: more are read one after the other, though their times overlap.
+/// Logs whose files are open at once: more are read one after the other, though their times
+/// overlap.
 const OPEN_AT_MOST: usize = 256;
 /// Beyond so many logs each is read in smaller pieces: every open one has a buffer.
 const MANY: usize = 8;
@@ -86,7 +88,11 @@ struct Open {
 
 enum Ready {
     Piece(Piece),
-    Broken { file: Option<Digest>, at: u64, detail: String },
+    Broken {
+        file: Option<Digest>,
+        at: u64,
+        detail: String,
+    },
 }
 
 impl Archive {
@@ -99,31 +105,84 @@ impl Archive {
     /// Opens the logs named by `paths` (files, directories, `-`), to be read on from `positions`.
     ///
     /// # Errors
-    /// A path that is missing, unreadable, known to be no log, or directories without logs: before anything is read.
-    pub fn open(paths: &[PathBuf], positions: impl Into<Positions>, limits: Limits) -> Result<Archive, SourceError> {
+    /// A path that is missing, unreadable, known to be no log, or directories without logs: before
+    /// anything is read.
+    pub fn open(
+        paths: &[PathBuf],
+        positions: impl Into<Positions>,
+        limits: Limits,
+    ) -> Result<Archive, SourceError> {
         let (positions, mut notes) = (positions.into(), Notes::default());
-        let logs: Vec<Log> = given::open(paths, &positions, &mut notes)?.into_iter().map(Log::new).collect();
-        let of_bytes = logs.iter().flat_map(|log| &log.files).map(|given| given.len).sum();
-        let chunk = if logs.len() > MANY { limits.chunk.min(SMALL_CHUNK) } else { limits.chunk };
+        let logs: Vec<Log> = given::open(paths, &positions, &mut notes)?
+            .into_iter()
+            .map(Log::new)
+            .collect();
+        let of_bytes = logs
+            .iter()
+            .flat_map(|log| &log.files)
+            .map(|given| given.len)
+            .sum();
+        let chunk = if logs.len() > MANY {
+            limits.chunk.min(SMALL_CHUNK)
+        } else {
+            limits.chunk
+        };
         let limits = Limits { chunk, ..limits };
         let begin = |log: &Log| log.files.front().map_or(Time::ZERO, |given| given.since);
-        let waiting = logs.iter().enumerate().map(|(index, log)| Reverse((begin(log), index))).collect();
-        let given = logs.iter().flat_map(|log| &log.files).filter_map(|given| given.file).collect();
-        let shared = Shared { positions, limits, notes, given, fresh: BTreeSet::new() };
-        Ok(Archive { logs, order: BinaryHeap::new(), waiting, shared, passed: 0, of_bytes })
+        let waiting = logs
+            .iter()
+            .enumerate()
+            .map(|(index, log)| Reverse((begin(log), index)))
+            .collect();
+        let given = logs
+            .iter()
+            .flat_map(|log| &log.files)
+            .filter_map(|given| given.file)
+            .collect();
+        let shared = Shared {
+            positions,
+            limits,
+            notes,
+            given,
+            fresh: BTreeSet::new(),
+        };
+        Ok(Archive {
+            logs,
+            order: BinaryHeap::new(),
+            waiting,
+            shared,
+            passed: 0,
+            of_bytes,
+        })
     }
 
-    /// Hands out items worth about `budget` uncompressed bytes. A file that breaks off is a gap, and the
-    /// next one follows.
-    pub fn read(&mut self, budget: u64, time_of: TimeOf<'_>, each: &mut dyn FnMut(Item<'_>)) -> Done {
+    /// Hands out items worth about `budget` uncompressed bytes. A file that breaks off is a gap,
+    /// and the next one follows.
+    pub fn read(
+        &mut self,
+        budget: u64,
+        time_of: TimeOf<'_>,
+        each: &mut dyn FnMut(Item<'_>),
+    ) -> Done {
         let all = match self.logs.len() {
             0 => true,
             1 => self.read_one(budget, each),
             _ => self.merge(budget, time_of, each),
         };
-        let open = self.order.iter().map(|Reverse((_, index))| self.logs[*index].bytes());
-        let bytes = if self.logs.len() == 1 { self.logs[0].bytes() } else { self.passed + open.sum::<u64>() };
-        Done { bytes, of_bytes: self.of_bytes, all }
+        let open = self
+            .order
+            .iter()
+            .map(|Reverse((_, index))| self.logs[*index].bytes());
+        let bytes = if self.logs.len() == 1 {
+            self.logs[0].bytes()
+        } else {
+            self.passed + open.sum::<u64>()
+        };
+        Done {
+            bytes,
+            of_bytes: self.of_bytes,
+            all,
+        }
     }
 
     /// What is to be said of the files; of those read so far, what reading them showed.
@@ -132,12 +191,21 @@ impl Archive {
         &self.shared.notes
     }
 
-    /// What files are known by, as far as it changed since the last call: it is committed with the positions.
+    /// What files are known by, as far as it changed since the last call: it is committed with the
+    /// positions.
     pub fn take_trails(&mut self) -> Vec<(Digest, Trail)> {
         let open = self.logs.iter().filter_map(|log| log.open.as_deref());
-        let mut trails: Vec<_> = open.filter_map(|open| Some((open.file?, open.trail.clone()))).collect();
+        let mut trails: Vec<_> = open
+            .filter_map(|open| Some((open.file?, open.trail.clone())))
+            .collect();
         for file in std::mem::take(&mut self.shared.fresh) {
-            trails.extend(self.shared.positions.trails.remove(&file).map(|trail| (file, trail)));
+            trails.extend(
+                self.shared
+                    .positions
+                    .trails
+                    .remove(&file)
+                    .map(|trail| (file, trail)),
+            );
         }
         trails.retain(|(_, trail)| !trail.is_empty());
         trails
@@ -158,7 +226,10 @@ impl Archive {
         let mut spent = 0;
         while spent < budget {
             while let Some(Reverse((begin, index))) = self.waiting.peek().copied() {
-                let is_due = self.order.peek().is_none_or(|Reverse(next)| (begin, index) <= *next);
+                let is_due = self
+                    .order
+                    .peek()
+                    .is_none_or(|Reverse(next)| (begin, index) <= *next);
                 if !is_due || self.order.len() >= OPEN_AT_MOST {
                     break;
                 }
@@ -166,7 +237,9 @@ impl Archive {
                 spent += STEP_COST;
                 self.make_ready(index, time_of, each);
             }
-            let Some(Reverse((_, index))) = self.order.pop() else { return self.waiting.is_empty() };
+            let Some(Reverse((_, index))) = self.order.pop() else {
+                return self.waiting.is_empty();
+            };
             spent += self.logs[index].emit(each);
             self.make_ready(index, time_of, each);
         }
@@ -188,16 +261,34 @@ impl Log {
     fn new(files: given::Log) -> Log {
         let stdin = files.is_empty();
         let holes = Holes::default();
-        Log { files, stdin, open: None, ready: None, holes, time: Time::ZERO, passed: 0 }
+        Log {
+            files,
+            stdin,
+            open: None,
+            ready: None,
+            holes,
+            time: Time::ZERO,
+            passed: 0,
+        }
     }
 
     fn bytes(&self) -> u64 {
-        self.passed + self.open.as_ref().map_or(0, |open| open.input.packed_position())
+        self.passed
+            + self
+                .open
+                .as_ref()
+                .map_or(0, |open| open.input.packed_position())
     }
 
     fn line(&self) -> Option<&[u8]> {
         match (&self.ready, &self.open) {
-            (Some(Ready::Piece(Piece { what: What::Line(line), .. })), Some(open)) => Some(open.lines.bytes(line)),
+            (
+                Some(Ready::Piece(Piece {
+                    what: What::Line(line),
+                    ..
+                })),
+                Some(open),
+            ) => Some(open.lines.bytes(line)),
             _ => None,
         }
     }
@@ -212,7 +303,13 @@ impl Log {
             }
             (Some(Ready::Broken { file, at, detail }), _) => {
                 self.holes.tell(each);
-                each(Item::Gap { file, from: at, to: at, kind: GapKind::Unreadable, detail: &detail });
+                each(Item::Gap {
+                    file,
+                    from: at,
+                    to: at,
+                    kind: GapKind::Unreadable,
+                    detail: &detail,
+                });
                 STEP_COST
             }
             _ => 0,
@@ -248,7 +345,11 @@ impl Log {
                 },
                 Err(error) => {
                     let detail = format!("{}: {error}", open.path.display());
-                    self.ready = Some(Ready::Broken { file: open.file, at: open.lines.position(), detail });
+                    self.ready = Some(Ready::Broken {
+                        file: open.file,
+                        at: open.lines.position(),
+                        detail,
+                    });
                     self.close(shared, each);
                     return true;
                 }
@@ -272,10 +373,14 @@ impl Log {
     fn open_next(&mut self, shared: &mut Shared) -> Result<bool, Ready> {
         if std::mem::take(&mut self.stdin) {
             let broken = |error: io::Error| broken("standard input", &error);
-            self.open = Some(Box::new(Open::stream(Box::new(io::stdin()), "-".into(), shared).map_err(broken)?));
+            self.open = Some(Box::new(
+                Open::stream(Box::new(io::stdin()), "-".into(), shared).map_err(broken)?,
+            ));
             return Ok(true);
         }
-        let Some(given) = self.files.pop_front() else { return Ok(false) };
+        let Some(given) = self.files.pop_front() else {
+            return Ok(false);
+        };
         let name = given.path.display().to_string();
         match Open::member(given, shared).map_err(|error| broken(&name, &error))? {
             Ok(open) => self.open = Some(Box::new(open)),
@@ -286,29 +391,41 @@ impl Log {
 }
 
 fn broken(name: &str, error: &io::Error) -> Ready {
-    Ready::Broken { file: None, at: 0, detail: format!("{name}: {error}") }
+    Ready::Broken {
+        file: None,
+        at: 0,
+        detail: format!("{name}: {error}"),
+    }
 }
 
 impl Open {
     /// Opens a file; `Err(len)` if it is consumed.
     fn member(given: Given, shared: &mut Shared) -> io::Result<Result<Open, u64>> {
-        let Given { path, live, file, .. } = given;
+        let Given {
+            path, live, file, ..
+        } = given;
         let fd = File::open(&path)?;
         let meta = fd.metadata()?;
         if !meta.is_file() {
             return Open::stream(Box::new(fd), path, shared).map(Ok);
         }
         let (len, packing) = (meta.len(), Packing::of_file(&fd)?);
-        let at = file.and_then(|file| shared.positions.offsets.get(&file).copied()).unwrap_or(0);
+        let at = file
+            .and_then(|file| shared.positions.offsets.get(&file).copied())
+            .unwrap_or(0);
         let consumed = match packing {
             Packing::Plain => at >= len,
-            Packing::Gzip => at > 0 && u64::from(first::gzip_length(&fd, len)?) == at & u64::from(u32::MAX),
+            Packing::Gzip => {
+                at > 0 && u64::from(first::gzip_length(&fd, len)?) == at & u64::from(u32::MAX)
+            }
             _ => false,
         };
         if consumed {
             return Ok(Err(len));
         }
-        let trail = file.and_then(|file| shared.positions.trails.remove(&file)).unwrap_or_default();
+        let trail = file
+            .and_then(|file| shared.positions.trails.remove(&file))
+            .unwrap_or_default();
         let mut input = Input::of_file(fd)?;
         let lines = match input.as_plain() {
             Some(plain) => {
@@ -317,15 +434,37 @@ impl Open {
             }
             None => Lines::skipping_to(shared.limits, at),
         };
-        Ok(Ok(Open { path, live, input, lines, file, trail, consumed: 0, len }))
+        Ok(Ok(Open {
+            path,
+            live,
+            input,
+            lines,
+            file,
+            trail,
+            consumed: 0,
+            len,
+        }))
     }
 
-    /// Opens what cannot be sought. Its beginning is read for its name, and then again for its lines.
-    fn stream(stream: Box<dyn io::Read + Send>, path: PathBuf, shared: &mut Shared) -> io::Result<Open> {
+    /// Opens what cannot be sought. Its beginning is read for its name, and then again for its
+    /// lines.
+    fn stream(
+        stream: Box<dyn io::Read + Send>,
+        path: PathBuf,
+        shared: &mut Shared,
+    ) -> io::Result<Open> {
         let mut input = Input::of_stream(stream)?;
         let mut beginning = Vec::new();
         // What breaks off at once is told when the lines are read.
-        let head = first::head(&mut Copied { input: &mut input, copy: &mut beginning }, true).ok().flatten();
+        let head = first::head(
+            &mut Copied {
+                input: &mut input,
+                copy: &mut beginning,
+            },
+            true,
+        )
+        .ok()
+        .flatten();
         input.put_back(beginning);
         let file = head.map(|head| {
             let names = (0..ALIKE).map(|nth| alike(head.file, nth));
@@ -335,7 +474,16 @@ impl Open {
         shared.given.extend(file);
         let known = file.and_then(|file| shared.positions.offsets.get(&file).copied());
         let (lines, consumed) = (Lines::new(shared.limits, 0), known.unwrap_or(0));
-        Ok(Open { path, live: false, input, lines, file, trail: Trail::default(), consumed, len: 0 })
+        Ok(Open {
+            path,
+            live: false,
+            input,
+            lines,
+            file,
+            trail: Trail::default(),
+            consumed,
+            len: 0,
+        })
     }
 
     /// Is the piece to be handed out?

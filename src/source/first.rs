@@ -1,5 +1,6 @@
-//! Which file is this? A file is its first audit event and what stands before it: the name, the inode and the packing
-//! may all change. Files that begin alike and go on differently are told apart by [`super::trail`].
+//! Which file is this? A file is its first audit event and what stands before it: the name, the
+//! inode and the packing may all change. Files that begin alike and go on differently are told
+//! apart by [`super::trail`].
 //!
 //! Refuses to trust the inode: it is reused, and only saves reading a first line again.
 
@@ -15,8 +16,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-/// SHA-256 of a line that may arrive in parts, cut to 16 bytes. Plain, so that an operator can check it:
-/// `head -n 1 audit.log | tr -d '\n' | sha256sum | cut -c 1-32`.
+/// SHA-256 of a line that may arrive in parts, cut to 16 bytes. Plain, so that an operator can
+/// check it: `head -n 1 audit.log | tr -d '\n' | sha256sum | cut -c 1-32`.
 #[derive(Default)]
 pub struct LineHasher(Sha256);
 
@@ -42,7 +43,8 @@ impl LineHasher {
 
 /// What stands in every audit event, and in no banner.
 const EVENT: &[u8] = b"\"auditID\"";
-/// Lines and bytes before the first event that count for the identity; a log without one is known by its first line.
+/// Lines and bytes before the first event that count for the identity; a log without one is known
+/// by its first line.
 const BANNER_LINES: u32 = 64;
 const BANNER_BYTES: u64 = 256 << 10;
 
@@ -51,7 +53,8 @@ const BANNER_BYTES: u64 = 256 << 10;
 pub struct Head {
     /// The identity: of the first audit event and what stands before it.
     pub file: Digest,
-    /// Of the first line alone, if that is no event: the file's identity as long as no event followed it.
+    /// Of the first line alone, if that is no event: the file's identity as long as no event
+    /// followed it.
     pub early: Option<Digest>,
     /// The offset after the lines of the identity.
     pub end: u64,
@@ -59,13 +62,20 @@ pub struct Head {
     pub since: Option<Time>,
 }
 
-/// How the input begins; blank lines do not count. `None`: it has no complete line yet. In a `finished` file complete
-/// JSON without a line end is a line too; a torn line is not, for the first bytes of all lines are alike.
+/// How the input begins; blank lines do not count. `None`: it has no complete line yet. In a
+/// `finished` file complete JSON without a line end is a line too; a torn line is not, for the
+/// first bytes of all lines are alike.
 ///
 /// # Errors
 /// What reading the input says.
 pub fn head(input: &mut dyn Read, finished: bool) -> io::Result<Option<Head>> {
-    let mut lines = Lines::new(Limits { chunk: 16 << 10, ..Limits::default() }, 0);
+    let mut lines = Lines::new(
+        Limits {
+            chunk: 16 << 10,
+            ..Limits::default()
+        },
+        0,
+    );
     let mut banner = Banner::default();
     loop {
         let read = lines.fill(input)?;
@@ -77,7 +87,9 @@ pub fn head(input: &mut dyn Read, finished: bool) -> io::Result<Option<Head>> {
         if read == 0 {
             let tail = lines.finish().filter(|_| finished);
             let last = tail.filter(|tail| matches!(tail.what, What::Line(_)));
-            return Ok(last.and_then(|last| banner.take(&lines, &last)).or_else(|| banner.early_head()));
+            return Ok(last
+                .and_then(|last| banner.take(&lines, &last))
+                .or_else(|| banner.early_head()));
         }
     }
 }
@@ -92,7 +104,12 @@ struct Banner {
 
 impl Banner {
     fn early_head(&self) -> Option<Head> {
-        self.first.map(|(file, end)| Head { file, early: None, end, since: None })
+        self.first.map(|(file, end)| Head {
+            file,
+            early: None,
+            end,
+            since: None,
+        })
     }
 
     /// The head, once it is complete.
@@ -114,14 +131,29 @@ impl Banner {
                     std::mem::take(&mut self.hasher).finish()
                 }
             };
-            let since = if digest.is_none() { time_of(bytes) } else { None };
-            return Some(Head { file, early, end: piece.to, since });
+            let since = if digest.is_none() {
+                time_of(bytes)
+            } else {
+                None
+            };
+            return Some(Head {
+                file,
+                early,
+                end: piece.to,
+                since,
+            });
         }
-        self.first = self.first.or_else(|| Some((LineHasher::digest(bytes), piece.to)));
+        self.first = self
+            .first
+            .or_else(|| Some((LineHasher::digest(bytes), piece.to)));
         self.hasher.update(bytes);
         self.hasher.update(b"\n");
         self.lines += 1;
-        if self.lines >= BANNER_LINES || piece.to >= BANNER_BYTES { self.early_head() } else { None }
+        if self.lines >= BANNER_LINES || piece.to >= BANNER_BYTES {
+            self.early_head()
+        } else {
+            None
+        }
     }
 }
 
@@ -170,7 +202,12 @@ impl Stamp {
 
     /// When its content last changed.
     pub fn modified(&self) -> Time {
-        Time(self.modified.0.saturating_mul(1_000_000).saturating_add(self.modified.1 / 1000))
+        Time(
+            self.modified
+                .0
+                .saturating_mul(1_000_000)
+                .saturating_add(self.modified.1 / 1000),
+        )
     }
 
     pub fn same_inode(&self, other: &Stamp) -> bool {

@@ -1,4 +1,5 @@
-//! The files that a replay was given: which are read, which are copies of others, and which are no logs.
+//! The files that a replay was given: which are read, which are copies of others, and which are no
+//! logs.
 //!
 //! Refuses to leave anything out without a note.
 
@@ -23,8 +24,8 @@ const NEXT: usize = 192;
 /// What people should know of the files besides their lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// Files under their active name whose last line has no end yet, with its bytes. They stay unread: the writer may
-    /// complete them, and `run` reads on from there.
+    /// Files under their active name whose last line has no end yet, with its bytes. They stay
+    /// unread: the writer may complete them, and `run` reads on from there.
     pub unfinished: Vec<(PathBuf, u64)>,
     /// Files whose content another one holds, and that one.
     pub copies: Vec<(PathBuf, PathBuf)>,
@@ -39,7 +40,11 @@ pub struct Notes {
 impl Notes {
     pub(super) fn push<T>(list: fn(&mut Notes) -> &mut Vec<T>, notes: &mut Notes, note: T) {
         let list = list(notes);
-        if list.len() < NOTES_AT_MOST { list.push(note) } else { notes.more += 1 }
+        if list.len() < NOTES_AT_MOST {
+            list.push(note)
+        } else {
+            notes.more += 1
+        }
     }
 }
 
@@ -76,10 +81,19 @@ struct Claim {
 /// The logs named by `paths`, oldest files first, each file once.
 ///
 /// # Errors
-/// As [`named::group`]; a file that cannot be opened or is known to be no log, if it was named itself.
-pub(super) fn open(paths: &[PathBuf], positions: &Positions, notes: &mut Notes) -> Result<Vec<Log>, SourceError> {
+/// As [`named::group`]; a file that cannot be opened or is known to be no log, if it was named
+/// itself.
+pub(super) fn open(
+    paths: &[PathBuf],
+    positions: &Positions,
+    notes: &mut Notes,
+) -> Result<Vec<Log>, SourceError> {
     let groups = named::group(paths, notes)?;
-    let mut claims = Claims { positions, taken: HashMap::new(), dropped: Vec::new() };
+    let mut claims = Claims {
+        positions,
+        taken: HashMap::new(),
+        dropped: Vec::new(),
+    };
     let mut logs = Vec::with_capacity(groups.len());
     for group in groups {
         let stdin = group.members.is_empty();
@@ -95,11 +109,18 @@ pub(super) fn open(paths: &[PathBuf], positions: &Positions, notes: &mut Notes) 
                     Notes::push(|notes| &mut notes.passed_over, notes, (path, why));
                     continue;
                 }
-                Err(error) => return Err(SourceError::Unreadable { path: member.path, error }),
+                Err(error) => {
+                    return Err(SourceError::Unreadable {
+                        path: member.path,
+                        error,
+                    });
+                }
             };
             heads.push((member, head));
         }
-        rotated::by_content(&mut heads, |(member, head)| (member, head.and_then(|head: Head| head.since)));
+        rotated::by_content(&mut heads, |(member, head)| {
+            (member, head.and_then(|head: Head| head.since))
+        });
         let mut log = Log::with_capacity(heads.len());
         for (member, head) in heads {
             let file = match head.map(|head| claims.claim(&member.path, head, notes)) {
@@ -109,7 +130,13 @@ pub(super) fn open(paths: &[PathBuf], positions: &Positions, notes: &mut Notes) 
             };
             let since = head.and_then(|head: Head| head.since).unwrap_or(Time::ZERO);
             let (live, len) = (member.is_live(), member.stamp.len);
-            log.push_back(Given { path: member.path, live, file, since, len });
+            log.push_back(Given {
+                path: member.path,
+                live,
+                file,
+                since,
+                len,
+            });
         }
         if stdin || !log.is_empty() {
             logs.push((log, stdin));
@@ -120,7 +147,11 @@ pub(super) fn open(paths: &[PathBuf], positions: &Positions, notes: &mut Notes) 
     for (log, _) in &mut logs {
         log.retain(|given| dropped.binary_search(&given.path).is_err());
     }
-    Ok(logs.into_iter().filter(|(log, stdin)| *stdin || !log.is_empty()).map(|(log, _)| log).collect())
+    Ok(logs
+        .into_iter()
+        .filter(|(log, stdin)| *stdin || !log.is_empty())
+        .map(|(log, _)| log)
+        .collect())
 }
 
 /// How a file begins; a broken beginning is met again, and told, when its lines are read.
@@ -131,7 +162,9 @@ fn look(member: &Member) -> io::Result<Option<Head>> {
     let file = File::open(&member.path)?;
     Packing::of_file(&file)?;
     match first::of_file(&file, true) {
-        Err(error) if error.kind() == io::ErrorKind::InvalidData && is_refusal(&error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData && is_refusal(&error) => {
+            Err(error)
+        }
         other => Ok(other.unwrap_or(None)),
     }
 }
@@ -142,13 +175,22 @@ fn is_refusal(error: &io::Error) -> bool {
 }
 
 impl Claims<'_> {
-    /// The identity of a file; `None` if an earlier one holds all of it. An earlier one that this one holds is dropped.
+    /// The identity of a file; `None` if an earlier one holds all of it. An earlier one that this
+    /// one holds is dropped.
     fn claim(&mut self, path: &Path, head: Head, notes: &mut Notes) -> Option<Digest> {
         let early = head.early.filter(|early| {
-            let known = self.positions.trails.get(early).is_some_and(|trail| !trail.is_empty());
+            let known = self
+                .positions
+                .trails
+                .get(early)
+                .is_some_and(|trail| !trail.is_empty());
             known && self.holds(path, *early) && !self.taken.contains_key(early)
         });
-        let claim = |end| Claim { path: path.to_owned(), end, next: None };
+        let claim = |end| Claim {
+            path: path.to_owned(),
+            end,
+            next: None,
+        };
         if let Some(early) = early {
             self.taken.insert(early, claim(head.end));
             return Some(early);
@@ -190,9 +232,15 @@ impl Claims<'_> {
 
     /// Whether what the state has of this identity stands in the file.
     fn holds(&self, path: &Path, candidate: Digest) -> bool {
-        let Some(trail) = self.positions.trails.get(&candidate) else { return true };
-        let Ok(file) = File::open(path) else { return true };
-        let (Ok(meta), Ok(packing)) = (file.metadata(), Packing::of_file(&file)) else { return true };
+        let Some(trail) = self.positions.trails.get(&candidate) else {
+            return true;
+        };
+        let Ok(file) = File::open(path) else {
+            return true;
+        };
+        let (Ok(meta), Ok(packing)) = (file.metadata(), Packing::of_file(&file)) else {
+            return true;
+        };
         match packing {
             Packing::Plain => trail.is_in_file(&file, meta.len()),
             Packing::Gzip if self.is_consumed(&file, meta.len(), candidate) => true,
@@ -200,10 +248,13 @@ impl Claims<'_> {
         }
     }
 
-    /// Of gzip the claimed length is believed, so that consumed files are passed over without unpacking them.
+    /// Of gzip the claimed length is believed, so that consumed files are passed over without
+    /// unpacking them.
     fn is_consumed(&self, file: &File, len: u64, candidate: Digest) -> bool {
         let at = self.positions.offsets.get(&candidate).copied().unwrap_or(0);
-        at > 0 && first::gzip_length(file, len).is_ok_and(|claimed| u64::from(claimed) == at & u64::from(u32::MAX))
+        at > 0
+            && first::gzip_length(file, len)
+                .is_ok_and(|claimed| u64::from(claimed) == at & u64::from(u32::MAX))
     }
 }
 

@@ -1,7 +1,8 @@
-//! Plain, packed or a pipe, UTF-8 or UTF-16: one `Read` of UTF-8, told apart by the first bytes, never by the name.
+//! Plain, packed or a pipe, UTF-8 or UTF-16: one `Read` of UTF-8, told apart by the first bytes,
+//! never by the name.
 //!
-//! Refuses by name what is no log, before it is read as one. Refuses to write, to seek in a packed stream, and to
-//! remember anything.
+//! Refuses by name what is no log, before it is read as one. Refuses to write, to seek in a packed
+//! stream, and to remember anything.
 
 use super::utf16::Utf16;
 use flate2::bufread::MultiGzDecoder;
@@ -50,8 +51,14 @@ pub(super) enum Packing {
 
 /// First bytes of what is no log, and what to do with it.
 const REFUSED: [(&[u8], &str); 8] = [
-    (b"PK\x03\x04", "a zip archive; unpack it and name the files in it"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it and name the files in it"),
+    (
+        b"PK\x03\x04",
+        "a zip archive; unpack it and name the files in it",
+    ),
+    (
+        b"7z\xbc\xaf\x27\x1c",
+        "a 7z archive; unpack it and name the files in it",
+    ),
     (b"Rar!", "a rar archive; unpack it and name the files in it"),
     (b"\x1f\x9d", "packed by compress; unpack it with gzip -d"),
     (b"LZIP", "packed by lzip; unpack it first"),
@@ -116,7 +123,10 @@ impl Input {
     /// Something that cannot be sought: standard input, a named pipe.
     pub fn of_stream(stream: Pipe) -> io::Result<Input> {
         let utf16 = Arc::default();
-        Ok(Input { reader: Reader::Stream(Box::new(Sniffed::new(stream, 0, &utf16))), utf16 })
+        Ok(Input {
+            reader: Reader::Stream(Box::new(Sniffed::new(stream, 0, &utf16))),
+            utf16,
+        })
     }
 
     /// Makes a stream begin with what was read of it.
@@ -189,7 +199,8 @@ impl<R: BufRead> Read for Frames<R> {
     }
 }
 
-/// A stream that is looked into at the first read: what is packed may be packed again, or be no log.
+/// A stream that is looked into at the first read: what is packed may be packed again, or be no
+/// log.
 struct Sniffed {
     stream: Pipe,
     known: bool,
@@ -199,13 +210,22 @@ struct Sniffed {
 
 impl Sniffed {
     fn new(stream: Pipe, layers: u32, utf16: &Arc<AtomicBool>) -> Sniffed {
-        Sniffed { stream, known: false, layers, utf16: utf16.clone() }
+        Sniffed {
+            stream,
+            known: false,
+            layers,
+            utf16: utf16.clone(),
+        }
     }
 
     fn look(&mut self) -> io::Result<()> {
         let mut head = Vec::with_capacity(SNIFFED);
         // What breaks off later breaks off when it is read.
-        let read = self.stream.by_ref().take(SNIFFED as u64).read_to_end(&mut head);
+        let read = self
+            .stream
+            .by_ref()
+            .take(SNIFFED as u64)
+            .read_to_end(&mut head);
         if head.is_empty() {
             read?;
         }

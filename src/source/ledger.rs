@@ -50,7 +50,11 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub fn new(start: Start, positions: Positions) -> Ledger {
-        let Positions { offsets, trails, last } = positions;
+        let Positions {
+            offsets,
+            trails,
+            last,
+        } = positions;
         Ledger {
             start,
             positions: offsets,
@@ -93,7 +97,10 @@ impl Ledger {
     /// Trails that changed since the last call.
     pub fn take_trails(&mut self) -> Vec<(Digest, Trail)> {
         let fresh = std::mem::take(&mut self.fresh);
-        fresh.into_iter().filter_map(|file| Some((file, self.trail(file)?.clone()))).collect()
+        fresh
+            .into_iter()
+            .filter_map(|file| Some((file, self.trail(file)?.clone())))
+            .collect()
     }
 
     /// Another follower has read the file so far.
@@ -128,7 +135,9 @@ impl Ledger {
         let last = self.last.filter(|_| !self.begun);
         let unread = self.unread.iter().map(|unread| unread.0);
         let wanted = held.into_iter().chain(last).chain(unread);
-        wanted.filter(|file| !listing.iter().any(|entry| entry.file == Some(*file))).collect()
+        wanted
+            .filter(|file| !listing.iter().any(|entry| entry.file == Some(*file)))
+            .collect()
     }
 
     /// Decides where to begin, once there is something to decide on.
@@ -138,8 +147,11 @@ impl Ledger {
         }
         let beginning = match self.start {
             _ if self.is_known(listing) => self.resume(listing, each),
-            // Positions of other logs alone say nothing of this one; a file that cannot be told apart may be ours.
-            _ if !self.positions.is_empty() && listing.iter().any(Entry::is_riddle) => Beginning::NotYet,
+            // Positions of other logs alone say nothing of this one; a file that cannot be told
+            // apart may be ours.
+            _ if !self.positions.is_empty() && listing.iter().any(Entry::is_riddle) => {
+                Beginning::NotYet
+            }
             Start::Oldest => Beginning::Made,
             Start::End => self.begin_at_end(listing, each),
         };
@@ -149,7 +161,11 @@ impl Ledger {
     }
 
     fn is_known(&self, listing: &[Entry]) -> bool {
-        let here = |entry: &Entry| entry.file.is_some_and(|file| self.positions.contains_key(&file));
+        let here = |entry: &Entry| {
+            entry
+                .file
+                .is_some_and(|file| self.positions.contains_key(&file))
+        };
         self.last.is_some() || listing.iter().any(here)
     }
 
@@ -177,7 +193,9 @@ impl Ledger {
                 return Beginning::NotYet;
             }
             let Some(file) = entry.file else { continue };
-            let Ok(Some(to)) = end_of(entry) else { return Beginning::NotYet };
+            let Ok(Some(to)) = end_of(entry) else {
+                return Beginning::NotYet;
+            };
             self.positions.insert(file, to);
             each(Item::Begin { file, from: 0, to });
         }
@@ -185,10 +203,17 @@ impl Ledger {
     }
 
     /// Tells what was seen unread in an earlier listing and is in this one no more.
-    pub fn tell_vanished(&mut self, listing: &[Entry], held: Option<Digest>, each: &mut dyn FnMut(Item<'_>)) {
+    pub fn tell_vanished(
+        &mut self,
+        listing: &[Entry],
+        held: Option<Digest>,
+        each: &mut dyn FnMut(Item<'_>),
+    ) {
         let here = |file: Digest| listing.iter().any(|entry| entry.file == Some(file));
         for (file, len, path) in std::mem::take(&mut self.unread) {
-            let riddle = listing.iter().any(|entry| entry.member.path == path && entry.is_riddle());
+            let riddle = listing
+                .iter()
+                .any(|entry| entry.member.path == path && entry.is_riddle());
             let at = self.position(file);
             if !here(file) && !riddle && len.is_none_or(|len| at < len) {
                 let detail = "the file vanished before it was read to its end, and is not beside the log, below its directory \
@@ -198,15 +223,25 @@ impl Ledger {
         }
         self.finished.retain(|file| here(*file));
         if self.positions.len() > POSITIONS_AT_MOST {
-            self.positions.retain(|file, _| here(*file) || Some(*file) == held);
-            self.trails.retain(|file, _| here(*file) || Some(*file) == held);
+            self.positions
+                .retain(|file, _| here(*file) || Some(*file) == held);
+            self.trails
+                .retain(|file, _| here(*file) || Some(*file) == held);
         }
         self.note_unread(listing, held);
     }
 
     /// The file read last is at its end, and another one is next: was there none between them?
-    pub fn tell_broken_chain(&mut self, file: Digest, listing: &[Entry], each: &mut dyn FnMut(Item<'_>)) {
-        if !listing.iter().any(|entry| entry.file == Some(file) || entry.is_riddle()) {
+    pub fn tell_broken_chain(
+        &mut self,
+        file: Digest,
+        listing: &[Entry],
+        each: &mut dyn FnMut(Item<'_>),
+    ) {
+        if !listing
+            .iter()
+            .any(|entry| entry.file == Some(file) || entry.is_riddle())
+        {
             let at = self.position(file);
             self.lost(Some(file), at, at, GONE, each);
         }
@@ -214,20 +249,35 @@ impl Ledger {
 
     /// A finished file without one complete line has no identity and no position: it is told once.
     pub fn tell_nameless(&mut self, listing: &[Entry], each: &mut dyn FnMut(Item<'_>)) {
-        self.nameless.retain(|inode| listing.iter().any(|entry| entry.inode() == *inode));
+        self.nameless
+            .retain(|inode| listing.iter().any(|entry| entry.inode() == *inode));
         let first = self.first_known(listing);
-        for entry in listing.iter().skip(first).filter(|entry| entry.file.is_none() && !entry.troubled) {
+        for entry in listing
+            .iter()
+            .skip(first)
+            .filter(|entry| entry.file.is_none() && !entry.troubled)
+        {
             let to = entry.len.unwrap_or(0);
             if !entry.member.is_live() && to > 0 && !self.nameless.contains(&entry.inode()) {
                 self.nameless.push(entry.inode());
                 let detail = "a rotated file without one complete line";
-                each(Item::Gap { file: None, from: 0, to, kind: GapKind::Torn, detail });
+                each(Item::Gap {
+                    file: None,
+                    from: 0,
+                    to,
+                    kind: GapKind::Torn,
+                    detail,
+                });
             }
         }
     }
 
     /// The oldest file to read on with.
-    pub fn choose<'a>(&self, listing: &'a [Entry], except: Option<Digest>) -> Option<(&'a Entry, Digest)> {
+    pub fn choose<'a>(
+        &self,
+        listing: &'a [Entry],
+        except: Option<Digest>,
+    ) -> Option<(&'a Entry, Digest)> {
         self.unread_of(listing, except).next()
     }
 
@@ -236,19 +286,38 @@ impl Ledger {
             return;
         }
         let unread: Vec<_> = self.unread_of(listing, held).collect();
-        self.behind = unread.iter().map(|(entry, file)| entry.bytes_after(self.position(*file))).sum();
-        self.unread = unread.iter().map(|(entry, file)| (*file, entry.len, entry.member.path.clone())).collect();
+        self.behind = unread
+            .iter()
+            .map(|(entry, file)| entry.bytes_after(self.position(*file)))
+            .sum();
+        self.unread = unread
+            .iter()
+            .map(|(entry, file)| (*file, entry.len, entry.member.path.clone()))
+            .collect();
     }
 
-    fn lost(&mut self, file: Option<Digest>, from: u64, to: u64, detail: &str, each: &mut dyn FnMut(Item<'_>)) {
+    fn lost(
+        &mut self,
+        file: Option<Digest>,
+        from: u64,
+        to: u64,
+        detail: &str,
+        each: &mut dyn FnMut(Item<'_>),
+    ) {
         if let Some(file) = file {
             self.positions.insert(file, to);
         }
-        each(Item::Gap { file, from, to, kind: GapKind::Lost, detail });
+        each(Item::Gap {
+            file,
+            from,
+            to,
+            kind: GapKind::Lost,
+            detail,
+        });
     }
 
-    /// What is not consumed, oldest first. Files older than the first one known lie before our beginning,
-    /// unless they could not be read before.
+    /// What is not consumed, oldest first. Files older than the first one known lie before our
+    /// beginning, unless they could not be read before.
     fn unread_of<'a>(
         &self,
         listing: &'a [Entry],
@@ -264,7 +333,11 @@ impl Ledger {
     }
 
     fn first_known(&self, listing: &[Entry]) -> usize {
-        let known = |entry: &Entry| entry.file.is_some_and(|file| self.positions.contains_key(&file));
+        let known = |entry: &Entry| {
+            entry
+                .file
+                .is_some_and(|file| self.positions.contains_key(&file))
+        };
         listing.iter().position(known).unwrap_or(0)
     }
 
@@ -284,12 +357,13 @@ fn end_of(entry: &Entry) -> io::Result<Option<u64>> {
     let fd = File::open(&entry.member.path)?;
     let stamp = Stamp::of(&fd.metadata()?);
     let same = stamp.same_inode(&entry.member.stamp);
-    same.then(|| first::last_line_end(&fd, stamp.len)).transpose()
+    same.then(|| first::last_line_end(&fd, stamp.len))
+        .transpose()
 }
 
 impl Entry {
-    /// Has a file that grows no more been read to its end? Of gzip the claimed length is believed, so that
-    /// consumed files are passed over without unpacking them.
+    /// Has a file that grows no more been read to its end? Of gzip the claimed length is believed,
+    /// so that consumed files are passed over without unpacking them.
     pub(super) fn is_consumed(&self, position: u64) -> bool {
         match (self.packing, self.len) {
             (Packing::Plain, Some(len)) => position >= len,

@@ -58,14 +58,29 @@ impl Lines {
     /// A reader whose input stands at offset `at`.
     #[must_use]
     pub fn new(limits: Limits, at: u64) -> Lines {
-        let limits = Limits { max_line: limits.max_line, chunk: limits.chunk.max(1) };
-        Lines { buf: Vec::new(), start: 0, scanned: 0, end: 0, at, skip: 0, state: State::Line, limits }
+        let limits = Limits {
+            max_line: limits.max_line,
+            chunk: limits.chunk.max(1),
+        };
+        Lines {
+            buf: Vec::new(),
+            start: 0,
+            scanned: 0,
+            end: 0,
+            at,
+            skip: 0,
+            state: State::Line,
+            limits,
+        }
     }
 
     /// A reader whose input stands at its beginning and which drops the first `at` bytes.
     #[must_use]
     pub fn skipping_to(limits: Limits, at: u64) -> Lines {
-        Lines { skip: at, ..Lines::new(limits, at) }
+        Lines {
+            skip: at,
+            ..Lines::new(limits, at)
+        }
     }
 
     /// Everything before this offset has been yielded.
@@ -83,7 +98,8 @@ impl Lines {
         self.at + (self.end - self.start) as u64
     }
 
-    /// Reads once. `Ok(0)` is the present end of the input; an earlier [`Piece`] is void afterwards.
+    /// Reads once. `Ok(0)` is the present end of the input; an earlier [`Piece`] is void
+    /// afterwards.
     ///
     /// # Errors
     /// Whatever the input says, apart from interruptions.
@@ -119,7 +135,8 @@ impl Lines {
             self.start = 0;
         }
         if self.end == self.buf.len() {
-            let len = (self.buf.len() * 2).clamp(self.limits.chunk, self.limits.max_line + self.limits.chunk);
+            let len = (self.buf.len() * 2)
+                .clamp(self.limits.chunk, self.limits.max_line + self.limits.chunk);
             self.buf.resize(len, 0);
         }
     }
@@ -131,7 +148,9 @@ impl Lines {
             if matches!(self.state, State::Nul { .. }) {
                 return self.end_of_nuls();
             }
-            let Some(found) = memchr2(b'\n', 0, &self.buf[self.scanned..self.end]).map(|i| self.scanned + i) else {
+            let Some(found) =
+                memchr2(b'\n', 0, &self.buf[self.scanned..self.end]).map(|i| self.scanned + i)
+            else {
                 self.scanned = self.end;
                 self.swallow_if_long();
                 return None;
@@ -152,8 +171,8 @@ impl Lines {
         &self.buf[line.clone()]
     }
 
-    /// What is left when the input has ended for good. A last line without its newline is a line if it
-    /// is complete JSON: the writer was stopped between the two.
+    /// What is left when the input has ended for good. A last line without its newline is a line if
+    /// it is complete JSON: the writer was stopped between the two.
     pub fn finish(&mut self) -> Option<Piece> {
         let tail = self.start..self.end;
         let whole = matches!(self.state, State::Line) && is_whole(&self.buf[tail.clone()]);
@@ -180,34 +199,54 @@ impl Lines {
         let (from, line) = (self.position(), self.start..found);
         self.advance(found + usize::from(newline));
         let what = match &mut self.state {
-            State::Line if newline && line.len() <= self.limits.max_line => What::Line(self.trim(line)),
+            State::Line if newline && line.len() <= self.limits.max_line => {
+                What::Line(self.trim(line))
+            }
             State::Line if newline => What::TooLong(LineHasher::digest(&self.buf[line])),
             State::Long { hasher, .. } => {
                 hasher.update(&self.buf[line]);
                 let digest = std::mem::take(hasher).finish();
                 self.state = State::Line;
-                if newline { What::TooLong(digest) } else { What::Torn(digest) }
+                if newline {
+                    What::TooLong(digest)
+                } else {
+                    What::Torn(digest)
+                }
             }
             State::Line | State::Nul { .. } => What::Torn(LineHasher::digest(&self.buf[line])),
         };
-        Piece { from, to: self.at, what }
+        Piece {
+            from,
+            to: self.at,
+            what,
+        }
     }
 
     fn end_of_nuls(&mut self) -> Option<Piece> {
         let from = self.position();
-        let run = self.buf[self.start..self.end].iter().take_while(|byte| **byte == 0).count();
+        let run = self.buf[self.start..self.end]
+            .iter()
+            .take_while(|byte| **byte == 0)
+            .count();
         self.advance(self.start + run);
         if self.start == self.end {
             return None;
         }
         self.state = State::Line;
-        Some(Piece { from, to: self.at, what: What::Nul })
+        Some(Piece {
+            from,
+            to: self.at,
+            what: What::Nul,
+        })
     }
 
     /// The buffer holds one unfinished line: past the limit only its hash is kept.
     fn swallow_if_long(&mut self) {
         if matches!(self.state, State::Line) && self.end - self.start > self.limits.max_line {
-            self.state = State::Long { from: self.at, hasher: LineHasher::default() };
+            self.state = State::Long {
+                from: self.at,
+                hasher: LineHasher::default(),
+            };
         }
         if let State::Long { hasher, .. } = &mut self.state {
             hasher.update(&self.buf[self.start..self.end]);

@@ -68,7 +68,10 @@ fn lines_with_both_ends_and_blank_ones() {
 #[test]
 fn an_unfinished_last_line_is_torn_unless_it_is_whole_json() {
     let torn = read(b"{}\n{\"a\":", 64, Limits::default(), true);
-    assert_eq!(torn[1].what, format!("{:?}", What::Torn(LineHasher::digest(b"{\"a\":"))));
+    assert_eq!(
+        torn[1].what,
+        format!("{:?}", What::Torn(LineHasher::digest(b"{\"a\":")))
+    );
     let whole = read(b"{}\n[1]", 64, Limits::default(), true);
     assert_eq!(words(&whole), ["line {}", "line [1]"]);
 }
@@ -77,21 +80,38 @@ fn an_unfinished_last_line_is_torn_unless_it_is_whole_json() {
 fn nul_runs_are_set_apart() {
     let got = read(b"a\n\0\0\0b\nc\0\0d\n\0", 2, Limits::default(), true);
     let torn = format!("{:?}", What::Torn(LineHasher::digest(b"c")));
-    assert_eq!(words(&got), ["line a", "Nul", "line b", &torn, "Nul", "line d", "Nul"]);
+    assert_eq!(
+        words(&got),
+        ["line a", "Nul", "line b", &torn, "Nul", "line d", "Nul"]
+    );
     assert_eq!((got[1].from, got[1].to), (2, 5));
 }
 
 #[test]
 fn a_line_over_the_limit_is_named_by_its_digest() {
-    let limits = Limits { max_line: 4, chunk: 3 };
+    let limits = Limits {
+        max_line: 4,
+        chunk: 3,
+    };
     let got = read(b"1234\n12345\n123456789012\nx\n", 5, limits, true);
     let long = |line: &[u8]| format!("{:?}", What::TooLong(LineHasher::digest(line)));
-    assert_eq!(words(&got), ["line 1234", &long(b"12345"), &long(b"123456789012"), "line x"]);
+    assert_eq!(
+        words(&got),
+        [
+            "line 1234",
+            &long(b"12345"),
+            &long(b"123456789012"),
+            "line x"
+        ]
+    );
 }
 
 #[test]
 fn a_position_is_reached_in_a_stream_that_cannot_seek() {
-    let mut input = Slow { bytes: b"one\ntwo\nthree\n", step: 3 };
+    let mut input = Slow {
+        bytes: b"one\ntwo\nthree\n",
+        step: 3,
+    };
     let mut lines = Lines::skipping_to(Limits::default(), 4);
     let mut got = Vec::new();
     while lines.fill(&mut input).unwrap() > 0 {

@@ -1,10 +1,12 @@
 //! The reading side: audit logs on disk, live or archived, become an ordered stream of [`Item`]s.
 //!
-//! A file is known by its first audit event ([`first`]) and by what was read of it ([`trail`]), and a position counts
-//! uncompressed bytes, so that renaming and compressing lose and repeat nothing. Every byte of a file belongs to exactly one item;
-//! the caller commits `(file, to)` of the items it has made durable, and nothing else.
+//! A file is known by its first audit event ([`first`]) and by what was read of it ([`trail`]), and
+//! a position counts uncompressed bytes, so that renaming and compressing lose and repeat nothing.
+//! Every byte of a file belongs to exactly one item; the caller commits `(file, to)` of the items
+//! it has made durable, and nothing else.
 //!
-//! Refuses to decode a line, to store a position, to start a thread of its own, or to look at the clock.
+//! Refuses to decode a line, to store a position, to start a thread of its own, or to look at the
+//! clock.
 
 mod given;
 mod input;
@@ -39,16 +41,34 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// What a log yields. Offsets count uncompressed bytes of `file`; an item covers `from..to`, and the next
-/// item of that file begins at `to` (only a [`GapKind::Truncated`] gap may step back).
+/// What a log yields. Offsets count uncompressed bytes of `file`; an item covers `from..to`, and
+/// the next item of that file begins at `to` (only a [`GapKind::Truncated`] gap may step back).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// One line without its line end (`\n` or `\r\n`). May be empty: a blank line is nothing to judge.
-    Line { file: Digest, from: u64, to: u64, bytes: &'a [u8] },
+    /// One line without its line end (`\n` or `\r\n`). May be empty: a blank line is nothing to
+    /// judge.
+    Line {
+        file: Digest,
+        from: u64,
+        to: u64,
+        bytes: &'a [u8],
+    },
     /// A line longer than [`Limits::max_line`], skipped without being held in memory.
-    TooLong { file: Digest, from: u64, to: u64, digest: Digest },
-    /// Bytes that were not seen, or may not have been. `file` is `None` where no file has a name for it.
-    Gap { file: Option<Digest>, from: u64, to: u64, kind: GapKind, detail: &'a str },
+    TooLong {
+        file: Digest,
+        from: u64,
+        to: u64,
+        digest: Digest,
+    },
+    /// Bytes that were not seen, or may not have been. `file` is `None` where no file has a name
+    /// for it.
+    Gap {
+        file: Option<Digest>,
+        from: u64,
+        to: u64,
+        kind: GapKind,
+        detail: &'a str,
+    },
     /// [`Start::End`] took effect: what the file held before `to` is left unread on purpose.
     Begin { file: Digest, from: u64, to: u64 },
 }
@@ -58,9 +78,9 @@ impl Item<'_> {
     #[must_use]
     pub fn position(&self) -> Option<(Digest, u64)> {
         match *self {
-            Item::Line { file, to, .. } | Item::TooLong { file, to, .. } | Item::Begin { file, to, .. } => {
-                Some((file, to))
-            }
+            Item::Line { file, to, .. }
+            | Item::TooLong { file, to, .. }
+            | Item::Begin { file, to, .. } => Some((file, to)),
             Item::Gap { file, to, .. } => file.map(|file| (file, to)),
         }
     }
@@ -73,13 +93,16 @@ pub enum GapKind {
     Nul,
     /// A line that nobody will complete: the file ended, or NULs follow.
     Torn,
-    /// The log was cut in place. What was written since the last read, and not copied away, is gone.
+    /// The log was cut in place. What was written since the last read, and not copied away, is
+    /// gone.
     Truncated,
     /// A file that cannot be read now; it is tried again. The bytes after `from` are missing.
     Unreadable,
-    /// The active file was removed while it is written to. Its lines are read, but no restart would find them again.
+    /// The active file was removed while it is written to. Its lines are read, but no restart would
+    /// find them again.
     Removed,
-    /// A file vanished before it was read to its end, or may have: what it held after `from` is unknown.
+    /// A file vanished before it was read to its end, or may have: what it held after `from` is
+    /// unknown.
     Lost,
 }
 
@@ -111,14 +134,17 @@ pub struct Positions {
     pub offsets: HashMap<Digest, u64>,
     /// What was read of them, by which they are known again.
     pub trails: HashMap<Digest, Trail>,
-    /// The file of the last committed item of this log: if it is gone, files were lost. Without it a
-    /// vanished file goes unnoticed.
+    /// The file of the last committed item of this log: if it is gone, files were lost. Without it
+    /// a vanished file goes unnoticed.
     pub last: Option<Digest>,
 }
 
 impl From<HashMap<Digest, u64>> for Positions {
     fn from(offsets: HashMap<Digest, u64>) -> Positions {
-        Positions { offsets, ..Positions::default() }
+        Positions {
+            offsets,
+            ..Positions::default()
+        }
     }
 }
 
@@ -129,8 +155,14 @@ impl Positions {
             self.offsets.insert(file, to);
             self.last = Some(file);
         }
-        if let Item::Line { file, from, bytes, .. } = *item {
-            self.trails.entry(file).or_default().push(from + bytes.len() as u64, bytes);
+        if let Item::Line {
+            file, from, bytes, ..
+        } = *item
+        {
+            self.trails
+                .entry(file)
+                .or_default()
+                .push(from + bytes.len() as u64, bytes);
         }
     }
 }
@@ -146,7 +178,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { max_line: 16 << 20, chunk: 256 << 10 }
+        Limits {
+            max_line: 16 << 20,
+            chunk: 256 << 10,
+        }
     }
 }
 
@@ -155,21 +190,31 @@ impl Default for Limits {
 pub enum SourceError {
     #[error("{path}: no such file or directory; check the path, or name the rotated file itself")]
     Missing { path: PathBuf },
-    #[error("{path}: cannot be read ({error}); kube-apiserver writes it 0600 for root: run as its owner")]
+    #[error(
+        "{path}: cannot be read ({error}); kube-apiserver writes it 0600 for root: run as its owner"
+    )]
     Unreadable { path: PathBuf, error: io::Error },
     #[error("{path}: {why}")]
     Refused { path: PathBuf, why: String },
     #[error("{path}: this directory holds no audit log; name the files themselves")]
     NoLogs { path: PathBuf },
-    #[error("{path}: this is a directory; name the log in it that the API server writes to, such as {path}/audit.log")]
+    #[error(
+        "{path}: this is a directory; name the log in it that the API server writes to, such as {path}/audit.log"
+    )]
     Directory { path: PathBuf },
     #[error(
         "{path}: nobody writes to a {what} file; name {active}, the log that the API server writes to, or `replay` this one"
     )]
-    Finished { path: PathBuf, what: &'static str, active: PathBuf },
+    Finished {
+        path: PathBuf,
+        what: &'static str,
+        active: PathBuf,
+    },
     #[error("{path}: this log is named twice, also as {other}; name it once")]
     Twice { path: PathBuf, other: PathBuf },
-    #[error("{path}: {what}; `run` follows the file that the API server writes to, `replay` reads anything once")]
+    #[error(
+        "{path}: {what}; `run` follows the file that the API server writes to, `replay` reads anything once"
+    )]
     Unfollowable { path: PathBuf, what: &'static str },
     #[error(
         "{path}: no file is called this, and `run` expands no patterns; name each log, with an --audit-log for each"

@@ -1,6 +1,7 @@
 //! Which files and logs do the paths of a replay mean? A directory stands for the audit logs in it.
 //!
-//! Refuses to pass over a file of a directory without a note; looks into those whose names say nothing.
+//! Refuses to pass over a file of a directory without a note; looks into those whose names say
+//! nothing.
 
 use super::SourceError;
 use super::first;
@@ -25,8 +26,8 @@ pub(super) struct Log {
     pub members: Vec<Member>,
 }
 
-/// Groups paths into logs: the files of one rotated set in one directory are one log; `-` is standard input. A path that
-/// is given twice counts once.
+/// Groups paths into logs: the files of one rotated set in one directory are one log; `-` is
+/// standard input. A path that is given twice counts once.
 ///
 /// # Errors
 /// A path that is missing or cannot be looked at; no path has a log.
@@ -58,10 +59,16 @@ pub(super) fn group(paths: &[PathBuf], notes: &mut Notes) -> Result<Vec<Log>, So
         }
     }
     if let (true, Some(path)) = (logs.is_empty(), empty.first()) {
-        return Err(SourceError::NoLogs { path: path.to_path_buf() });
+        return Err(SourceError::NoLogs {
+            path: path.to_path_buf(),
+        });
     }
     for path in empty {
-        Notes::push(|notes| &mut notes.passed_over, notes, (path.clone(), NO_LOGS.to_owned()));
+        Notes::push(
+            |notes| &mut notes.passed_over,
+            notes,
+            (path.clone(), NO_LOGS.to_owned()),
+        );
     }
     for log in &mut logs {
         log.members = in_order(std::mem::take(&mut log.members));
@@ -72,11 +79,19 @@ pub(super) fn group(paths: &[PathBuf], notes: &mut Notes) -> Result<Vec<Log>, So
 /// The file itself, or the audit logs in the directory.
 fn members_of(path: &Path, notes: &mut Notes) -> Result<Vec<Member>, SourceError> {
     let fail = |error: io::Error| match is_absent(&error) {
-        true => SourceError::Missing { path: path.to_owned() },
-        false => SourceError::Unreadable { path: path.to_owned(), error },
+        true => SourceError::Missing {
+            path: path.to_owned(),
+        },
+        false => SourceError::Unreadable {
+            path: path.to_owned(),
+            error,
+        },
     };
     if !std::fs::metadata(path).map_err(fail)?.is_dir() {
-        return Ok(vec![Member { is_named: true, ..Member::at(path.to_owned()).map_err(fail)? }]);
+        return Ok(vec![Member {
+            is_named: true,
+            ..Member::at(path.to_owned()).map_err(fail)?
+        }]);
     }
     let mut entries: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(path).map_err(fail)? {
@@ -85,10 +100,16 @@ fn members_of(path: &Path, notes: &mut Notes) -> Result<Vec<Member>, SourceError
     entries.sort_unstable();
     let mut logs = Vec::new();
     let mut pass_over = |path: PathBuf, why: &str| {
-        Notes::push(|notes| &mut notes.passed_over, notes, (path, why.to_owned()));
+        Notes::push(
+            |notes| &mut notes.passed_over,
+            notes,
+            (path, why.to_owned()),
+        );
     };
     for path in entries {
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if hidden {
             pass_over(path, HIDDEN);
         } else if path.is_dir() {
@@ -103,8 +124,11 @@ fn members_of(path: &Path, notes: &mut Notes) -> Result<Vec<Member>, SourceError
         }
     }
     let is_named_so = |member: &Member| is_log(&member.name);
-    // Beside audit logs lie other things: with one name that says so, of the rest only what begins like one is meant.
-    let says_so = logs.iter().any(|member| is_named_so(member) && member.name.base.contains("audit"));
+    // Beside audit logs lie other things: with one name that says so, of the rest only what begins
+    // like one is meant.
+    let says_so = logs
+        .iter()
+        .any(|member| is_named_so(member) && member.name.base.contains("audit"));
     let mut kept = Vec::with_capacity(logs.len());
     for member in logs {
         let meant = is_named_so(&member) && (!says_so || member.name.base.contains("audit"));
@@ -143,20 +167,53 @@ mod tests {
             std::fs::write(dir.path().join(name), "x").unwrap();
             dir.path().join(name)
         };
-        let paths = [make("a.log.1"), make("b.log"), make("a.log.2.gz"), PathBuf::from("-"), make("a.log")];
+        let paths = [
+            make("a.log.1"),
+            make("b.log"),
+            make("a.log.2.gz"),
+            PathBuf::from("-"),
+            make("a.log"),
+        ];
         let mut notes = Notes::default();
         let logs = group(&paths, &mut notes).unwrap();
-        let base = |log: &Log| log.members.first().map_or("-".to_owned(), |member| member.name.base.clone());
-        let sizes: Vec<_> = logs.iter().map(|log| (base(log), log.members.len())).collect();
-        assert_eq!(sizes, [("a.log".to_owned(), 3), ("b.log".to_owned(), 1), ("-".to_owned(), 0)]);
+        let base = |log: &Log| {
+            log.members
+                .first()
+                .map_or("-".to_owned(), |member| member.name.base.clone())
+        };
+        let sizes: Vec<_> = logs
+            .iter()
+            .map(|log| (base(log), log.members.len()))
+            .collect();
+        assert_eq!(
+            sizes,
+            [
+                ("a.log".to_owned(), 3),
+                ("b.log".to_owned(), 1),
+                ("-".to_owned(), 0)
+            ]
+        );
         assert!(logs[0].members[0].name.packed);
         make("README.md");
         std::fs::create_dir(dir.path().join("empty")).unwrap();
-        let given = [dir.path().to_owned(), dir.path().join("empty"), dir.path().join("a.log")];
+        let given = [
+            dir.path().to_owned(),
+            dir.path().join("empty"),
+            dir.path().join("a.log"),
+        ];
         assert_eq!(group(&given, &mut notes).unwrap().len(), 2);
-        let passed: Vec<_> = notes.passed_over.iter().map(|(path, _)| path.file_name().unwrap()).collect();
+        let passed: Vec<_> = notes
+            .passed_over
+            .iter()
+            .map(|(path, _)| path.file_name().unwrap())
+            .collect();
         assert_eq!(passed, ["empty", "README.md", "empty"]);
-        assert!(group(&given[1..2], &mut notes).unwrap_err().to_string().contains("holds no audit log"));
+        assert!(
+            group(&given[1..2], &mut notes)
+                .unwrap_err()
+                .to_string()
+                .contains("holds no audit log")
+        );
         let missing = group(&[dir.path().join("c.log")], &mut notes).unwrap_err();
         assert!(missing.to_string().contains("c.log"), "{missing}");
     }

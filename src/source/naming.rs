@@ -1,4 +1,5 @@
-//! Which of the known files is this one? Files that begin alike are told apart by what was read of them.
+//! Which of the known files is this one? Files that begin alike are told apart by what was read of
+//! them.
 //!
 //! Refuses to read a packed file through that has been read to its end, by its length.
 
@@ -31,15 +32,24 @@ pub(super) struct Others<'a> {
 }
 
 impl Naming {
-    /// Gives each entry its identity. Of copies one stands for all: the longest, then the later one.
-    pub fn name(&mut self, mut listing: Vec<Entry>, ledger: &Ledger, others: &Others<'_>) -> Vec<Entry> {
+    /// Gives each entry its identity. Of copies one stands for all: the longest, then the later
+    /// one.
+    pub fn name(
+        &mut self,
+        mut listing: Vec<Entry>,
+        ledger: &Ledger,
+        others: &Others<'_>,
+    ) -> Vec<Entry> {
         let mut order: Vec<usize> = (0..listing.len()).collect();
-        // What is finished says what it is; a live file may have been cut, and be the same one all the same.
+        // What is finished says what it is; a live file may have been cut, and be the same one all
+        // the same.
         order.sort_by_key(|index| listing[*index].member.is_live());
         let mut stands: HashMap<Digest, usize> = HashMap::new();
         let mut copies = vec![false; listing.len()];
         for index in order {
-            let Some(head) = listing[index].head else { continue };
+            let Some(head) = listing[index].head else {
+                continue;
+            };
             if let Some(early) = head.early.filter(|early| ledger.is_followed(*early))
                 && self.holds(&listing[index], early, ledger)
                 && !stands.contains_key(&early)
@@ -52,7 +62,8 @@ impl Naming {
                     match self.relation(&listing[other], &listing[index]) {
                         None => continue,
                         Some(relation) => {
-                            let left_out = less(relation, (other, &listing[other]), (index, &listing[index]));
+                            let left_out =
+                                less(relation, (other, &listing[other]), (index, &listing[index]));
                             copies[left_out] = true;
                             stands.insert(candidate, other + index - left_out);
                         }
@@ -82,15 +93,20 @@ impl Naming {
         listing
     }
 
-    /// Whether something else was read under this identity. A live file may have been put back: that is no other.
+    /// Whether something else was read under this identity. A live file may have been put back:
+    /// that is no other.
     fn is_other(&mut self, entry: &Entry, candidate: Digest, ledger: &Ledger) -> bool {
-        !entry.member.is_live() && ledger.is_followed(candidate) && !self.holds(entry, candidate, ledger)
+        !entry.member.is_live()
+            && ledger.is_followed(candidate)
+            && !self.holds(entry, candidate, ledger)
     }
 
-    /// Whether what was read under this identity stands in the file. One that cannot be read is given the benefit: it
-    /// is told when it is read.
+    /// Whether what was read under this identity stands in the file. One that cannot be read is
+    /// given the benefit: it is told when it is read.
     fn holds(&mut self, entry: &Entry, candidate: Digest, ledger: &Ledger) -> bool {
-        let Some(trail) = ledger.trail(candidate) else { return false };
+        let Some(trail) = ledger.trail(candidate) else {
+            return false;
+        };
         let (path, stamp) = (&entry.member.path, entry.member.stamp);
         if entry.packing != Packing::Plain && entry.is_consumed(ledger.position(candidate)) {
             return true;
@@ -110,7 +126,10 @@ impl Naming {
     }
 
     fn relation(&mut self, one: &Entry, other: &Entry) -> Option<Relation> {
-        let (one, other) = ((&*one.member.path, one.member.stamp), (&*other.member.path, other.member.stamp));
+        let (one, other) = (
+            (&*one.member.path, one.member.stamp),
+            (&*other.member.path, other.member.stamp),
+        );
         let key = (one.0.to_path_buf(), other.0.to_path_buf());
         if let Some((a, b, relation)) = self.compared.get(&key)
             && (*a, *b) == (one.1, other.1)
@@ -128,14 +147,20 @@ impl Naming {
 
     /// Whether another follower reads this file under another path.
     fn twin(entry: &Entry, candidate: Digest, others: &Others<'_>) -> Twin {
-        let Some(held) = others.shared.of_another(others.me, candidate) else { return Twin::None };
+        let Some(held) = others.shared.of_another(others.me, candidate) else {
+            return Twin::None;
+        };
         let is_one_inode = held.stamp.same_inode(&entry.member.stamp);
         let is_read_through = entry.packing != Packing::Plain && entry.is_consumed(held.position);
         if !(is_one_inode || is_read_through || is_in(entry, &held.trail)) {
             return Twin::Other;
         }
         let nothing_new = held.trail.is_empty() || entry.len.is_none_or(|len| len <= held.position);
-        if is_one_inode || nothing_new { Twin::Of(held.path) } else { Twin::None }
+        if is_one_inode || nothing_new {
+            Twin::Of(held.path)
+        } else {
+            Twin::None
+        }
     }
 }
 
@@ -148,7 +173,9 @@ enum Twin {
 
 /// Whether what was read stands in this file. One that cannot be read is given the benefit.
 fn is_in(entry: &Entry, trail: &Trail) -> bool {
-    let Ok(file) = File::open(&entry.member.path) else { return true };
+    let Ok(file) = File::open(&entry.member.path) else {
+        return true;
+    };
     match entry.packing {
         Packing::Plain => trail.is_in_file(&file, entry.member.stamp.len),
         _ => Input::of_file(file).map_or(true, |mut input| trail.is_in(&mut input)),

@@ -49,7 +49,11 @@ impl Shared {
 
     /// What another follower has of this file.
     pub(super) fn of_another(&self, me: u32, file: Digest) -> Option<Held> {
-        self.lock().held.get(&file).filter(|held| held.owner != me).cloned()
+        self.lock()
+            .held
+            .get(&file)
+            .filter(|held| held.owner != me)
+            .cloned()
     }
 
     /// The file is read by `me` from now on. Where it stood with another follower, if one had it.
@@ -64,10 +68,25 @@ impl Shared {
         inner.touches += 1;
         let touched = inner.touches;
         let before = inner.held.remove(&file);
-        let trail = before.as_ref().map(|held| held.trail.clone()).unwrap_or_default();
-        let others = before.filter(|held| held.owner != me).map(|held| (held.position, held.trail));
+        let trail = before
+            .as_ref()
+            .map(|held| held.trail.clone())
+            .unwrap_or_default();
+        let others = before
+            .filter(|held| held.owner != me)
+            .map(|held| (held.position, held.trail));
         let position = others.as_ref().map_or(position, |others| others.0);
-        inner.held.insert(file, Held { owner: me, touched, path: path.to_owned(), stamp, position, trail });
+        inner.held.insert(
+            file,
+            Held {
+                owner: me,
+                touched,
+                path: path.to_owned(),
+                stamp,
+                position,
+                trail,
+            },
+        );
         if inner.held.len() > HELD_AT_MOST {
             let least = touched.saturating_sub(HELD_AT_MOST as u64 / 2);
             inner.held.retain(|_, held| held.touched >= least);
@@ -75,8 +94,15 @@ impl Shared {
         others
     }
 
-    /// Notes how far `me` has come, unless another follower has taken the file over: then where it stands there.
-    pub(super) fn advance(&self, me: u32, file: Digest, position: u64, trail: &Trail) -> Option<u64> {
+    /// Notes how far `me` has come, unless another follower has taken the file over: then where it
+    /// stands there.
+    pub(super) fn advance(
+        &self,
+        me: u32,
+        file: Digest,
+        position: u64,
+        trail: &Trail,
+    ) -> Option<u64> {
         let mut inner = self.lock();
         let held = inner.held.get_mut(&file)?;
         if held.owner != me {

@@ -56,26 +56,46 @@ pub(super) enum NotOpened {
 
 impl From<io::Error> for NotOpened {
     fn from(error: io::Error) -> NotOpened {
-        if super::rotated::is_absent(&error) { NotOpened::Moved } else { NotOpened::Failed(error) }
+        if super::rotated::is_absent(&error) {
+            NotOpened::Moved
+        } else {
+            NotOpened::Failed(error)
+        }
     }
 }
 
 impl Tail {
-    /// Opens a listed file, to be read on from its offset `at`; a live one that has become shorter, or was put back to
-    /// an earlier state, from where it leaves what was read.
-    pub fn open(entry: &Entry, file: Digest, at: u64, trail: &Trail, limits: Limits) -> Result<Tail, NotOpened> {
+    /// Opens a listed file, to be read on from its offset `at`; a live one that has become shorter,
+    /// or was put back to an earlier state, from where it leaves what was read.
+    pub fn open(
+        entry: &Entry,
+        file: Digest,
+        at: u64,
+        trail: &Trail,
+        limits: Limits,
+    ) -> Result<Tail, NotOpened> {
         let member = &entry.member;
         let fd = File::open(&member.path)?;
         let stamp = Stamp::of(&fd.metadata()?);
-        let Some(head) = first::of_file(&fd, !member.is_live())? else { return Err(NotOpened::Moved) };
+        let Some(head) = first::of_file(&fd, !member.is_live())? else {
+            return Err(NotOpened::Moved);
+        };
         let is_known = |before: Head| (before.file, before.early).eq(&(head.file, head.early));
         // A banner may have got its first event since it was listed.
         let is_early = |before: Head| head.early == Some(before.file);
-        if !stamp.same_inode(&member.stamp) || !entry.head.is_some_and(|before| is_known(before) || is_early(before)) {
+        if !stamp.same_inode(&member.stamp)
+            || !entry
+                .head
+                .is_some_and(|before| is_known(before) || is_early(before))
+        {
             return Err(NotOpened::Moved);
         }
         let packed = Packing::of_file(&fd)? != Packing::Plain;
-        let at = if member.is_live() && !packed { begin(&fd, stamp.len, at, trail)? } else { at };
+        let at = if member.is_live() && !packed {
+            begin(&fd, stamp.len, at, trail)?
+        } else {
+            at
+        };
         let mut input = Input::of_file(fd.try_clone()?)?;
         let lines = match input.as_plain() {
             Some(plain) => {
@@ -84,7 +104,14 @@ impl Tail {
             }
             None => Lines::skipping_to(limits, at),
         };
-        let mut bytes = vec![0; if packed { 0 } else { head.end.min(HEAD) as usize }];
+        let mut bytes = vec![
+            0;
+            if packed {
+                0
+            } else {
+                head.end.min(HEAD) as usize
+            }
+        ];
         fd.read_exact_at(&mut bytes, 0)?;
         let (path, live) = (member.path.clone(), member.is_live() && !packed);
         Ok(Tail {
@@ -106,7 +133,10 @@ impl Tail {
     /// Everything before this offset has been handed out.
     pub fn position(&self) -> u64 {
         // A hole is handed out when it has ended, however its bytes arrive.
-        self.holes.open.as_ref().map_or(self.lines.position(), |hole| hole.from)
+        self.holes
+            .open
+            .as_ref()
+            .map_or(self.lines.position(), |hole| hole.from)
     }
 
     /// Reads once and hands out what became complete.
@@ -121,16 +151,22 @@ impl Tail {
         }
         while let Some(piece) = self.lines.next_piece() {
             remember(trail, &self.lines, &piece);
-            self.holes.hand_out(Some(self.file), &self.lines, &piece, each);
+            self.holes
+                .hand_out(Some(self.file), &self.lines, &piece, each);
         }
-        if read == 0 { Turn::End } else { Turn::Read(read as u64) }
+        if read == 0 {
+            Turn::End
+        } else {
+            Turn::Read(read as u64)
+        }
     }
 
     /// The file is over: what is left without an end will not get one.
     pub fn finish(&mut self, trail: &mut Trail, each: &mut dyn FnMut(Item<'_>)) {
         if let Some(piece) = self.lines.finish() {
             remember(trail, &self.lines, &piece);
-            self.holes.hand_out(Some(self.file), &self.lines, &piece, each);
+            self.holes
+                .hand_out(Some(self.file), &self.lines, &piece, each);
         }
         self.holes.tell(each);
     }
@@ -160,7 +196,11 @@ impl Tail {
 
     /// Bytes left to read; of a packed file, as they lie on the disk.
     pub fn bytes_behind(&self) -> u64 {
-        let done = if self.packed { self.input.packed_position() } else { self.position() };
+        let done = if self.packed {
+            self.input.packed_position()
+        } else {
+            self.position()
+        };
         self.len().saturating_sub(done)
     }
 }
@@ -181,8 +221,9 @@ pub(super) fn remember(trail: &mut Trail, lines: &Lines, piece: &Piece) {
     }
 }
 
-/// Turns pieces of a file into the items the caller sees. Holes side by side are one: garbage with NUL bytes in it falls
-/// into as many pieces as it has bytes. Lines of a file without a name are not handed out.
+/// Turns pieces of a file into the items the caller sees. Holes side by side are one: garbage with
+/// NUL bytes in it falls into as many pieces as it has bytes. Lines of a file without a name are
+/// not handed out.
 #[derive(Default)]
 pub(super) struct Holes {
     open: Option<Hole>,
@@ -199,13 +240,30 @@ struct Hole {
 }
 
 impl Holes {
-    pub fn hand_out(&mut self, file: Option<Digest>, lines: &Lines, piece: &Piece, each: &mut dyn FnMut(Item<'_>)) {
+    pub fn hand_out(
+        &mut self,
+        file: Option<Digest>,
+        lines: &Lines,
+        piece: &Piece,
+        each: &mut dyn FnMut(Item<'_>),
+    ) {
         let (from, to) = (piece.from, piece.to);
         if let What::Nul | What::Torn(_) = piece.what {
-            if self.open.as_ref().is_some_and(|hole| hole.to != from || hole.file != file) {
+            if self
+                .open
+                .as_ref()
+                .is_some_and(|hole| hole.to != from || hole.file != file)
+            {
                 self.tell(each);
             }
-            let hole = self.open.get_or_insert(Hole { file, from, to, nuls: 0, digest: None, torn: 0 });
+            let hole = self.open.get_or_insert(Hole {
+                file,
+                from,
+                to,
+                nuls: 0,
+                digest: None,
+                torn: 0,
+            });
             hole.to = to;
             match piece.what {
                 What::Torn(digest) => (hole.torn, hole.digest) = (hole.torn + 1, Some(digest)),
@@ -215,26 +273,63 @@ impl Holes {
         }
         self.tell(each);
         match (&piece.what, file) {
-            (What::Line(line), Some(file)) => each(Item::Line { file, from, to, bytes: lines.bytes(line) }),
-            (What::TooLong(digest), Some(file)) => each(Item::TooLong { file, from, to, digest: *digest }),
+            (What::Line(line), Some(file)) => each(Item::Line {
+                file,
+                from,
+                to,
+                bytes: lines.bytes(line),
+            }),
+            (What::TooLong(digest), Some(file)) => each(Item::TooLong {
+                file,
+                from,
+                to,
+                digest: *digest,
+            }),
             _ => {}
         }
     }
 
     /// Hands out the hole that is open.
     pub fn tell(&mut self, each: &mut dyn FnMut(Item<'_>)) {
-        let Some(Hole { file, from, to, nuls, digest, torn }) = self.open.take() else { return };
+        let Some(Hole {
+            file,
+            from,
+            to,
+            nuls,
+            digest,
+            torn,
+        }) = self.open.take()
+        else {
+            return;
+        };
         let (kind, detail) = match (torn, digest) {
-            (1, Some(digest)) if nuls == 0 => {
-                (GapKind::Torn, format!("{} bytes of a line without an end, digest {digest}", to - from))
-            }
+            (1, Some(digest)) if nuls == 0 => (
+                GapKind::Torn,
+                format!(
+                    "{} bytes of a line without an end, digest {digest}",
+                    to - from
+                ),
+            ),
             (0, _) => (GapKind::Nul, counted(nuls, "NUL byte")),
             (1, _) => (
                 GapKind::Torn,
-                format!("{} bytes of a line without an end, among {}", to - from - nuls, counted(nuls, "NUL byte")),
+                format!(
+                    "{} bytes of a line without an end, among {}",
+                    to - from - nuls,
+                    counted(nuls, "NUL byte")
+                ),
             ),
-            _ => (GapKind::Torn, format!("{} bytes that are no lines, {nuls} of them NUL", to - from)),
+            _ => (
+                GapKind::Torn,
+                format!("{} bytes that are no lines, {nuls} of them NUL", to - from),
+            ),
         };
-        each(Item::Gap { file, from, to, kind, detail: &detail });
+        each(Item::Gap {
+            file,
+            from,
+            to,
+            kind,
+            detail: &detail,
+        });
     }
 }

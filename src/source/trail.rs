@@ -1,5 +1,5 @@
-//! What was read of a file, in so few bytes that it can be committed: by it a file is known again, and where a restored
-//! one leaves what was read.
+//! What was read of a file, in so few bytes that it can be committed: by it a file is known again,
+//! and where a restored one leaves what was read.
 //!
 //! Refuses to withstand forgery: who can write the audit log needs no collision.
 
@@ -59,7 +59,11 @@ impl Trail {
                 index == 1 || index > MARKS / 2 || index % 2 == 0
             });
         }
-        self.0.push_back(Mark { to, len: covered.len() as u16, crc: crc32fast::hash(covered) });
+        self.0.push_back(Mark {
+            to,
+            len: covered.len() as u16,
+            crc: crc32fast::hash(covered),
+        });
     }
 
     /// Forgets the lines that end after `to`.
@@ -85,12 +89,23 @@ impl Trail {
             return Verdict::Same;
         }
         let after = |mark: &Mark| after_line_end(file, mark.to);
-        Verdict::Leaves(self.0.iter().rev().find(|mark| mark.stands_in(file)).map_or(0, after))
+        Verdict::Leaves(
+            self.0
+                .iter()
+                .rev()
+                .find(|mark| mark.stands_in(file))
+                .map_or(0, after),
+        )
     }
 
-    /// Whether a plain file of `len` bytes, which may be an early copy, holds what was read as far as it goes.
+    /// Whether a plain file of `len` bytes, which may be an early copy, holds what was read as far
+    /// as it goes.
     pub(super) fn is_in_file(&self, file: &File, len: u64) -> bool {
-        self.0.iter().rev().find(|mark| mark.to <= len).is_none_or(|mark| mark.stands_in(file))
+        self.0
+            .iter()
+            .rev()
+            .find(|mark| mark.to <= len)
+            .is_none_or(|mark| mark.stands_in(file))
     }
 
     /// The same of a stream, from its beginning.
@@ -102,8 +117,12 @@ impl Trail {
             let skip = begin.saturating_sub(at);
             covered.clear();
             // Where it breaks off it is told when it is read.
-            let there = io::copy(&mut stream.take(skip), &mut io::sink()).is_ok_and(|skipped| skipped == skip)
-                && stream.take(mark.len.into()).read_to_end(&mut covered).is_ok()
+            let there = io::copy(&mut stream.take(skip), &mut io::sink())
+                .is_ok_and(|skipped| skipped == skip)
+                && stream
+                    .take(mark.len.into())
+                    .read_to_end(&mut covered)
+                    .is_ok()
                 && covered.len() == usize::from(mark.len);
             if !there {
                 return holds;
@@ -133,18 +152,33 @@ impl Trail {
             let (to, rest) = b.split_first_chunk()?;
             let (len, crc) = rest.split_first_chunk()?;
             let crc = u32::from_le_bytes(crc.try_into().ok()?);
-            Some(Mark { to: u64::from_le_bytes(*to), len: u16::from_le_bytes(*len), crc })
+            Some(Mark {
+                to: u64::from_le_bytes(*to),
+                len: u16::from_le_bytes(*len),
+                crc,
+            })
         };
-        let is_mark = |mark: &Mark| usize::from(mark.len) <= COVERED && u64::from(mark.len) <= mark.to;
-        Trail(bytes.chunks_exact(STORED).filter_map(mark).filter(is_mark).collect())
+        let is_mark =
+            |mark: &Mark| usize::from(mark.len) <= COVERED && u64::from(mark.len) <= mark.to;
+        Trail(
+            bytes
+                .chunks_exact(STORED)
+                .filter_map(mark)
+                .filter(is_mark)
+                .collect(),
+        )
     }
 }
 
 impl Mark {
     fn stands_in(&self, file: &File) -> bool {
         let mut covered = [0; COVERED];
-        let Some(covered) = covered.get_mut(..usize::from(self.len)) else { return false };
-        file.read_exact_at(covered, self.to - u64::from(self.len)).is_ok() && crc32fast::hash(covered) == self.crc
+        let Some(covered) = covered.get_mut(..usize::from(self.len)) else {
+            return false;
+        };
+        file.read_exact_at(covered, self.to - u64::from(self.len))
+            .is_ok()
+            && crc32fast::hash(covered) == self.crc
     }
 }
 
@@ -161,7 +195,11 @@ fn after_line_end(file: &File, at: u64) -> u64 {
 
 /// The identity of the `nth` file that begins like another one.
 pub(super) fn alike(file: Digest, nth: u32) -> Digest {
-    if nth == 0 { file } else { Digest::of_parts(&[b"begins alike", &file.0, &nth.to_le_bytes()]) }
+    if nth == 0 {
+        file
+    } else {
+        Digest::of_parts(&[b"begins alike", &file.0, &nth.to_le_bytes()])
+    }
 }
 
 #[cfg(test)]
@@ -192,9 +230,14 @@ mod tests {
         assert!(read.is_in(&mut all.as_bytes()));
         let kept = "line 0\nline 1\n";
         let restored = format!("{kept}{}", "another\n".repeat(40));
-        assert_eq!(read.judge(&file(&restored)), Verdict::Leaves(kept.len() as u64));
+        assert_eq!(
+            read.judge(&file(&restored)),
+            Verdict::Leaves(kept.len() as u64)
+        );
         assert!(!read.is_in(&mut restored.as_bytes()));
-        assert!(read.is_in(&mut kept.as_bytes()) && read.is_in_file(&file(kept), kept.len() as u64));
+        assert!(
+            read.is_in(&mut kept.as_bytes()) && read.is_in_file(&file(kept), kept.len() as u64)
+        );
         assert!(!read.is_in_file(&file(&restored), restored.len() as u64));
         assert_eq!(read.judge(&file(kept)), Verdict::Leaves(kept.len() as u64));
         assert_eq!(read.judge(&file("nothing of it\n")), Verdict::Leaves(0));

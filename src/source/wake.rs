@@ -1,7 +1,7 @@
 //! Wakes the pump when a log's directory changes, when a time has passed, or when it is to stop.
 //!
-//! Refuses to say what changed: the follower looks for itself. Network and overlay file systems send no
-//! events, so the time-out is what correctness rests on, and the events are only speed.
+//! Refuses to say what changed: the follower looks for itself. Network and overlay file systems
+//! send no events, so the time-out is what correctness rests on, and the events are only speed.
 
 use super::rotated::directory_of;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 /// The usual time-out while every directory is watched.
 pub const POLL: Duration = Duration::from_secs(1);
-/// The longest wait while a directory cannot be watched, because it is not there or the system refuses.
+/// The longest wait while a directory cannot be watched, because it is not there or the system
+/// refuses.
 pub const POLL_BLIND: Duration = Duration::from_millis(250);
-/// After a change the wait goes on for this long: a busy API server writes a thousand times a second, and
-/// each poll should find more than one line.
+/// After a change the wait goes on for this long: a busy API server writes a thousand times a
+/// second, and each poll should find more than one line.
 const SETTLE: Duration = Duration::from_millis(10);
 
 /// Why a wait ended.
@@ -63,7 +64,8 @@ pub struct Waker {
     watcher: Option<RecommendedWatcher>,
     /// Each directory, with the device and inode under which it is watched.
     directories: BTreeMap<PathBuf, Option<(u64, u64)>>,
-    /// Something was removed: a directory made anew may have got the old one's inode, and has no watch.
+    /// Something was removed: a directory made anew may have got the old one's inode, and has no
+    /// watch.
     stale: Arc<AtomicBool>,
 }
 
@@ -72,7 +74,10 @@ impl Waker {
     #[must_use]
     pub fn new(paths: &[PathBuf]) -> Waker {
         let (bell, rung) = sync_channel(1);
-        let handle = WakeHandle { stop: Arc::default(), bell };
+        let handle = WakeHandle {
+            stop: Arc::default(),
+            bell,
+        };
         let (ring, stale) = (handle.clone(), Arc::new(AtomicBool::new(false)));
         let removed = stale.clone();
         let on_event = move |event: notify::Result<notify::Event>| {
@@ -86,9 +91,18 @@ impl Waker {
             }
             ring.wake();
         };
-        let directories = paths.iter().map(|path| (directory_of(path), None)).collect();
+        let directories = paths
+            .iter()
+            .map(|path| (directory_of(path), None))
+            .collect();
         let watcher = notify::recommended_watcher(on_event).ok();
-        let mut waker = Waker { handle, rung, watcher, directories, stale };
+        let mut waker = Waker {
+            handle,
+            rung,
+            watcher,
+            directories,
+            stale,
+        };
         waker.watch();
         waker
     }
@@ -104,11 +118,15 @@ impl Waker {
         self.directories.values().any(Option::is_none)
     }
 
-    /// Sleeps until something happens, for `at_most` at the longest; while [blind](Waker::is_blind) for
-    /// [`POLL_BLIND`].
+    /// Sleeps until something happens, for `at_most` at the longest; while [blind](Waker::is_blind)
+    /// for [`POLL_BLIND`].
     pub fn wait(&mut self, at_most: Duration) -> Woken {
         self.watch();
-        let at_most = if self.is_blind() { at_most.min(POLL_BLIND) } else { at_most };
+        let at_most = if self.is_blind() {
+            at_most.min(POLL_BLIND)
+        } else {
+            at_most
+        };
         if self.handle.is_stopped() {
             return Woken::Stopped;
         }
@@ -144,7 +162,9 @@ impl Waker {
 
     /// Watches what is not watched yet, and what was deleted and made anew under the same name.
     fn watch(&mut self) {
-        let Some(watcher) = &mut self.watcher else { return };
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
         let stale = self.stale.swap(false, Ordering::SeqCst);
         for (directory, watched) in &mut self.directories {
             let now = inode(directory);
@@ -155,13 +175,20 @@ impl Waker {
                 // The kernel dropped the watch with the directory; only notify's record is left.
                 let _ = watcher.unwatch(directory);
             }
-            *watched = now.filter(|_| watcher.watch(directory, RecursiveMode::NonRecursive).is_ok());
+            *watched = now.filter(|_| {
+                watcher
+                    .watch(directory, RecursiveMode::NonRecursive)
+                    .is_ok()
+            });
         }
     }
 }
 
 fn inode(directory: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(directory).ok().filter(std::fs::Metadata::is_dir).map(|meta| (meta.dev(), meta.ino()))
+    std::fs::metadata(directory)
+        .ok()
+        .filter(std::fs::Metadata::is_dir)
+        .map(|meta| (meta.dev(), meta.ino()))
 }
 
 #[cfg(test)]

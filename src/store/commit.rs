@@ -9,8 +9,8 @@ use super::outbox::{self, Delivered};
 use super::positions::{self, Advance};
 use super::sinks::{self, SinkMove};
 use super::tables::{
-    INCIDENT_BYTES_MAX, INCIDENTS, INPUT_BYTES_MAX, INPUT_ROWS_MAX, INPUTS, KEY_BYTES_MAX, META, META_SEQ, RECORDS,
-    SEGMENTS, VALUE_BYTES_MAX, meta_u64,
+    INCIDENT_BYTES_MAX, INCIDENTS, INPUT_BYTES_MAX, INPUT_ROWS_MAX, INPUTS, KEY_BYTES_MAX, META,
+    META_SEQ, RECORDS, SEGMENTS, VALUE_BYTES_MAX, meta_u64,
 };
 use crate::base::Digest;
 use redb::{ReadableTableMetadata, WriteTransaction};
@@ -86,7 +86,11 @@ pub(super) fn apply(write: &WriteTransaction, commit: &Commit<'_>) -> Result<Com
     if let Some(change) = commit.history {
         put_segments(write, change)?;
     }
-    Ok(CommitReceipt { first_outbox_row: rows.start, next_outbox_row: rows.end, forgotten })
+    Ok(CommitReceipt {
+        first_outbox_row: rows.start,
+        next_outbox_row: rows.end,
+        forgotten,
+    })
 }
 
 fn advance_seq(write: &WriteTransaction, given: u64) -> Result<(), Fault> {
@@ -166,5 +170,13 @@ fn put_segments(write: &WriteTransaction, change: &history::Change) -> Result<()
 }
 
 fn limit(what: &'static str, bytes: &[u8], max: usize) -> Result<(), StoreError> {
-    if bytes.len() > max { Err(StoreError::TooLarge { what, bytes: bytes.len(), max }) } else { Ok(()) }
+    if bytes.len() > max {
+        Err(StoreError::TooLarge {
+            what,
+            bytes: bytes.len(),
+            max,
+        })
+    } else {
+        Ok(())
+    }
 }

@@ -33,8 +33,8 @@ impl Disk for FileDisk {
                 dir::sync(parent)?;
             }
         }
-        // A state of a newer program must not be written to, and a writer's open writes. It fails where redb has
-        // to repair first; then the check below comes in time to save the tables.
+        // A state of a newer program must not be written to, and a writer's open writes. It fails
+        // where redb has to repair first; then the check below comes in time to save the tables.
         if let Ok(reader) = shared().open_read_only(&self.path) {
             check_format(&reader)?;
         }
@@ -60,7 +60,11 @@ impl<B: StorageBackend + Clone> Disk for ModelDisk<B> {
 }
 
 fn create(path: &Path) -> Result<(), Fault> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     let db = shared().create(path)?;
     fill(&db)?;
     db.close()?;
@@ -87,8 +91,8 @@ pub(super) fn shared() -> Builder {
     builder
 }
 
-/// Every write transaction of ours. Quick repair implies two-phase commit: opening after a crash costs two pages
-/// instead of a walk over the whole file.
+/// Every write transaction of ours. Quick repair implies two-phase commit: opening after a crash
+/// costs two pages instead of a walk over the whole file.
 pub(super) fn begin_write(db: &Database) -> Result<WriteTransaction, Fault> {
     let mut write = db.begin_write()?;
     write.set_durability(Durability::Immediate)?;

@@ -1,6 +1,7 @@
-//! Disks that fail: the n-th write, sync or growth of the file returns EIO or ENOSPC, for every n that a run of
-//! commits needs. Afterwards the disk keeps what was written (the process died), only what was synced (the power was
-//! cut), or a part of what was not synced yet; and each time the state must be that of one commit, whole.
+//! Disks that fail: the n-th write, sync or growth of the file returns EIO or ENOSPC, for every n
+//! that a run of commits needs. Afterwards the disk keeps what was written (the process died), only
+//! what was synced (the power was cut), or a part of what was not synced yet; and each time the
+//! state must be that of one commit, whole.
 
 use super::disk::ModelDisk;
 use super::history::{Change, Segment, SegmentKind};
@@ -40,7 +41,9 @@ impl FaultyDisk {
         let mut platter = self.platter();
         platter.operations += 1;
         match platter.fail_at {
-            Some((n, code)) if n == platter.operations || (platter.keeps_failing && n < platter.operations) => {
+            Some((n, code))
+                if n == platter.operations || (platter.keeps_failing && n < platter.operations) =>
+            {
                 Err(io::Error::from_raw_os_error(code))
             }
             _ => Ok(platter),
@@ -58,9 +61,12 @@ impl FaultyDisk {
             After::Torn(seed) => {
                 platter.live = platter.durable.clone();
                 platter.live.resize(len, 0);
-                // Any subset in any order is allowed before a sync; this one is the same in every run.
+                // Any subset in any order is allowed before a sync; this one is the same in every
+                // run.
                 for (i, (at, bytes)) in unsynced.iter().enumerate() {
-                    if seed.wrapping_mul(0x9E37_79B9).rotate_left(i as u32) & 1 == 1 && at + bytes.len() <= len {
+                    if seed.wrapping_mul(0x9E37_79B9).rotate_left(i as u32) & 1 == 1
+                        && at + bytes.len() <= len
+                    {
                         platter.live[*at..at + bytes.len()].copy_from_slice(bytes);
                     }
                 }
@@ -85,7 +91,12 @@ impl StorageBackend for FaultyDisk {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let platter = self.platter();
         let at = offset as usize;
-        out.copy_from_slice(platter.live.get(at..at + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+        out.copy_from_slice(
+            platter
+                .live
+                .get(at..at + out.len())
+                .ok_or(io::ErrorKind::UnexpectedEof)?,
+        );
         Ok(())
     }
 
@@ -112,11 +123,18 @@ impl StorageBackend for FaultyDisk {
 }
 
 fn open(disk: &FaultyDisk) -> Result<Store, StoreError> {
-    Store::on(Box::new(ModelDisk(disk.clone())), PathBuf::from("faulty"), None)
+    Store::on(
+        Box::new(ModelDisk(disk.clone())),
+        PathBuf::from("faulty"),
+        None,
+    )
 }
 
 fn segment(n: u64) -> Segment {
-    let (path, time) = (format!("history/date=2026-01-01/{n}.parquet"), Time::from_seconds(1));
+    let (path, time) = (
+        format!("history/date=2026-01-01/{n}.parquet"),
+        Time::from_seconds(1),
+    );
     let (kind, sha256) = (SegmentKind::Events, String::new());
     Segment {
         id: n,
@@ -142,17 +160,41 @@ fn commit(store: &mut Store, n: u64) -> Result<(), StoreError> {
     store
         .commit(&Commit {
             seq: n,
-            advances: &[Advance { file, from: (n - 1) * 10, to: n * 10, first: n == 1 }],
+            advances: &[Advance {
+                file,
+                from: (n - 1) * 10,
+                to: n * 10,
+                first: n == 1,
+            }],
             records: &[
-                Record { room: 1, key: &key, value: Some(value) },
-                Record { room: 2, key: b"last", value: Some(value) },
+                Record {
+                    room: 1,
+                    key: &key,
+                    value: Some(value),
+                },
+                Record {
+                    room: 2,
+                    key: b"last",
+                    value: Some(value),
+                },
             ],
             incidents: &[(Digest::of(&key), value)],
             notices: &[value],
-            delivered: (n > 2).then(|| Delivered { next_row: n - 2, file_bytes: n }),
+            delivered: (n > 2).then(|| Delivered {
+                next_row: n - 2,
+                file_bytes: n,
+            }),
             no_file: false,
             sinks: &[],
-            asides: &[Aside { seq: n, file, from: 0, to: 1, reason: &text, digest: file, time: Time(5) }],
+            asides: &[Aside {
+                seq: n,
+                file,
+                from: 0,
+                to: 1,
+                reason: &text,
+                digest: file,
+                time: Time(5),
+            }],
             gaps: &[],
             inputs: &[(n, value.to_vec())],
             history: Some(&Change {
@@ -168,35 +210,79 @@ fn commit(store: &mut Store, n: u64) -> Result<(), StoreError> {
 fn settled(store: &Store) -> u64 {
     let state = store.load().unwrap();
     let n = state.seq;
-    let number = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap().trim().parse::<u64>().unwrap();
+    let number = |bytes: &[u8]| {
+        std::str::from_utf8(bytes)
+            .unwrap()
+            .trim()
+            .parse::<u64>()
+            .unwrap()
+    };
     assert_eq!(state.next_outbox_row, n);
-    assert_eq!(state.positions.iter().map(|p| p.offset).sum::<u64>(), n * 10);
-    let in_room = |room| state.records(room).unwrap().map(|row| number(row.unwrap().value())).collect::<Vec<_>>();
+    assert_eq!(
+        state.positions.iter().map(|p| p.offset).sum::<u64>(),
+        n * 10
+    );
+    let in_room = |room| {
+        state
+            .records(room)
+            .unwrap()
+            .map(|row| number(row.unwrap().value()))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(in_room(2).last().copied().unwrap_or(0), n);
     let mut recent: Vec<u64> = (1..=n).rev().take(3).collect();
     let mut records = in_room(1);
-    let mut incidents: Vec<u64> = state.incidents().unwrap().map(|row| number(row.unwrap().value())).collect();
+    let mut incidents: Vec<u64> = state
+        .incidents()
+        .unwrap()
+        .map(|row| number(row.unwrap().value()))
+        .collect();
     for list in [&mut recent, &mut records, &mut incidents] {
         list.sort_unstable();
     }
     assert_eq!((&records, &incidents), (&recent, &recent));
-    let waiting: Vec<u64> = state.outbox(0, 99).unwrap().into_iter().map(|(_, line)| number(&line)).collect();
+    let waiting: Vec<u64> = state
+        .outbox(0, 99)
+        .unwrap()
+        .into_iter()
+        .map(|(_, line)| number(&line))
+        .collect();
     assert_eq!(waiting, (n.saturating_sub(2) + 1..=n).collect::<Vec<_>>());
     assert_eq!(state.asides().unwrap().len() as u64, n);
-    let inputs: Vec<u64> = state.inputs(0).unwrap().into_iter().map(|(seq, json)| seq.min(number(&json))).collect();
+    let inputs: Vec<u64> = state
+        .inputs(0)
+        .unwrap()
+        .into_iter()
+        .map(|(seq, json)| seq.min(number(&json)))
+        .collect();
     assert_eq!(inputs, (n.saturating_sub(1).max(1)..=n).collect::<Vec<_>>());
-    assert_eq!(state.segments.iter().map(|s| s.rows).collect::<Vec<_>>(), (n.max(1)..=n).collect::<Vec<_>>());
+    assert_eq!(
+        state.segments.iter().map(|s| s.rows).collect::<Vec<_>>(),
+        (n.max(1)..=n).collect::<Vec<_>>()
+    );
     n
 }
 
 /// Commits until the fault strikes; returns the last commit that succeeded.
 fn run_into_fault(store: &mut Store, code: i32) -> Option<u64> {
     for n in 1..=COMMITS {
-        let Err(error) = commit(store, n) else { continue };
-        assert_eq!(matches!(error, StoreError::DiskFull { .. }), code == ENOSPC, "{error}");
+        let Err(error) = commit(store, n) else {
+            continue;
+        };
+        assert_eq!(
+            matches!(error, StoreError::DiskFull { .. }),
+            code == ENOSPC,
+            "{error}"
+        );
         assert!(store.is_poisoned());
-        assert!(matches!(commit(store, n).unwrap_err(), StoreError::Poisoned { .. }));
-        assert!(matches!(store.load().map(|_| ()).unwrap_err(), StoreError::Poisoned { .. }));
+        assert!(matches!(
+            commit(store, n).unwrap_err(),
+            StoreError::Poisoned { .. }
+        ));
+        assert!(matches!(
+            store.load().map(|_| ()).unwrap_err(),
+            StoreError::Poisoned { .. }
+        ));
         return Some(n - 1);
     }
     None
@@ -209,11 +295,16 @@ fn survives_fault(nth: u64, code: i32, keeps_failing: bool, after: After) -> boo
     let operations = disk.platter().operations;
     disk.platter().keeps_failing = keeps_failing;
     disk.platter().fail_at = Some((operations + nth, code));
-    let Some(done) = run_into_fault(&mut store, code) else { return false };
+    let Some(done) = run_into_fault(&mut store, code) else {
+        return false;
+    };
     disk.crash(after);
     store.reopen().unwrap();
     let found = settled(&store);
-    assert!(found == done || found == done + 1, "fault {nth} {after:?}: {done} were done, {found} are there");
+    assert!(
+        found == done || found == done + 1,
+        "fault {nth} {after:?}: {done} were done, {found} are there"
+    );
     for n in found + 1..=COMMITS {
         commit(&mut store, n).unwrap();
     }
@@ -224,8 +315,15 @@ fn survives_fault(nth: u64, code: i32, keeps_failing: bool, after: After) -> boo
 #[test]
 fn after_any_failed_operation_the_state_is_that_of_one_commit() {
     for (code, keeps_failing) in [(EIO, false), (ENOSPC, false), (ENOSPC, true)] {
-        for after in [After::Kill, After::PowerCut, After::Torn(0xA5A5_1234), After::Torn(0x0F3C_77E1)] {
-            let faults = (1..).take_while(|nth| survives_fault(*nth, code, keeps_failing, after)).count();
+        for after in [
+            After::Kill,
+            After::PowerCut,
+            After::Torn(0xA5A5_1234),
+            After::Torn(0x0F3C_77E1),
+        ] {
+            let faults = (1..)
+                .take_while(|nth| survives_fault(*nth, code, keeps_failing, after))
+                .count();
             assert!(faults > 40, "only {faults} operations were tried");
         }
     }
@@ -238,10 +336,16 @@ fn a_reopen_that_fails_leaves_the_store_poisoned_and_may_be_tried_again() {
     commit(&mut store, 1).unwrap();
     let operations = disk.platter().operations;
     disk.platter().fail_at = Some((operations + 1, ENOSPC));
-    assert!(matches!(commit(&mut store, 2).unwrap_err(), StoreError::DiskFull { .. }));
+    assert!(matches!(
+        commit(&mut store, 2).unwrap_err(),
+        StoreError::DiskFull { .. }
+    ));
     let operations = disk.platter().operations;
     disk.platter().fail_at = Some((operations + 1, ENOSPC));
-    assert!(matches!(store.reopen().unwrap_err(), StoreError::DiskFull { .. }));
+    assert!(matches!(
+        store.reopen().unwrap_err(),
+        StoreError::DiskFull { .. }
+    ));
     assert!(store.is_poisoned());
     store.reopen().unwrap();
     assert_eq!(settled(&store), 1);

@@ -1,7 +1,8 @@
-//! The state database: what survives a crash. `docs/design/state.md` has the tables, bytes and invariants.
+//! The state database: what survives a crash. `docs/design/state.md` has the tables, bytes and
+//! invariants.
 //!
-//! Refuses to know what a record, an incident or a notice means, to write outside of [`Store::commit`], and to
-//! read a clock. Read next: `commit.rs`.
+//! Refuses to know what a record, an incident or a notice means, to write outside of
+//! [`Store::commit`], and to read a clock. Read next: `commit.rs`.
 
 mod commit;
 mod dir;
@@ -32,7 +33,7 @@ pub use recover::{AsideRow, GapRow, RecordRow, Recovered, Rows};
 pub use sinks::{Memory, SinkMove, SinkRow};
 pub use state::{ReadOnly, Store};
 pub use tables::{
-    ASIDE_ROWS_MAX, CACHE_BYTES, DETAIL_BYTES_MAX, FILES_MAX, FORMAT, GAP_ROWS_MAX, INCIDENT_BYTES_MAX, KEY_BYTES_MAX,
-    KIND_BYTES_MAX, MEMORY_BYTES_MAX, NOTICE_BYTES_MAX, OUTBOX_ROWS_MAX, POLICY_ROOM, REASON_BYTES_MAX,
-    SINK_NAME_BYTES_MAX, VALUE_BYTES_MAX,
+    ASIDE_ROWS_MAX, CACHE_BYTES, DETAIL_BYTES_MAX, FILES_MAX, FORMAT, GAP_ROWS_MAX,
+    INCIDENT_BYTES_MAX, KEY_BYTES_MAX, KIND_BYTES_MAX, MEMORY_BYTES_MAX, NOTICE_BYTES_MAX,
+    OUTBOX_ROWS_MAX, POLICY_ROOM, REASON_BYTES_MAX, SINK_NAME_BYTES_MAX, VALUE_BYTES_MAX,
 };

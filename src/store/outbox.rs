@@ -4,12 +4,14 @@
 
 use super::error::{Fault, StoreError};
 use super::tables::{
-    CURSORS, META, META_DELIVERED, META_OUTBOX_NEXT, NOTICE_BYTES_MAX, OUTBOX, OUTBOX_ROWS_MAX, meta, meta_u64,
+    CURSORS, META, META_DELIVERED, META_OUTBOX_NEXT, NOTICE_BYTES_MAX, OUTBOX, OUTBOX_ROWS_MAX,
+    meta, meta_u64,
 };
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::ops::Range;
 
-/// The delivery cursor: the incidents file holds all rows below `next_row` and was `file_bytes` long then.
+/// The delivery cursor: the incidents file holds all rows below `next_row` and was `file_bytes`
+/// long then.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Delivered {
     pub next_row: u64,
@@ -22,7 +24,12 @@ pub(super) fn deliver(write: &WriteTransaction, to: Delivered) -> Result<(), Fau
     let low = delivered(&meta_table)?.map_or(0, |d| d.next_row);
     let high = meta_u64(&meta_table, META_OUTBOX_NEXT)?.unwrap_or(0);
     if !(low..=high).contains(&to.next_row) {
-        return Err(StoreError::Cursor { given: to.next_row, low, high }.into());
+        return Err(StoreError::Cursor {
+            given: to.next_row,
+            low,
+            high,
+        }
+        .into());
     }
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&to.next_row.to_le_bytes());
@@ -64,7 +71,11 @@ pub(super) fn append(write: &WriteTransaction, notices: &[&[u8]]) -> Result<Rang
     let mut table = write.open_table(OUTBOX)?;
     let rows = table.len()? + notices.len() as u64;
     if rows > OUTBOX_ROWS_MAX {
-        return Err(StoreError::OutboxFull { rows, max: OUTBOX_ROWS_MAX }.into());
+        return Err(StoreError::OutboxFull {
+            rows,
+            max: OUTBOX_ROWS_MAX,
+        }
+        .into());
     }
     for (row, notice) in (first..next).zip(notices) {
         check(notice)?;
@@ -76,16 +87,29 @@ pub(super) fn append(write: &WriteTransaction, notices: &[&[u8]]) -> Result<Rang
 
 fn check(notice: &[u8]) -> Result<(), StoreError> {
     if notice.len() > NOTICE_BYTES_MAX {
-        return Err(StoreError::TooLarge { what: "a notice", bytes: notice.len(), max: NOTICE_BYTES_MAX });
+        return Err(StoreError::TooLarge {
+            what: "a notice",
+            bytes: notice.len(),
+            max: NOTICE_BYTES_MAX,
+        });
     }
-    if memchr::memchr(b'\n', notice).is_some() { Err(StoreError::NoticeNotALine) } else { Ok(()) }
+    if memchr::memchr(b'\n', notice).is_some() {
+        Err(StoreError::NoticeNotALine)
+    } else {
+        Ok(())
+    }
 }
 
 /// The stored cursor; `None` before the first delivery.
-pub(super) fn delivered(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<Delivered>, Fault> {
+pub(super) fn delivered(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Option<Delivered>, Fault> {
     Ok(meta::<16>(table, META_DELIVERED)?.map(|bytes| {
         let (row, len) = bytes.split_at(8);
         let number = |part: &[u8]| part.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b));
-        Delivered { next_row: number(row), file_bytes: number(len) }
+        Delivered {
+            next_row: number(row),
+            file_bytes: number(len),
+        }
     }))
 }

@@ -1,7 +1,7 @@
 //! How far each file has been read: intervals (from, to] that must fit together.
 //!
-//! Refuses holes and overlaps: a line that is skipped or read twice without a word is the one thing an auditor
-//! must not do.
+//! Refuses holes and overlaps: a line that is skipped or read twice without a word is the one thing
+//! an auditor must not do.
 
 use super::error::{Fault, StoreError};
 use super::kept::Gap;
@@ -33,8 +33,17 @@ pub struct Position {
 }
 
 /// The rule of `docs/design/state.md`, for one advance.
-pub(super) fn check(stored: Option<u64>, advance: &Advance, gaps: &[Gap<'_>]) -> Result<(), StoreError> {
-    let Advance { file, from, to, first } = *advance;
+pub(super) fn check(
+    stored: Option<u64>,
+    advance: &Advance,
+    gaps: &[Gap<'_>],
+) -> Result<(), StoreError> {
+    let Advance {
+        file,
+        from,
+        to,
+        first,
+    } = *advance;
     if from > to {
         return Err(StoreError::Backwards { file, from, to });
     }
@@ -42,9 +51,16 @@ pub(super) fn check(stored: Option<u64>, advance: &Advance, gaps: &[Gap<'_>]) ->
         None if first => Ok(()),
         None => Err(StoreError::UnknownFile { file, from }),
         // A log that was cut in place begins again, where a gap of the same commit says so.
-        Some(stored) if from < stored && gaps.iter().any(|g| g.file == file && g.to == from) => Ok(()),
+        Some(stored) if from < stored && gaps.iter().any(|g| g.file == file && g.to == from) => {
+            Ok(())
+        }
         Some(stored) if from < stored => Err(StoreError::Overlap { file, stored, from }),
-        Some(stored) if from > stored && !gaps.iter().any(|g| g.file == file && g.from == stored && g.to == from) => {
+        Some(stored)
+            if from > stored
+                && !gaps
+                    .iter()
+                    .any(|g| g.file == file && g.from == stored && g.to == from) =>
+        {
             Err(StoreError::Hole { file, stored, from })
         }
         Some(_) => Ok(()),
@@ -70,7 +86,8 @@ pub(super) fn apply(
     prune(&mut table)
 }
 
-/// Forgets the files touched longest ago, ties by digest, so that every replay forgets the same ones.
+/// Forgets the files touched longest ago, ties by digest, so that every replay forgets the same
+/// ones.
 fn prune(table: &mut Table<'_, DigestBytes, (u64, u64)>) -> Result<Vec<Digest>, Fault> {
     let excess = table.len()?.saturating_sub(FILES_MAX);
     if excess == 0 {
@@ -82,7 +99,11 @@ fn prune(table: &mut Table<'_, DigestBytes, (u64, u64)>) -> Result<Vec<Digest>, 
         by_age.push((position.value().1, Digest(*file.value())));
     }
     by_age.sort_unstable();
-    let forgotten: Vec<Digest> = by_age.into_iter().take(excess as usize).map(|(_, file)| file).collect();
+    let forgotten: Vec<Digest> = by_age
+        .into_iter()
+        .take(excess as usize)
+        .map(|(_, file)| file)
+        .collect();
     for file in &forgotten {
         table.remove(&file.0)?;
     }

@@ -1,6 +1,7 @@
 //! Reading the state back: what the daemon begins with after a stop or a crash.
 //!
-//! Refuses to decode: rows are handed out as bytes, in the order of their keys, without copying them.
+//! Refuses to decode: rows are handed out as bytes, in the order of their keys, without copying
+//! them.
 
 use super::error::{Fault, StoreError};
 use super::history::{Segment, snapshot};
@@ -8,8 +9,8 @@ use super::outbox::{self, Delivered};
 use super::positions::Position;
 use super::sinks::{self, SinkRow};
 use super::tables::{
-    ASIDE, AsideValue, DigestBytes, GAPS, GapValue, INCIDENTS, INPUTS, META, META_OUTBOX_NEXT, META_SEQ, OUTBOX,
-    POLICY_ROOM, POSITIONS, RECORDS, SEGMENTS, meta_u64,
+    ASIDE, AsideValue, DigestBytes, GAPS, GapValue, INCIDENTS, INPUTS, META, META_OUTBOX_NEXT,
+    META_SEQ, OUTBOX, POLICY_ROOM, POSITIONS, RECORDS, SEGMENTS, meta_u64,
 };
 use crate::base::{Digest, Time};
 use crate::detect::Policy;
@@ -17,7 +18,8 @@ use redb::{AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable, Ta
 use std::io;
 use std::path::Path;
 
-/// One consistent snapshot of the state. It borrows the store, so that nothing is committed over its head.
+/// One consistent snapshot of the state. It borrows the store, so that nothing is committed over
+/// its head.
 pub struct Recovered<'a> {
     /// The last committed sequence number; 0 for a new state.
     pub seq: u64,
@@ -116,7 +118,9 @@ impl<'a> Recovered<'a> {
                 let row: RecordRow<&'static [u8]> = row.map_err(io::Error::other)?;
                 Ok((room, row.key().to_vec(), row.value().to_vec()))
             };
-            failed.into_iter().chain(rows.into_iter().flatten().map(copied))
+            failed
+                .into_iter()
+                .chain(rows.into_iter().flatten().map(copied))
         };
         rooms.iter().flat_map(move |r| room(*r))
     }
@@ -126,9 +130,13 @@ impl<'a> Recovered<'a> {
     /// # Errors
     /// `Io`, `Corrupt`.
     pub fn policy(&self) -> Result<Option<Policy>, StoreError> {
-        let Some(row) = self.records(POLICY_ROOM)?.next() else { return Ok(None) };
+        let Some(row) = self.records(POLICY_ROOM)?.next() else {
+            return Ok(None);
+        };
         let policy = serde_json::from_slice(row?.value());
-        policy.map(Some).map_err(|e| Fault::corrupt(format!("the policy in it: {e}")).at(self.path, "read"))
+        policy
+            .map(Some)
+            .map_err(|e| Fault::corrupt(format!("the policy in it: {e}")).at(self.path, "read"))
     }
 
     /// The records alone, for those who look at many of them one by one.
@@ -157,10 +165,17 @@ impl<'a> Recovered<'a> {
     ///
     /// # Errors
     /// `Io`, `Corrupt`.
-    pub fn outbox(&self, from_row: u64, rows_max: usize) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    pub fn outbox(
+        &self,
+        from_row: u64,
+        rows_max: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
         let rows = self.outbox.range(from_row..).map_err(|e| self.failed(e))?;
         rows.take(rows_max)
-            .map(|row| row.map(|(n, line)| (n.value(), line.value().to_vec())).map_err(|e| self.failed(e)))
+            .map(|row| {
+                row.map(|(n, line)| (n.value(), line.value().to_vec()))
+                    .map_err(|e| self.failed(e))
+            })
             .collect()
     }
 
@@ -170,8 +185,11 @@ impl<'a> Recovered<'a> {
     /// `Io`, `Corrupt`.
     pub fn asides(&self) -> Result<Vec<AsideRow>, StoreError> {
         let rows = self.asides.iter().map_err(|e| self.failed(e))?;
-        rows.map(|row| row.map(|(key, value)| aside_row(key.value().0, value.value())).map_err(|e| self.failed(e)))
-            .collect()
+        rows.map(|row| {
+            row.map(|(key, value)| aside_row(key.value().0, value.value()))
+                .map_err(|e| self.failed(e))
+        })
+        .collect()
     }
 
     /// Gaps, oldest first; at most [`super::GAP_ROWS_MAX`].
@@ -180,8 +198,11 @@ impl<'a> Recovered<'a> {
     /// `Io`, `Corrupt`.
     pub fn gaps(&self) -> Result<Vec<GapRow>, StoreError> {
         let rows = self.gaps.iter().map_err(|e| self.failed(e))?;
-        rows.map(|row| row.map(|(key, value)| gap_row(key.value().0, value.value())).map_err(|e| self.failed(e)))
-            .collect()
+        rows.map(|row| {
+            row.map(|(key, value)| gap_row(key.value().0, value.value()))
+                .map_err(|e| self.failed(e))
+        })
+        .collect()
     }
 
     /// Inputs that were no events, after `seq`, by seq; JSON.
@@ -189,17 +210,27 @@ impl<'a> Recovered<'a> {
     /// # Errors
     /// `Io`, `Corrupt`.
     pub fn inputs(&self, seq: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        let Some(table) = &self.inputs else { return Ok(Vec::new()) };
-        let rows = table.range(seq.saturating_add(1)..).map_err(|e| self.failed(e))?;
-        rows.map(|row| row.map(|(seq, json)| (seq.value(), json.value().to_vec())).map_err(|e| self.failed(e)))
-            .collect()
+        let Some(table) = &self.inputs else {
+            return Ok(Vec::new());
+        };
+        let rows = table
+            .range(seq.saturating_add(1)..)
+            .map_err(|e| self.failed(e))?;
+        rows.map(|row| {
+            row.map(|(seq, json)| (seq.value(), json.value().to_vec()))
+                .map_err(|e| self.failed(e))
+        })
+        .collect()
     }
 
     fn rows<K: redb::Key + 'static>(
         &self,
         range: Result<Range<'static, K, &'static [u8]>, redb::StorageError>,
     ) -> Result<Rows<'a, K>, StoreError> {
-        Ok(Rows { range: range.map_err(|e| self.failed(e))?, path: self.path })
+        Ok(Rows {
+            range: range.map_err(|e| self.failed(e))?,
+            path: self.path,
+        })
     }
 
     fn failed(&self, error: redb::StorageError) -> StoreError {
@@ -211,7 +242,8 @@ fn segments(read: &ReadTransaction) -> Result<Vec<Segment>, Fault> {
     let rows = read.open_table(SEGMENTS)?;
     let segment = |row: Result<(_, AccessGuard<'_, &'static [u8]>), redb::StorageError>| {
         let row = row?.1;
-        serde_json::from_slice(row.value()).map_err(|e| Fault::corrupt(format!("the history manifest: {e}")))
+        serde_json::from_slice(row.value())
+            .map_err(|e| Fault::corrupt(format!("the history manifest: {e}")))
     };
     rows.iter()?.map(segment).collect()
 }
@@ -221,7 +253,11 @@ fn positions(read: &ReadTransaction) -> Result<Vec<Position>, Fault> {
     let rows = table.iter()?.map(|row| {
         let (file, position) = row?;
         let (offset, seq) = position.value();
-        Ok(Position { file: Digest(*file.value()), offset, seq })
+        Ok(Position {
+            file: Digest(*file.value()),
+            offset,
+            seq,
+        })
     });
     rows.collect()
 }
@@ -231,11 +267,30 @@ fn aside_row(
     (file, from, to, time, digest, reason): (&[u8; 16], u64, u64, i64, &[u8; 16], &str),
 ) -> AsideRow {
     let (reason, digest) = (reason.to_owned(), Digest(*digest));
-    AsideRow { seq, file: Digest(*file), from, to, reason, digest, time: Time(time) }
+    AsideRow {
+        seq,
+        file: Digest(*file),
+        from,
+        to,
+        reason,
+        digest,
+        time: Time(time),
+    }
 }
 
-fn gap_row(seq: u64, (file, from, to, time, kind, detail): (&[u8; 16], u64, u64, i64, &str, &str)) -> GapRow {
-    GapRow { seq, file: Digest(*file), from, to, kind: kind.to_owned(), detail: detail.to_owned(), time: Time(time) }
+fn gap_row(
+    seq: u64,
+    (file, from, to, time, kind, detail): (&[u8; 16], u64, u64, i64, &str, &str),
+) -> GapRow {
+    GapRow {
+        seq,
+        file: Digest(*file),
+        from,
+        to,
+        kind: kind.to_owned(),
+        detail: detail.to_owned(),
+        time: Time(time),
+    }
 }
 
 /// Rows in the order of their keys.
@@ -249,7 +304,10 @@ impl<K: redb::Key + 'static> Iterator for Rows<'_, K> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.range.next()?;
-        Some(row.map(|(key, value)| RecordRow { key, value }).map_err(|e| Fault::from(e).at(self.path, "read")))
+        Some(
+            row.map(|(key, value)| RecordRow { key, value })
+                .map_err(|e| Fault::from(e).at(self.path, "read")),
+        )
     }
 }
 

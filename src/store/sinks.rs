@@ -3,7 +3,9 @@
 //! Refuses to move a sink backwards or past the last row: a notice would be told twice, or never.
 
 use super::error::{Fault, StoreError};
-use super::tables::{CURSORS, MEMORIES, MEMORY_BYTES_MAX, META, META_OUTBOX_NEXT, SINK_NAME_BYTES_MAX, meta_u64};
+use super::tables::{
+    CURSORS, MEMORIES, MEMORY_BYTES_MAX, META, META_OUTBOX_NEXT, SINK_NAME_BYTES_MAX, meta_u64,
+};
 use crate::base::Digest;
 use redb::{ReadTransaction, ReadableTable, TableError, WriteTransaction};
 
@@ -31,7 +33,12 @@ pub struct SinkRow {
 pub type Memory = (Digest, Vec<u8>);
 
 pub(super) fn apply(write: &WriteTransaction, moves: &[SinkMove<'_>]) -> Result<(), Fault> {
-    for SinkMove { name, next_row, memories } in moves {
+    for SinkMove {
+        name,
+        next_row,
+        memories,
+    } in moves
+    {
         limit("the name of a sink", name.len(), SINK_NAME_BYTES_MAX)?;
         match next_row {
             Some(next_row) => advance(write, name, *next_row)?,
@@ -54,7 +61,11 @@ pub(super) fn apply(write: &WriteTransaction, moves: &[SinkMove<'_>]) -> Result<
 }
 
 fn limit(what: &'static str, bytes: usize, max: usize) -> Result<(), StoreError> {
-    if bytes > max { Err(StoreError::TooLarge { what, bytes, max }) } else { Ok(()) }
+    if bytes > max {
+        Err(StoreError::TooLarge { what, bytes, max })
+    } else {
+        Ok(())
+    }
 }
 
 fn advance(write: &WriteTransaction, name: &str, given: u64) -> Result<(), Fault> {
@@ -62,7 +73,13 @@ fn advance(write: &WriteTransaction, name: &str, given: u64) -> Result<(), Fault
     let mut cursors = write.open_table(CURSORS)?;
     let low = cursors.get(name)?.map_or(0, |row| row.value());
     if !(low..=high).contains(&given) {
-        return Err(StoreError::SinkCursor { sink: name.to_owned(), given, low, high }.into());
+        return Err(StoreError::SinkCursor {
+            sink: name.to_owned(),
+            given,
+            low,
+            high,
+        }
+        .into());
     }
     cursors.insert(name, given)?;
     Ok(())
@@ -97,7 +114,11 @@ pub(super) fn load(read: &ReadTransaction) -> Result<Vec<SinkRow>, Fault> {
                 remembered.push((Digest(*key.value().1), bytes.value().to_vec()));
             }
         }
-        found.push(SinkRow { name, next_row: next_row.value(), memories: remembered });
+        found.push(SinkRow {
+            name,
+            next_row: next_row.value(),
+            memories: remembered,
+        });
     }
     Ok(found)
 }

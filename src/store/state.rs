@@ -1,6 +1,7 @@
 //! [`Store`]: opening, the one commit, poisoning and reopening.
 //!
-//! Refuses to go on after a failed write: what is on disk is then unknown, and guessing would lose or double lines.
+//! Refuses to go on after a failed write: what is on disk is then unknown, and guessing would lose
+//! or double lines.
 
 use super::commit::{self, Commit, CommitReceipt};
 use super::dir::StateDir;
@@ -35,8 +36,8 @@ impl Store {
         Store::on(disk, path, Some(dir))
     }
 
-    /// As [`Store::open`], but the database lies on the bytes of `backend`, whose clones are the same bytes: a test's
-    /// disk, which fails, tears and forgets. Empty ones are a new database.
+    /// As [`Store::open`], but the database lies on the bytes of `backend`, whose clones are the
+    /// same bytes: a test's disk, which fails, tears and forgets. Empty ones are a new database.
     ///
     /// # Errors
     /// As [`Store::open`].
@@ -46,27 +47,40 @@ impl Store {
         Store::on(Box::new(ModelDisk(backend)), path, Some(dir))
     }
 
-    pub(super) fn on(disk: Box<dyn Disk>, path: PathBuf, dir: Option<StateDir>) -> Result<Store, StoreError> {
+    pub(super) fn on(
+        disk: Box<dyn Disk>,
+        path: PathBuf,
+        dir: Option<StateDir>,
+    ) -> Result<Store, StoreError> {
         let db = disk.open().map_err(|fault| fault.at(&path, "open"))?;
-        Ok(Store { path, disk, db: Some(db), _dir: dir })
+        Ok(Store {
+            path,
+            disk,
+            db: Some(db),
+            _dir: dir,
+        })
     }
 
-    /// Opens the database again, as after a crash. Whether the commit that failed is in it is decided by the disk, so
-    /// the caller must [`Store::load`] and start from there.
+    /// Opens the database again, as after a crash. Whether the commit that failed is in it is
+    /// decided by the disk, so the caller must [`Store::load`] and start from there.
     ///
     /// # Errors
     /// As [`Store::open`]; the store stays poisoned then, and may be reopened later.
     pub fn reopen(&mut self) -> Result<(), StoreError> {
         self.db = None;
-        self.db = Some(self.disk.open().map_err(|fault| fault.at(&self.path, "reopen"))?);
+        self.db = Some(
+            self.disk
+                .open()
+                .map_err(|fault| fault.at(&self.path, "reopen"))?,
+        );
         Ok(())
     }
 
     /// Makes one commit durable: when this returns, a power cut cannot undo it.
     ///
     /// # Errors
-    /// A refusal leaves everything as it was. `DiskFull`, `Io` and `Corrupt` poison the store: every later call
-    /// returns `Poisoned` until [`Store::reopen`].
+    /// A refusal leaves everything as it was. `DiskFull`, `Io` and `Corrupt` poison the store:
+    /// every later call returns `Poisoned` until [`Store::reopen`].
     pub fn commit(&mut self, commit: &Commit<'_>) -> Result<CommitReceipt, StoreError> {
         let result = write(self.database()?, commit);
         if !matches!(result, Ok(_) | Err(Fault::Refused(_))) {
@@ -75,12 +89,16 @@ impl Store {
         result.map_err(|fault| fault.at(&self.path, "commit to"))
     }
 
-    /// A snapshot of everything. Drop it before long: the space of what it sees cannot be used again meanwhile.
+    /// A snapshot of everything. Drop it before long: the space of what it sees cannot be used
+    /// again meanwhile.
     ///
     /// # Errors
     /// `Poisoned`, `Io`, `Corrupt`.
     pub fn load(&self) -> Result<Recovered<'_>, StoreError> {
-        let read = self.database()?.begin_read().map_err(|e| Fault::from(e).at(&self.path, "read"))?;
+        let read = self
+            .database()?
+            .begin_read()
+            .map_err(|e| Fault::from(e).at(&self.path, "read"))?;
         Recovered::of(&read, &self.path)
     }
 
@@ -91,7 +109,9 @@ impl Store {
     }
 
     fn database(&self) -> Result<&Database, StoreError> {
-        self.db.as_ref().ok_or_else(|| StoreError::Poisoned { path: self.path.clone() })
+        self.db.as_ref().ok_or_else(|| StoreError::Poisoned {
+            path: self.path.clone(),
+        })
     }
 }
 
@@ -128,7 +148,9 @@ impl ReadOnly {
     fn expected(dir: &Path) -> Result<(), StoreError> {
         let is_there = |name: &str| dir.join(name).try_exists().unwrap_or(true);
         if is_there(MANIFEST) && !is_there("state.redb") {
-            return Err(StoreError::EventsOnly { dir: dir.to_owned() });
+            return Err(StoreError::EventsOnly {
+                dir: dir.to_owned(),
+            });
         }
         Ok(())
     }
@@ -138,14 +160,20 @@ impl ReadOnly {
     /// # Errors
     /// `Io`, `Corrupt`.
     pub fn load(&self) -> Result<Recovered<'_>, StoreError> {
-        let read = self.db.begin_read().map_err(|e| Fault::from(e).at(&self.path, "read"))?;
+        let read = self
+            .db
+            .begin_read()
+            .map_err(|e| Fault::from(e).at(&self.path, "read"))?;
         Recovered::of(&read, &self.path)
     }
 }
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("path", &self.path).field("poisoned", &self.is_poisoned()).finish()
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .field("poisoned", &self.is_poisoned())
+            .finish()
     }
 }
 

@@ -1,5 +1,5 @@
-//! Every table and every limit of the state database. A change here is a change of `docs/design/state.md` and of
-//! [`FORMAT`].
+//! Every table and every limit of the state database. A change here is a change of
+//! `docs/design/state.md` and of [`FORMAT`].
 //!
 //! Refuses to touch rows.
 
@@ -8,8 +8,8 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTr
 
 /// The version of the tables that this program writes. A state with a greater number is refused.
 pub const FORMAT: u32 = 1;
-/// redb's page cache. Its default of 1 GiB would be the limit of the whole pod; a load of 100,000 records takes half
-/// as long again as with an unlimited one.
+/// redb's page cache. Its default of 1 GiB would be the limit of the whole pod; a load of 100,000
+/// records takes half as long again as with an unlimited one.
 pub const CACHE_BYTES: usize = 32 << 20;
 /// Files whose offsets are remembered; the one touched longest ago is forgotten first.
 pub const FILES_MAX: u64 = 4_096;
@@ -17,8 +17,8 @@ pub const FILES_MAX: u64 = 4_096;
 pub const ASIDE_ROWS_MAX: u64 = 10_000;
 /// Gaps remembered; the oldest are dropped.
 pub const GAP_ROWS_MAX: u64 = 10_000;
-/// Rows that may wait for delivery. A commit that would exceed it is refused: reading has to stop until the sink
-/// catches up, because a dropped row would break exactly-once.
+/// Rows that may wait for delivery. A commit that would exceed it is refused: reading has to stop
+/// until the sink catches up, because a dropped row would break exactly-once.
 pub const OUTBOX_ROWS_MAX: u64 = 100_000;
 /// A record's key, without its room.
 pub const KEY_BYTES_MAX: usize = 1_024;
@@ -53,14 +53,16 @@ pub(super) type GapValue = (DigestBytes, u64, u64, i64, &'static str, &'static s
 
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 /// offset, seq of the last touch
-pub(super) const POSITIONS: TableDefinition<DigestBytes, (u64, u64)> = TableDefinition::new("positions");
+pub(super) const POSITIONS: TableDefinition<DigestBytes, (u64, u64)> =
+    TableDefinition::new("positions");
 pub(super) const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 pub(super) const INCIDENTS: TableDefinition<DigestBytes, &[u8]> = TableDefinition::new("incidents");
 pub(super) const OUTBOX: TableDefinition<u64, &[u8]> = TableDefinition::new("outbox");
 /// by sink: the row that it has to be told next
 pub(super) const CURSORS: TableDefinition<&str, u64> = TableDefinition::new("sink_cursors");
 /// by sink and incident: what the sink remembers
-pub(super) const MEMORIES: TableDefinition<(&str, DigestBytes), &[u8]> = TableDefinition::new("sink_memories");
+pub(super) const MEMORIES: TableDefinition<(&str, DigestBytes), &[u8]> =
+    TableDefinition::new("sink_memories");
 pub(super) const ASIDE: TableDefinition<(u64, u32), AsideValue> = TableDefinition::new("aside");
 pub(super) const GAPS: TableDefinition<(u64, u32), GapValue> = TableDefinition::new("gaps");
 
@@ -80,9 +82,13 @@ pub(super) fn meta<const N: usize>(
     table: &impl ReadableTable<&'static str, &'static [u8]>,
     key: &'static str,
 ) -> Result<Option<[u8; N]>, Fault> {
-    let Some(row) = table.get(key)? else { return Ok(None) };
-    let bytes =
-        row.value().try_into().map_err(|_| Fault::corrupt(format!("the meta row {key:?} has a wrong length")))?;
+    let Some(row) = table.get(key)? else {
+        return Ok(None);
+    };
+    let bytes = row
+        .value()
+        .try_into()
+        .map_err(|_| Fault::corrupt(format!("the meta row {key:?} has a wrong length")))?;
     Ok(Some(bytes))
 }
 
@@ -98,7 +104,9 @@ pub(super) fn meta_u64(
 pub(super) fn check_format(db: &impl ReadableDatabase) -> Result<(), Fault> {
     let read = db.begin_read()?;
     let table = match read.open_table(META) {
-        Err(TableError::TableDoesNotExist(_)) => return Err(Fault::corrupt("it has no meta table".to_owned())),
+        Err(TableError::TableDoesNotExist(_)) => {
+            return Err(Fault::corrupt("it has no meta table".to_owned()));
+        }
         table => table?,
     };
     match meta(&table, META_FORMAT)?.map(u32::from_le_bytes) {
@@ -110,7 +118,9 @@ pub(super) fn check_format(db: &impl ReadableDatabase) -> Result<(), Fault> {
 
 /// Fills a new database, so that every later reader finds every table.
 pub(super) fn create_all(write: &WriteTransaction) -> Result<(), Fault> {
-    write.open_table(META)?.insert(META_FORMAT, FORMAT.to_le_bytes().as_slice())?;
+    write
+        .open_table(META)?
+        .insert(META_FORMAT, FORMAT.to_le_bytes().as_slice())?;
     write.open_table(POSITIONS)?;
     write.open_table(RECORDS)?;
     write.open_table(INCIDENTS)?;

@@ -1,6 +1,7 @@
 //! The one metric with names out of the log: incidents by service account, for whoever asks for it.
 //!
-//! Refuses to grow: after so many accounts, the first come, all others share one series, whose name no account can have.
+//! Refuses to grow: after so many accounts, the first come, all others share one series, whose name
+//! no account can have.
 
 use crate::base::text;
 use std::collections::BTreeSet;
@@ -23,7 +24,10 @@ impl Accounts {
     /// With at most so many; 0 for no series at all.
     #[must_use]
     pub fn new(most: usize) -> Accounts {
-        Accounts { most: most.min(MOST), known: Mutex::default() }
+        Accounts {
+            most: most.min(MOST),
+            known: Mutex::default(),
+        }
     }
 
     /// The labels that an account is counted under; `None` where nobody asked.
@@ -53,12 +57,26 @@ mod tests {
     fn the_first_accounts_have_series_and_the_others_share_one() {
         let accounts = Accounts::new(2);
         let of = |ns: &str, name: &str| accounts.labels(ns, name).unwrap().join("/");
-        assert_eq!((of("a", "x"), of("b", "x")), ("a/x".to_owned(), "b/x".to_owned()));
-        assert_eq!((of("c", "x"), of("a", "x")), ("_other/_other".to_owned(), "a/x".to_owned()));
-        assert_eq!(Accounts::new(5).labels("a", &"x".repeat(254)).unwrap().join("/"), "_other/_other");
+        assert_eq!(
+            (of("a", "x"), of("b", "x")),
+            ("a/x".to_owned(), "b/x".to_owned())
+        );
+        assert_eq!(
+            (of("c", "x"), of("a", "x")),
+            ("_other/_other".to_owned(), "a/x".to_owned())
+        );
+        assert_eq!(
+            Accounts::new(5)
+                .labels("a", &"x".repeat(254))
+                .unwrap()
+                .join("/"),
+            "_other/_other"
+        );
         assert_eq!(Accounts::new(0).labels("a", "x"), None);
         let many = Accounts::new(usize::MAX);
-        let series: BTreeSet<_> = (0..2 * MOST).map(|n| many.labels("a", &n.to_string())).collect();
+        let series: BTreeSet<_> = (0..2 * MOST)
+            .map(|n| many.labels("a", &n.to_string()))
+            .collect();
         assert_eq!(series.len(), MOST + 1);
     }
 }

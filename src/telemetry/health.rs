@@ -1,6 +1,7 @@
 //! Whether the daemon lives, and whether it is ready: named checks that the daemon sets.
 //!
-//! Refuses to judge sinks: a receiver that does not answer is a metric, and restarting would not help it.
+//! Refuses to judge sinks: a receiver that does not answer is a metric, and restarting would not
+//! help it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -26,8 +27,13 @@ impl Health {
     /// Every named check fails with `not yet` until it is set.
     #[must_use]
     pub fn new(checks: &[&'static str], now: Instant) -> Health {
-        let ready = checks.iter().map(|name| (*name, Err("not yet".to_owned()))).collect();
-        Health { state: Mutex::new(State { beat: now, ready }) }
+        let ready = checks
+            .iter()
+            .map(|name| (*name, Err("not yet".to_owned())))
+            .collect();
+        Health {
+            state: Mutex::new(State { beat: now, ready }),
+        }
     }
 
     /// The pump is alive at this moment; call it once a turn.
@@ -50,8 +56,11 @@ impl Health {
     #[must_use]
     pub fn live(&self, now: Instant) -> Vec<Check> {
         let silent = now.saturating_duration_since(self.lock().beat);
-        let outcome =
-            if silent < STALL { Ok(String::new()) } else { Err(format!("no turn for {} seconds", silent.as_secs())) };
+        let outcome = if silent < STALL {
+            Ok(String::new())
+        } else {
+            Err(format!("no turn for {} seconds", silent.as_secs()))
+        };
         vec![("ping", Ok(String::new())), ("pump", outcome)]
     }
 
@@ -59,12 +68,19 @@ impl Health {
     #[must_use]
     pub fn ready(&self, now: Instant) -> Vec<Check> {
         let mut checks = self.live(now);
-        checks.extend(self.lock().ready.iter().map(|(name, outcome)| (*name, outcome.clone())));
+        checks.extend(
+            self.lock()
+                .ready
+                .iter()
+                .map(|(name, outcome)| (*name, outcome.clone())),
+        );
         checks
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -87,7 +103,11 @@ mod tests {
         let begun = Instant::now();
         let health = Health::new(&["log-open", "caught-up"], begun);
         health.set("log-open", Ok(()));
-        assert!(health.ready(begun).contains(&("caught-up", Err("not yet".to_owned()))));
+        assert!(
+            health
+                .ready(begun)
+                .contains(&("caught-up", Err("not yet".to_owned())))
+        );
         health.set("caught-up", Ok(()));
         assert!(health.ready(begun).iter().all(|c| c.1.is_ok()));
     }

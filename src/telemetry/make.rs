@@ -1,6 +1,7 @@
 //! How a line of the list of metrics becomes something that counts.
 //!
-//! Refuses labels that the list does not know: they are counted as `other`, so a label can never grow.
+//! Refuses labels that the list does not know: they are counted as `other`, so a label can never
+//! grow.
 
 use prometheus::core::Collector;
 use prometheus::{Counter, Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry};
@@ -26,7 +27,9 @@ pub struct Spec {
 }
 
 /// Seconds: a commit is a few syncs, milliseconds on flash and seconds on a struggling disk.
-const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+const BUCKETS: [f64; 11] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
+];
 
 /// A kind of metric that the list can name.
 pub(super) trait Make: Sized {
@@ -35,7 +38,10 @@ pub(super) trait Make: Sized {
     fn make(spec: &Spec, registry: &Registry) -> prometheus::Result<Self>;
 }
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> prometheus::Result<C> {
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: C,
+) -> prometheus::Result<C> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }
@@ -83,7 +89,9 @@ fn combinations(labels: &[Label]) -> Vec<Vec<&'static str>> {
     labels.iter().fold(vec![Vec::new()], |all, label| {
         let with = |head: &Vec<&'static str>| {
             let head = head.clone();
-            (label.values)().into_iter().map(move |value| [head.as_slice(), &[value]].concat())
+            (label.values)()
+                .into_iter()
+                .map(move |value| [head.as_slice(), &[value]].concat())
         };
         all.iter().flat_map(with).collect()
     })
@@ -91,5 +99,8 @@ fn combinations(labels: &[Label]) -> Vec<Vec<&'static str>> {
 
 /// The value if the label has it, else `other`.
 pub(super) fn known(label: &Label, value: &str) -> &'static str {
-    (label.values)().into_iter().find(|v| *v == value).unwrap_or("other")
+    (label.values)()
+        .into_iter()
+        .find(|v| *v == value)
+        .unwrap_or("other")
 }

@@ -1,8 +1,8 @@
 //! THE list of metrics: name, type, labels, help, and what to do when one looks wrong.
 //!
-//! Refuses labels from the wire: no account, address or token is ever one, so that the number of series
-//! is fixed, and scraping tells no secret. The one exception is asked for, and capped. The reference page is generated
-//! from the list.
+//! Refuses labels from the wire: no account, address or token is ever one, so that the number of
+//! series is fixed, and scraping tells no secret. The one exception is asked for, and capped. The
+//! reference page is generated from the list.
 
 use super::accounts::{Accounts, OTHER};
 use super::make::{Label, Make, Spec, known};
@@ -10,32 +10,79 @@ use crate::detect::{Severity, detectors};
 use crate::engine::camera;
 use crate::event::decode::Malformed;
 use crate::incident::Kind;
-use prometheus::{Counter, CounterVec, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{
+    Counter, CounterVec, Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+};
 use prometheus::{Registry, TextEncoder};
 
-const REASON: Label = Label { name: "reason", values: || Malformed::ALL.iter().map(|m| m.reason()).collect() };
-const SEVERITY: Label = Label { name: "severity", values: || Severity::ALL.iter().map(|s| s.label()).collect() };
-const KIND: Label = Label { name: "kind", values: || vec!["threat", "visibility"] };
-const MATURITY: Label = Label { name: "maturity", values: || vec!["learning", "mature"] };
-const OUTCOME: Label = Label { name: "outcome", values: || vec!["success", "failure"] };
+const REASON: Label = Label {
+    name: "reason",
+    values: || Malformed::ALL.iter().map(|m| m.reason()).collect(),
+};
+const SEVERITY: Label = Label {
+    name: "severity",
+    values: || Severity::ALL.iter().map(|s| s.label()).collect(),
+};
+const KIND: Label = Label {
+    name: "kind",
+    values: || vec!["threat", "visibility"],
+};
+const MATURITY: Label = Label {
+    name: "maturity",
+    values: || vec!["learning", "mature"],
+};
+const OUTCOME: Label = Label {
+    name: "outcome",
+    values: || vec!["success", "failure"],
+};
 const GAP: Label = Label {
     name: "kind",
-    values: || vec!["nul", "torn", "truncated", "unreadable", "removed", "lost", "silent", "other"],
+    values: || {
+        vec![
+            "nul",
+            "torn",
+            "truncated",
+            "unreadable",
+            "removed",
+            "lost",
+            "silent",
+            "other",
+        ]
+    },
 };
 const DETECTOR: Label = Label {
     name: "detector",
     values: || {
         let told = camera::ALL.into_iter().chain(["other"]);
-        detectors::ALL.iter().map(|d| d.meta.id).chain(told).collect()
+        detectors::ALL
+            .iter()
+            .map(|d| d.meta.id)
+            .chain(told)
+            .collect()
     },
 };
 /// Its values are the operator's: names in the settings.
-const SINK: Label = Label { name: "sink", values: Vec::new };
+const SINK: Label = Label {
+    name: "sink",
+    values: Vec::new,
+};
 /// Those of service accounts, capped by `accounts.rs`, and only where somebody asked for them.
-const NAMESPACE: Label = Label { name: "namespace", values: Vec::new };
-const ACCOUNT: Label = Label { name: "serviceaccount", values: Vec::new };
-const LOSS: Label = Label { name: "reason", values: || vec!["refused", "over_limit"] };
-const VERSION: Label = Label { name: "version", values: || vec![env!("CARGO_PKG_VERSION")] };
+const NAMESPACE: Label = Label {
+    name: "namespace",
+    values: Vec::new,
+};
+const ACCOUNT: Label = Label {
+    name: "serviceaccount",
+    values: Vec::new,
+};
+const LOSS: Label = Label {
+    name: "reason",
+    values: || vec!["refused", "over_limit"],
+};
+const VERSION: Label = Label {
+    name: "version",
+    values: || vec![env!("CARGO_PKG_VERSION")],
+};
 
 macro_rules! metrics {
     ($($field:ident: $type:ident = $name:literal [$($label:ident),*], $help:literal, $advice:literal;)*) => {
@@ -186,7 +233,10 @@ impl Metrics {
         let Ok(metrics) = Metrics::make(Registry::new()) else {
             unreachable!("the list of metrics contradicts itself")
         };
-        metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        metrics
+            .build_info
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
         metrics.reload_success.set(1);
         metrics
     }
@@ -199,23 +249,33 @@ impl Metrics {
     pub fn count_gap(&self, kind: &str, seconds: f64) {
         let kind = [known(&GAP, kind)];
         self.gaps.with_label_values(&kind).inc();
-        self.gap_seconds.with_label_values(&kind).inc_by(seconds.max(0.0));
+        self.gap_seconds
+            .with_label_values(&kind)
+            .inc_by(seconds.max(0.0));
     }
 
     pub fn count_finding(&self, detector: &str, severity: Severity) {
-        self.findings.with_label_values(&[known(&DETECTOR, detector), severity.label()]).inc();
+        self.findings
+            .with_label_values(&[known(&DETECTOR, detector), severity.label()])
+            .inc();
     }
 
     pub fn count_opened(&self, severity: Severity, kind: Kind) {
-        self.incidents_opened.with_label_values(&[severity.label(), kind_label(kind)]).inc();
+        self.incidents_opened
+            .with_label_values(&[severity.label(), kind_label(kind)])
+            .inc();
     }
 
     pub fn count_escalated(&self, severity: Severity, kind: Kind) {
-        self.incidents_escalated.with_label_values(&[severity.label(), kind_label(kind)]).inc();
+        self.incidents_escalated
+            .with_label_values(&[severity.label(), kind_label(kind)])
+            .inc();
     }
 
     pub fn count_resolved(&self, severity: Severity, kind: Kind) {
-        self.incidents_resolved.with_label_values(&[severity.label(), kind_label(kind)]).inc();
+        self.incidents_resolved
+            .with_label_values(&[severity.label(), kind_label(kind)])
+            .inc();
     }
 
     /// Replaces the numbers of open incidents.
@@ -225,35 +285,62 @@ impl Metrics {
             counts[severity as usize][usize::from(kind == Kind::Visibility)] += 1;
         }
         for severity in Severity::ALL {
-            for (kind, count) in [Kind::Threat, Kind::Visibility].into_iter().zip(counts[severity as usize]) {
-                self.incidents_open.with_label_values(&[severity.label(), kind_label(kind)]).set(count);
+            for (kind, count) in [Kind::Threat, Kind::Visibility]
+                .into_iter()
+                .zip(counts[severity as usize])
+            {
+                self.incidents_open
+                    .with_label_values(&[severity.label(), kind_label(kind)])
+                    .set(count);
             }
         }
     }
 
-    /// Notices of a sink that were delivered, failed, were refused, were dropped; and how many wait.
-    pub fn count_sink(&self, name: &str, [delivered, failed, refused, dropped]: [u64; 4], depth: usize) {
-        self.sink_delivered.with_label_values(&[name]).inc_by(delivered);
+    /// Notices of a sink that were delivered, failed, were refused, were dropped; and how many
+    /// wait.
+    pub fn count_sink(
+        &self,
+        name: &str,
+        [delivered, failed, refused, dropped]: [u64; 4],
+        depth: usize,
+    ) {
+        self.sink_delivered
+            .with_label_values(&[name])
+            .inc_by(delivered);
         self.sink_failed.with_label_values(&[name]).inc_by(failed);
-        self.sink_dropped.with_label_values(&[name, "refused"]).inc_by(refused);
-        self.sink_dropped.with_label_values(&[name, "over_limit"]).inc_by(dropped);
-        self.sink_queue.with_label_values(&[name]).set(i64::try_from(depth).unwrap_or(i64::MAX));
+        self.sink_dropped
+            .with_label_values(&[name, "refused"])
+            .inc_by(refused);
+        self.sink_dropped
+            .with_label_values(&[name, "over_limit"])
+            .inc_by(dropped);
+        self.sink_queue
+            .with_label_values(&[name])
+            .set(i64::try_from(depth).unwrap_or(i64::MAX));
     }
 
     /// An incident of a service account was opened.
     pub fn count_account(&self, accounts: &Accounts, namespace: &str, name: &str) {
-        let Some([namespace, name]) = accounts.labels(namespace, name) else { return };
-        self.account_incidents.with_label_values(&[&namespace, &name]).inc();
-        self.account_series_dropped.inc_by(u64::from(namespace == OTHER));
+        let Some([namespace, name]) = accounts.labels(namespace, name) else {
+            return;
+        };
+        self.account_incidents
+            .with_label_values(&[&namespace, &name])
+            .inc();
+        self.account_series_dropped
+            .inc_by(u64::from(namespace == OTHER));
     }
 
     pub fn set_baselines(&self, learning: usize, mature: usize) {
         for (label, count) in [("learning", learning), ("mature", mature)] {
-            self.baselines.with_label_values(&[label]).set(i64::try_from(count).unwrap_or(i64::MAX));
+            self.baselines
+                .with_label_values(&[label])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
-    /// The settings file was loaded, at this wall clock in seconds since 1970, at the start or by a change.
+    /// The settings file was loaded, at this wall clock in seconds since 1970, at the start or by a
+    /// change.
     pub fn config_loaded(&self, now_seconds: f64) {
         self.reload_success.set(1);
         self.reload_time.set(now_seconds);
@@ -261,7 +348,11 @@ impl Metrics {
 
     /// A change of the settings file was noticed: `Some(seconds since 1970)` if it is in force now.
     pub fn config_reloaded(&self, in_force_at: Option<f64>) {
-        let outcome = if in_force_at.is_some() { "success" } else { "failure" };
+        let outcome = if in_force_at.is_some() {
+            "success"
+        } else {
+            "failure"
+        };
         self.reloads.with_label_values(&[outcome]).inc();
         match in_force_at {
             Some(now) => self.config_loaded(now),
@@ -273,7 +364,9 @@ impl Metrics {
     #[must_use]
     pub fn render(&self) -> String {
         super::process::observe(self);
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_default()
     }
 }
 
@@ -295,15 +388,39 @@ mod tests {
         metrics.count_account(&Accounts::new(1), "shop", "web");
         let text = metrics.render();
         for spec in ALL {
-            assert!(text.contains(&format!("# TYPE {} {}\n", spec.name, spec.kind)), "{}", spec.name);
-            assert!(spec.name.starts_with("tokentrail_") || spec.name.starts_with("process_"), "{}", spec.name);
-            assert_eq!(spec.kind == "counter", spec.name.ends_with("_total"), "{}", spec.name);
-            assert!(spec.help.ends_with('.') && spec.advice.ends_with('.'), "{}", spec.name);
+            assert!(
+                text.contains(&format!("# TYPE {} {}\n", spec.name, spec.kind)),
+                "{}",
+                spec.name
+            );
+            assert!(
+                spec.name.starts_with("tokentrail_") || spec.name.starts_with("process_"),
+                "{}",
+                spec.name
+            );
+            assert_eq!(
+                spec.kind == "counter",
+                spec.name.ends_with("_total"),
+                "{}",
+                spec.name
+            );
+            assert!(
+                spec.help.ends_with('.') && spec.advice.ends_with('.'),
+                "{}",
+                spec.name
+            );
         }
         for reason in Malformed::ALL {
-            assert!(text.contains(&format!("tokentrail_malformed_total{{reason=\"{reason}\"}} 0\n")));
+            assert!(text.contains(&format!(
+                "tokentrail_malformed_total{{reason=\"{reason}\"}} 0\n"
+            )));
         }
-        assert!(text.contains("tokentrail_findings_total{detector=\"log-gap\",severity=\"medium\"} 0\n"), "{text}");
+        assert!(
+            text.contains(
+                "tokentrail_findings_total{detector=\"log-gap\",severity=\"medium\"} 0\n"
+            ),
+            "{text}"
+        );
     }
 
     #[test]
@@ -314,7 +431,11 @@ mod tests {
         metrics.count_gap("ev\nil", 3.0);
         metrics.count_finding("made-up", Severity::Low);
         assert_eq!(series(), before);
-        assert!(metrics.render().contains("tokentrail_gap_seconds_total{kind=\"other\"} 3\n"));
+        assert!(
+            metrics
+                .render()
+                .contains("tokentrail_gap_seconds_total{kind=\"other\"} 3\n")
+        );
     }
 
     #[test]
@@ -323,6 +444,9 @@ mod tests {
         metrics.config_reloaded(None);
         assert_eq!(metrics.reload_success.get(), 0);
         metrics.config_reloaded(Some(7.0));
-        assert_eq!((metrics.reload_success.get(), metrics.reload_time.get()), (1, 7.0));
+        assert_eq!(
+            (metrics.reload_success.get(), metrics.reload_time.get()),
+            (1, 7.0)
+        );
     }
 }

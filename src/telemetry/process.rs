@@ -4,18 +4,29 @@
 
 use super::Metrics;
 
-/// Ticks a second in `/proc/self/stat`: fixed for user space on every Linux that Kubernetes runs on.
+/// Ticks a second in `/proc/self/stat`: fixed for user space on every Linux that Kubernetes runs
+/// on.
 const TICKS: f64 = 100.0;
 
 pub(super) fn observe(metrics: &Metrics) {
-    if let Some(seconds) = std::fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(cpu_seconds) {
+    if let Some(seconds) = std::fs::read_to_string("/proc/self/stat")
+        .ok()
+        .as_deref()
+        .and_then(cpu_seconds)
+    {
         metrics.cpu.inc_by((seconds - metrics.cpu.get()).max(0.0));
     }
-    if let Some(bytes) = std::fs::read_to_string("/proc/self/status").ok().as_deref().and_then(resident_bytes) {
+    if let Some(bytes) = std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .as_deref()
+        .and_then(resident_bytes)
+    {
         metrics.resident_memory.set(bytes);
     }
     if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
-        metrics.open_fds.set(i64::try_from(files.count()).unwrap_or(i64::MAX));
+        metrics
+            .open_fds
+            .set(i64::try_from(files.count()).unwrap_or(i64::MAX));
     }
 }
 
@@ -29,7 +40,11 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
 
 fn resident_bytes(status: &str) -> Option<i64> {
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
-    line.split_ascii_whitespace().next()?.parse::<i64>().ok()?.checked_mul(1024)
+    line.split_ascii_whitespace()
+        .next()?
+        .parse::<i64>()
+        .ok()?
+        .checked_mul(1024)
 }
 
 #[cfg(test)]

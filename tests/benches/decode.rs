@@ -1,7 +1,7 @@
 //! What one event costs: serde_json into the borrowed struct, the scanner, and the whole door.
 //!
-//! `cargo bench --bench decode [-- <log file>]`: over the bundled sample, or over a log of your own.
-//! Prints the ratio that the scanner earns.
+//! `cargo bench --bench decode [-- <log file>]`: over the bundled sample, or over a log of your
+//! own. Prints the ratio that the scanner earns.
 
 use criterion::{Criterion, Throughput};
 use std::hint::black_box;
@@ -46,7 +46,11 @@ fn table(lines: &[&str], rounds: u32) {
     println!("{} lines of {bytes:.0} bytes", lines.len());
     for (name, work) in WORKS {
         let ns = measure(lines, rounds, work);
-        println!("{name:>20}: {ns:7.0} ns/event, {:5.2} GB/s, {:4.1} x serde_json", bytes / ns, base / ns);
+        println!(
+            "{name:>20}: {ns:7.0} ns/event, {:5.2} GB/s, {:4.1} x serde_json",
+            bytes / ns,
+            base / ns
+        );
     }
 }
 
@@ -56,13 +60,19 @@ fn main() {
         let text = std::fs::read_to_string(path).expect("a readable log");
         return table(&text.lines().collect::<Vec<_>>(), 5);
     }
-    let lines: Vec<&str> = include_str!("../fixtures/audit/cluster.jsonl").lines().collect();
+    let lines: Vec<&str> = include_str!("../fixtures/audit/cluster.jsonl")
+        .lines()
+        .collect();
     table(&lines, 2000);
     let mut criterion = Criterion::default();
     let mut group = criterion.benchmark_group("decode");
-    group.throughput(Throughput::Bytes(lines.iter().map(|line| line.len() as u64).sum()));
+    group.throughput(Throughput::Bytes(
+        lines.iter().map(|line| line.len() as u64).sum(),
+    ));
     for (name, work) in WORKS {
-        group.bench_function(name, |bench| bench.iter(|| lines.iter().for_each(|line| work(line))));
+        group.bench_function(name, |bench| {
+            bench.iter(|| lines.iter().for_each(|line| work(line)))
+        });
     }
     group.finish();
 }

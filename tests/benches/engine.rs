@@ -1,8 +1,9 @@
 //! What the engine costs beside decoding, and what it keeps: time per event, bytes per account, and
 //! whether a hostile stream grows it.
 //!
-//! `cargo bench --bench engine [-- <log file>]`: over the recording if it is at hand, else over the bundled
-//! sample, or over a log of your own. Ratios are comparable between machines, the times are not.
+//! `cargo bench --bench engine [-- <log file>]`: over the recording if it is at hand, else over the
+//! bundled sample, or over a log of your own. Ratios are comparable between machines, the times are
+//! not.
 //!
 //! What rules cost in instructions says callgrind, which is told how many there are:
 //!
@@ -29,16 +30,30 @@ const BATCH: usize = 5_000;
 fn main() {
     let named = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let lines: Vec<String> = match named {
-        Some(path) => std::fs::read_to_string(path).expect("a readable log").lines().map(str::to_owned).collect(),
+        Some(path) => std::fs::read_to_string(path)
+            .expect("a readable log")
+            .lines()
+            .map(str::to_owned)
+            .collect(),
         None => common::recording().unwrap_or_else(|| {
             let sample = include_str!("../fixtures/audit/cluster.jsonl");
-            sample.lines().cycle().take(20_000).map(str::to_owned).collect()
+            sample
+                .lines()
+                .cycle()
+                .take(20_000)
+                .map(str::to_owned)
+                .collect()
         }),
     };
     if let Ok(many) = std::env::var("TOKENTRAIL_BENCH_RULES") {
-        return engine_over(&lines, &with_rules(many.parse().expect("a number of rules")), false);
+        return engine_over(
+            &lines,
+            &with_rules(many.parse().expect("a number of rules")),
+            false,
+        );
     }
-    // Memory in processes of their own: what one measurement frees would hide the growth of the next.
+    // Memory in processes of their own: what one measurement frees would hide the growth of the
+    // next.
     match std::env::var("TOKENTRAIL_BENCH_PART").as_deref() {
         Ok("accounts") => return accounts(),
         Ok("hostile") => return hostile(),
@@ -46,8 +61,13 @@ fn main() {
     }
     for part in ["accounts", "hostile"] {
         let this = std::env::current_exe().expect("this program");
-        let ran = std::process::Command::new(this).env("TOKENTRAIL_BENCH_PART", part).status();
-        assert!(ran.is_ok_and(|status| status.success()), "the part {part} failed");
+        let ran = std::process::Command::new(this)
+            .env("TOKENTRAIL_BENCH_PART", part)
+            .status();
+        assert!(
+            ran.is_ok_and(|status| status.success()),
+            "the part {part} failed"
+        );
     }
     times(&lines);
 }
@@ -59,7 +79,9 @@ fn best(lines: &[String], mut work: impl FnMut()) -> f64 {
         work();
         start.elapsed().as_secs_f64() * 1e9 / lines.len() as f64
     };
-    (0..5).map(|_| round(&mut work)).fold(f64::INFINITY, f64::min)
+    (0..5)
+        .map(|_| round(&mut work))
+        .fold(f64::INFINITY, f64::min)
 }
 
 /// Rules as Sigma has them for the audit log: what they select.
@@ -107,9 +129,13 @@ fn with_rules(many: usize) -> Policy {
     for (name, text) in [("sigma.yml", sigma), ("own.yaml", own)] {
         std::fs::write(dir.path().join(name), text).expect("a file");
     }
-    let loaded = tokentrail::config::rules::load(&[dir.path().to_owned()], std::path::Path::new(""));
+    let loaded =
+        tokentrail::config::rules::load(&[dir.path().to_owned()], std::path::Path::new(""));
     assert_eq!(loaded.rules.rules.len(), many, "{:?}", loaded.checked);
-    Policy { rules: std::sync::Arc::new(loaded.rules), ..Policy::default() }
+    Policy {
+        rules: std::sync::Arc::new(loaded.rules),
+        ..Policy::default()
+    }
 }
 
 #[inline(never)]
@@ -171,8 +197,15 @@ fn times(lines: &[String]) {
 /// Resident bytes of this process.
 fn resident() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0");
-    line.split_whitespace().next().and_then(|kb| kb.parse::<i64>().ok()).unwrap_or(0) * 1024
+    let line = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmRSS:"))
+        .unwrap_or("0");
+    line.split_whitespace()
+        .next()
+        .and_then(|kb| kb.parse::<i64>().ok())
+        .unwrap_or(0)
+        * 1024
 }
 
 fn feed(engine: &mut Engine, line: &str, out: &mut Output) {
@@ -187,9 +220,18 @@ fn accounts() {
     let before = resident();
     for account in 0..ACCOUNTS {
         for n in 0..12 {
-            let ip = format!("10.{}.{}.{}", 16 + account / 16_384, account / 64 % 256, 4 * (account % 64) + n % 4);
+            let ip = format!(
+                "10.{}.{}.{}",
+                16 + account / 16_384,
+                account / 64 % 256,
+                4 * (account % 64) + n % 4
+            );
             let pod = format!("3b1f{:04x}-5c0e-4c55-9d7a-{account:012x}", n % 4);
-            let request = Request::of_pod(&format!("space-{}:account-{account}", account % 500), &pod, &ip);
+            let request = Request::of_pod(
+                &format!("space-{}:account-{account}", account % 500),
+                &pod,
+                &ip,
+            );
             let request = request.does("list", &format!("kind-of-thing-{n}"), "shelf", "");
             feed(&mut engine, &request.line(account * 20 + n), &mut out);
         }
@@ -200,7 +242,11 @@ fn accounts() {
     engine.skip_records();
     let grown = resident() - before;
     let held = engine.population().len();
-    println!("{held} accounts: {} bytes each, {} MiB in total", grown / ACCOUNTS, grown >> 20);
+    println!(
+        "{held} accounts: {} bytes each, {} MiB in total",
+        grown / ACCOUNTS,
+        grown >> 20
+    );
 }
 
 fn hostile() {
@@ -209,9 +255,15 @@ fn hostile() {
     let mut half = 0;
     for n in 0..400_000i64 {
         let ip = format!("10.{}.{}.{}", 1 + n / 65_536, n / 256 % 256, n % 256);
-        let mut request = Request::of_pod(&format!("lair-{n}:spider-{n}"), &format!("pod-{n}"), &ip);
+        let mut request =
+            Request::of_pod(&format!("lair-{n}:spider-{n}"), &format!("pod-{n}"), &ip);
         request.agent = format!("agent-{n}/1");
-        let request = request.does("get", "secrets", &format!("space-{n}"), &format!("thing-{n}"));
+        let request = request.does(
+            "get",
+            "secrets",
+            &format!("space-{n}"),
+            &format!("thing-{n}"),
+        );
         feed(&mut engine, &request.line(n * 5), &mut out);
         if n % 1000 == 0 {
             engine.skip_records();
@@ -227,5 +279,9 @@ fn hostile() {
         whole >> 20,
         whole as f64 / half.max(1) as f64
     );
-    println!("  {} accounts, {} addresses", engine.population().len(), engine.addresses().len());
+    println!(
+        "  {} accounts, {} addresses",
+        engine.population().len(),
+        engine.addresses().len()
+    );
 }

@@ -1,5 +1,5 @@
-//! How far the daemon is behind a log that grows at 10,000 events a second: from the write of a byte to
-//! the commit that makes what it said durable.
+//! How far the daemon is behind a log that grows at 10,000 events a second: from the write of a
+//! byte to the commit that makes what it said durable.
 //!
 //! `cargo bench --bench lag [SECONDS]`
 
@@ -17,7 +17,10 @@ const EVENTS_A_SECOND: usize = 10_000;
 const EVENTS_A_WRITE: usize = 50;
 
 fn main() {
-    let seconds = std::env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(10);
+    let seconds = std::env::args()
+        .filter_map(|arg| arg.parse().ok())
+        .next()
+        .unwrap_or(10);
     let home = Home::new();
     home.write_log(b"");
     let mut daemon = Daemon::start(&home);
@@ -29,19 +32,32 @@ fn main() {
     let mut written: Vec<(u64, Instant)> = vec![(0, begun)];
     let mut lags = Vec::new();
     for n in 0..seconds * EVENTS_A_SECOND / EVENTS_A_WRITE {
-        let due = begun + Duration::from_secs_f64((n * EVENTS_A_WRITE) as f64 / EVENTS_A_SECOND as f64);
+        let due =
+            begun + Duration::from_secs_f64((n * EVENTS_A_WRITE) as f64 / EVENTS_A_SECOND as f64);
         while Instant::now() < due {
             std::thread::yield_now();
         }
-        let chunk: Vec<u8> = lines.by_ref().take(EVENTS_A_WRITE).flatten().copied().collect();
+        let chunk: Vec<u8> = lines
+            .by_ref()
+            .take(EVENTS_A_WRITE)
+            .flatten()
+            .copied()
+            .collect();
         log.write_all(&chunk).unwrap();
         let total = written.last().unwrap().0 + chunk.len() as u64;
         written.push((total, Instant::now()));
         if n % 20 == 19 {
             let done = daemon.metric("tokentrail_bytes_read_total") as u64;
-            let oldest_unread = written.iter().find(|(bytes, _)| *bytes > done).map_or(begun, |(_, at)| *at);
+            let oldest_unread = written
+                .iter()
+                .find(|(bytes, _)| *bytes > done)
+                .map_or(begun, |(_, at)| *at);
             let behind = written.last().unwrap().0 > done;
-            lags.push(if behind { oldest_unread.elapsed() } else { Duration::ZERO });
+            lags.push(if behind {
+                oldest_unread.elapsed()
+            } else {
+                Duration::ZERO
+            });
         }
     }
     lags.sort_unstable();

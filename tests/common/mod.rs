@@ -18,23 +18,35 @@ pub fn feed(engine: &mut Engine, source: u16, line: &str, out: &mut Output) {
 
 pub fn run<'a>(policy: &Policy, lines: impl IntoIterator<Item = &'a str>) -> Output {
     let (mut engine, mut out) = (Engine::new(policy.clone()), Output::default());
-    lines.into_iter().for_each(|line| feed(&mut engine, 0, line, &mut out));
+    lines
+        .into_iter()
+        .for_each(|line| feed(&mut engine, 0, line, &mut out));
     out
 }
 
 /// The last revision of each incident.
 pub fn last(out: &Output) -> BTreeMap<String, &Incident> {
-    out.revisions.iter().map(|r| (r.incident.id.to_string(), &r.incident)).collect()
+    out.revisions
+        .iter()
+        .map(|r| (r.incident.id.to_string(), &r.incident))
+        .collect()
 }
 
 pub fn json(out: &Output) -> BTreeMap<String, String> {
-    last(out).into_iter().map(|(id, incident)| (id, to_json(incident, None))).collect()
+    last(out)
+        .into_iter()
+        .map(|(id, incident)| (id, to_json(incident, None)))
+        .collect()
 }
 
 /// Threats of `medium` and up, in words for a failing assertion.
 pub fn alarms(out: &Output) -> Vec<String> {
     let loud = |i: &&Incident| i.kind == Kind::Threat && i.severity >= Severity::Medium;
-    last(out).into_values().filter(loud).map(|i| format!("{} {}", i.severity, i.summary())).collect()
+    last(out)
+        .into_values()
+        .filter(loud)
+        .map(|i| format!("{} {}", i.severity, i.summary()))
+        .collect()
 }
 
 /// What the audit log writes of one request, as an API server of 1.36 does.
@@ -79,13 +91,26 @@ impl Request {
         let base = Request::of_pod("x:y", "", ip);
         let user = format!("system:node:{node}");
         let credential = format!("X509SHA256={node}");
-        Request { user, uid: "", credential, node: String::new(), agent: "kubelet/v1.36.2".into(), ..base }
+        Request {
+            user,
+            uid: "",
+            credential,
+            node: String::new(),
+            agent: "kubelet/v1.36.2".into(),
+            ..base
+        }
     }
 
     pub fn of_nobody(ip: &str) -> Request {
         let user = String::new();
         let stage = "ResponseStarted";
-        Request { user, credential: String::new(), code: 401, stage, ..Request::of_pod("x:y", "", ip) }
+        Request {
+            user,
+            credential: String::new(),
+            code: 401,
+            stage,
+            ..Request::of_pod("x:y", "", ip)
+        }
     }
 
     pub fn does(mut self, verb: &str, resource: &str, namespace: &str, name: &str) -> Request {
@@ -101,19 +126,28 @@ impl Request {
         let mut extra = serde_json::Map::new();
         let mut put = |key: &str, value: &str| {
             if !value.is_empty() {
-                extra.insert(format!("authentication.kubernetes.io/{key}"), json!([value]));
+                extra.insert(
+                    format!("authentication.kubernetes.io/{key}"),
+                    json!([value]),
+                );
             }
         };
         put("credential-id", &self.credential);
         put("pod-name", &self.pod);
         put("pod-uid", &self.pod);
-        put("node-name", if self.pod.is_empty() { "" } else { &self.node });
+        put(
+            "node-name",
+            if self.pod.is_empty() { "" } else { &self.node },
+        );
         let user = if self.user.is_empty() {
             json!({})
         } else {
             json!({"username": self.user, "uid": self.uid, "extra": extra})
         };
-        let (resource, sub) = self.resource.split_once('/').unwrap_or((&self.resource, ""));
+        let (resource, sub) = self
+            .resource
+            .split_once('/')
+            .unwrap_or((&self.resource, ""));
         let decision = if self.code == 403 { "forbid" } else { "allow" };
         json!({
             "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata",
@@ -138,12 +172,17 @@ pub const DAY: i64 = 24 * HOUR;
 /// The recording of a laboratory cluster; a printed reason and `None` where it is not at hand.
 pub fn recording() -> Option<Vec<String>> {
     use std::io::Read;
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus/cluster/audit-dev.jsonl.gz");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../shared/corpus/cluster/audit-dev.jsonl.gz"
+    );
     let Ok(file) = std::fs::File::open(path) else {
         skipped::because(&format!("the recording is not at hand ({path})"));
         return None;
     };
     let mut text = String::new();
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("a readable recording");
+    flate2::read::GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .expect("a readable recording");
     Some(text.lines().map(str::to_owned).collect())
 }

@@ -30,7 +30,10 @@ impl Home {
     }
 
     pub fn with_state(state: PathBuf) -> Home {
-        Home { state, ..Home::new() }
+        Home {
+            state,
+            ..Home::new()
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -52,15 +55,31 @@ impl Home {
     /// The answer to a statement, as JSON lines.
     pub fn query(&self, statement: &str) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-        let output = command.args(["query", "-o", "json", statement, "--state"]).arg(self.state()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = command
+            .args(["query", "-o", "json", statement, "--state"])
+            .arg(self.state())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// What `verify` says.
     pub fn verify(&self) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-        String::from_utf8(command.args(["verify", "--state"]).arg(self.state()).output().unwrap().stdout).unwrap()
+        String::from_utf8(
+            command
+                .args(["verify", "--state"])
+                .arg(self.state())
+                .output()
+                .unwrap()
+                .stdout,
+        )
+        .unwrap()
     }
 
     pub fn write_log(&self, bytes: &[u8]) {
@@ -68,7 +87,13 @@ impl Home {
     }
 
     pub fn append(&self, bytes: &[u8]) {
-        OpenOptions::new().create(true).append(true).open(self.log()).unwrap().write_all(bytes).unwrap();
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
     }
 
     /// Renames as kube-apiserver does, and compresses where asked.
@@ -76,8 +101,14 @@ impl Home {
         let name = self.path(&format!("audit-2026-03-{:02}T10-00-00.000.log", round + 1));
         fs::rename(self.log(), &name).unwrap();
         if compress {
-            let packed = self.path(&format!("audit-2026-03-{:02}T10-00-00.000.log.gz", round + 1));
-            let mut out = flate2::write::GzEncoder::new(File::create(packed).unwrap(), flate2::Compression::fast());
+            let packed = self.path(&format!(
+                "audit-2026-03-{:02}T10-00-00.000.log.gz",
+                round + 1
+            ));
+            let mut out = flate2::write::GzEncoder::new(
+                File::create(packed).unwrap(),
+                flate2::Compression::fast(),
+            );
             out.write_all(&fs::read(&name).unwrap()).unwrap();
             out.finish().unwrap();
             fs::remove_file(name).unwrap();
@@ -93,8 +124,13 @@ impl SmallDisk {
     pub fn mount(bytes: u64) -> Option<SmallDisk> {
         let dir = tempfile::tempdir().unwrap();
         let options = format!("size={bytes}");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()).output();
-        mount.is_ok_and(|out| out.status.success()).then_some(SmallDisk(dir))
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(dir.path())
+            .output();
+        mount
+            .is_ok_and(|out| out.status.success())
+            .then_some(SmallDisk(dir))
     }
 
     pub fn path(&self) -> &Path {
@@ -125,13 +161,26 @@ pub struct Replayed {
 }
 
 pub fn replay(logs: &[PathBuf], more: &[&str]) -> Replayed {
-    let out = Command::new(BINARY).arg("replay").args(logs).args(["-o", "json"]).args(more).output().unwrap();
+    let out = Command::new(BINARY)
+        .arg("replay")
+        .args(logs)
+        .args(["-o", "json"])
+        .args(more)
+        .output()
+        .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Replayed { code: out.status.code().unwrap_or(-1), stdout: text(out.stdout), stderr: text(out.stderr) }
+    Replayed {
+        code: out.status.code().unwrap_or(-1),
+        stdout: text(out.stdout),
+        stderr: text(out.stderr),
+    }
 }
 
 pub fn incidents_of(lines: &str) -> Vec<serde_json::Value> {
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// The last line of each id.
@@ -181,7 +230,11 @@ impl Daemon {
 
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let code = answer.split(' ').nth(1).unwrap().parse().unwrap();
@@ -191,8 +244,10 @@ impl Daemon {
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").1;
         let value = |line: &str| line.rsplit(' ').next().and_then(|v| v.parse::<f64>().ok());
-        let lines =
-            text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        let lines = text.lines().filter(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(['{', ' ']))
+        });
         lines.filter_map(value).sum()
     }
 
@@ -200,13 +255,18 @@ impl Daemon {
         let begun = Instant::now();
         while !done(self) {
             assert!(begun.elapsed() < PATIENCE, "waited too long: {what}");
-            assert!(self.child.try_wait().unwrap().is_none(), "the daemon ended: {what}");
+            assert!(
+                self.child.try_wait().unwrap().is_none(),
+                "the daemon ended: {what}"
+            );
             std::thread::yield_now();
         }
     }
 
     pub fn wait_for_bytes(&mut self, bytes: u64) {
-        self.wait("all bytes read", |d| d.metric("tokentrail_bytes_read_total") >= bytes as f64);
+        self.wait("all bytes read", |d| {
+            d.metric("tokentrail_bytes_read_total") >= bytes as f64
+        });
     }
 
     /// Passes the time with so many requests: some are answered while a commit is made.
@@ -215,7 +275,9 @@ impl Daemon {
     }
 
     pub fn wait_for_any_commit(&mut self) {
-        self.wait("a commit", |d| d.metric("tokentrail_commit_duration_seconds_count") >= 1.0);
+        self.wait("a commit", |d| {
+            d.metric("tokentrail_commit_duration_seconds_count") >= 1.0
+        });
     }
 
     pub fn wait_until_caught_up(&mut self) {
@@ -236,13 +298,25 @@ impl Daemon {
     }
 
     pub fn hang_up(&self) {
-        assert!(Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-HUP", &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// SIGTERM; true if it ended within five seconds and well.
     pub fn terminate(&mut self) -> bool {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(5) {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -31,7 +31,9 @@ pub fn texts() -> Vec<(String, String)> {
 
 /// Name and content of every dashboard.
 pub fn boards() -> Vec<(String, Value)> {
-    let json = texts().into_iter().filter(|(name, _)| name.ends_with(".json"));
+    let json = texts()
+        .into_iter()
+        .filter(|(name, _)| name.ends_with(".json"));
     json.map(|(name, text)| {
         let board = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
         (name.trim_end_matches(".json").to_owned(), board)
@@ -45,7 +47,9 @@ pub fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 
 /// The panels of a board that show data.
 pub fn panels(board: &Value) -> impl Iterator<Item = &Value> {
-    list(board, "panels").iter().filter(|p| p["type"] != "row" && p["type"] != "text")
+    list(board, "panels")
+        .iter()
+        .filter(|p| p["type"] != "row" && p["type"] != "text")
 }
 
 /// An expression and where it stands.
@@ -63,7 +67,10 @@ pub fn panel_expressions() -> Vec<Expression> {
         for panel in panels(&board) {
             for target in list(panel, "targets") {
                 let place = format!("{name}: {}", panel["title"].as_str().unwrap());
-                found.push(Expression { place, text: target["expr"].as_str().unwrap().to_owned() });
+                found.push(Expression {
+                    place,
+                    text: target["expr"].as_str().unwrap().to_owned(),
+                });
             }
         }
     }
@@ -73,23 +80,42 @@ pub fn panel_expressions() -> Vec<Expression> {
 /// As Grafana sends it when everything is chosen, an hour is shown, and a minute is a step.
 pub fn substituted(expression: &Expression) -> Expression {
     let mut text = expression.text.clone();
-    for (variable, value) in [("$__rate_interval", "1m"), ("$__range", "1h"), ("$job", ".+"), ("$instance", ".+")] {
+    for (variable, value) in [
+        ("$__rate_interval", "1m"),
+        ("$__range", "1h"),
+        ("$job", ".+"),
+        ("$instance", ".+"),
+    ] {
         text = text.replace(variable, value);
     }
     text = text.replace("$detector", ".+");
-    assert!(!text.contains('$'), "a variable that this test does not know: {text}");
-    Expression { place: expression.place.clone(), text }
+    assert!(
+        !text.contains('$'),
+        "a variable that this test does not know: {text}"
+    );
+    Expression {
+        place: expression.place.clone(),
+        text,
+    }
 }
 
 /// The rules that have `kind`: `alert` or `record`.
 pub fn rules(kind: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(rules_file()).unwrap();
     let file: Value = serde_saphyr::from_str(&text).unwrap();
-    let all = list(&file, "groups").iter().flat_map(|group| list(group, "rules"));
+    let all = list(&file, "groups")
+        .iter()
+        .flat_map(|group| list(group, "rules"));
     all.filter(|rule| rule[kind].is_string()).cloned().collect()
 }
 
 pub fn rule_expressions(kind: &str) -> Vec<Expression> {
     let text = |rule: &Value, key: &str| rule[key].as_str().unwrap().to_owned();
-    rules(kind).iter().map(|rule| Expression { place: text(rule, kind), text: text(rule, "expr") }).collect()
+    rules(kind)
+        .iter()
+        .map(|rule| Expression {
+            place: text(rule, kind),
+            text: text(rule, "expr"),
+        })
+        .collect()
 }

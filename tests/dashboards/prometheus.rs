@@ -25,9 +25,17 @@ pub fn can_run(program: &str) -> bool {
 pub fn check(program: &str, arguments: &[&str], input: &str) {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(super::files::folder());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     let out = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{program} {arguments:?}: {said}");
@@ -51,7 +59,10 @@ impl Prometheus {
         fs::write(&config, text).unwrap();
         let mut child = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", dir.join("tsdb").display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                dir.join("tsdb").display()
+            ))
             .arg("--web.listen-address=127.0.0.1:0")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -60,7 +71,10 @@ impl Prometheus {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
         let address = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("Prometheus ended at once: {said:#?}")).unwrap();
+            let line = lines
+                .next()
+                .unwrap_or_else(|| panic!("Prometheus ended at once: {said:#?}"))
+                .unwrap();
             if let Some((_, address)) = line.split_once("msg=\"Listening on\" address=") {
                 break address.trim().to_owned();
             }
@@ -74,12 +88,22 @@ impl Prometheus {
     pub fn get(&self, path: &str) -> Result<Value, String> {
         let mut stream = TcpStream::connect(&self.address).map_err(|e| e.to_string())?;
         // HTTP/1.0, so that the answer comes in one piece.
-        write!(stream, "GET /api/v1/{path} HTTP/1.0\r\nHost: localhost\r\n\r\n").map_err(|e| e.to_string())?;
+        write!(
+            stream,
+            "GET /api/v1/{path} HTTP/1.0\r\nHost: localhost\r\n\r\n"
+        )
+        .map_err(|e| e.to_string())?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).map_err(|e| e.to_string())?;
+        stream
+            .read_to_string(&mut answer)
+            .map_err(|e| e.to_string())?;
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         let value: Value = serde_json::from_str(body).map_err(|_| answer.clone())?;
-        if value["status"] == "success" { Ok(value["data"].clone()) } else { Err(value["error"].to_string()) }
+        if value["status"] == "success" {
+            Ok(value["data"].clone())
+        } else {
+            Err(value["error"].to_string())
+        }
     }
 
     /// Whether an expression gives a number now. Panics if it is not PromQL.
@@ -89,7 +113,11 @@ impl Prometheus {
             Err(error) if error.contains("Service Unavailable") => return false,
             Err(error) => panic!("{expression}: {error}"),
         };
-        let number = |sample: &Value| sample["value"][1].as_str().is_some_and(|value| value != "NaN");
+        let number = |sample: &Value| {
+            sample["value"][1]
+                .as_str()
+                .is_some_and(|value| value != "NaN")
+        };
         data["result"].as_array().unwrap().iter().any(number)
     }
 }
@@ -103,5 +131,13 @@ impl Drop for Prometheus {
 
 fn encoded(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric();
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }

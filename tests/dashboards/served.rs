@@ -1,6 +1,8 @@
-//! Every expression of `dashboards/` asked of a real Prometheus that scrapes the real daemon, before and after faults.
+//! Every expression of `dashboards/` asked of a real Prometheus that scrapes the real daemon,
+//! before and after faults.
 //!
-//! Refuses to wait for the `for` of alerts: `promtool test rules` proves those with time as an argument.
+//! Refuses to wait for the `for` of alerts: `promtool test rules` proves those with time as an
+//! argument.
 
 use super::files::{Expression, panel_expressions, rule_expressions, rules_file, substituted};
 use super::harness::{Daemon, Home, sample};
@@ -26,8 +28,14 @@ enum Fault {
 const EMPTY_PANELS: [(&str, Fault); 9] = [
     ("soc-overview: Findings by detector", Fault::Sample),
     ("service-account-explorer: Chosen detectors", Fault::Sample),
-    ("service-account-explorer: Most active detectors", Fault::Sample),
-    ("service-account-explorer: Incidents by account", Fault::Sample),
+    (
+        "service-account-explorer: Most active detectors",
+        Fault::Sample,
+    ),
+    (
+        "service-account-explorer: Incidents by account",
+        Fault::Sample,
+    ),
     ("soc-overview: Malformed lines by reason", Fault::Malformed),
     ("pipeline-health: Malformed lines", Fault::Malformed),
     ("soc-overview: Holes by kind", Fault::Sample),
@@ -35,7 +43,8 @@ const EMPTY_PANELS: [(&str, Fault); 9] = [
     ("pipeline-health: Changes of the settings", Fault::Settings),
 ];
 
-/// Alerts whose fault is cheap to make. The faults of the others are in the unit tests of the rules.
+/// Alerts whose fault is cheap to make. The faults of the others are in the unit tests of the
+/// rules.
 const CHEAP_ALERTS: [(&str, Fault); 9] = [
     ("TokentrailCriticalIncident", Fault::Sample),
     ("TokentrailHighIncident", Fault::Sample),
@@ -67,8 +76,13 @@ impl Stage {
         home.write_log(b"");
         let config = home.path("tokentrail.yaml");
         // One sink that works, and one whose receiver is never there.
-        let sinks = "sinks:\n  out: { stdout: {} }\n  gone: { webhook: { url: 'http://127.0.0.1:1/' } }\n";
-        fs::write(&config, format!("cluster: before\ndaemon: {{account_series: 20}}\n{sinks}")).unwrap();
+        let sinks =
+            "sinks:\n  out: { stdout: {} }\n  gone: { webhook: { url: 'http://127.0.0.1:1/' } }\n";
+        fs::write(
+            &config,
+            format!("cluster: before\ndaemon: {{account_series: 20}}\n{sinks}"),
+        )
+        .unwrap();
         let daemon = Daemon::start_with(&home, &["--config", config.to_str().unwrap()]);
         let other_home = Home::new();
         let other = Daemon::start(&other_home);
@@ -77,35 +91,58 @@ impl Stage {
         waiting.extend(listed(&rule_expressions("alert"), &CHEAP_ALERTS));
         // The sample has holes of another kind already.
         let text = "ALERTS{alertname=\"TokentrailGap\", kind=\"truncated\"}".to_owned();
-        waiting.push((Expression { place: "a log that became shorter".to_owned(), text }, Fault::Hole));
-        Stage { home, _other_home: other_home, daemon, other, prometheus, waiting }
+        waiting.push((
+            Expression {
+                place: "a log that became shorter".to_owned(),
+                text,
+            },
+            Fault::Hole,
+        ));
+        Stage {
+            home,
+            _other_home: other_home,
+            daemon,
+            other,
+            prometheus,
+            waiting,
+        }
     }
 
     fn wait_for_data(&mut self, expression: &Expression) {
         let what = format!("data of {expression:?}");
-        self.daemon.wait(&what, |_| self.prometheus.has_data(&expression.text));
+        self.daemon
+            .wait(&what, |_| self.prometheus.has_data(&expression.text));
     }
 
     /// What no fault was made for yet is empty.
     fn the_rest_is_quiet(&self) {
         for (expression, fault) in &self.waiting {
-            assert!(!self.prometheus.has_data(&expression.text), "before {fault:?}: {expression:?}");
+            assert!(
+                !self.prometheus.has_data(&expression.text),
+                "before {fault:?}: {expression:?}"
+            );
         }
     }
 
     fn wait_for(&mut self, fault: Fault) {
-        let (made, rest) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, of)| *of == fault);
+        let (made, rest) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|(_, of)| *of == fault);
         self.waiting = rest;
         let made: Vec<(Expression, Fault)> = made;
         assert!(!made.is_empty(), "{fault:?} fills nothing");
-        made.iter().for_each(|(expression, _)| self.wait_for_data(expression));
+        made.iter()
+            .for_each(|(expression, _)| self.wait_for_data(expression));
         self.the_rest_is_quiet();
     }
 }
 
 fn listed(all: &[Expression], faults: &[(&str, Fault)]) -> Vec<(Expression, Fault)> {
     let found = faults.iter().map(|(place, fault)| {
-        let expression = all.iter().find(|e| e.place == *place).unwrap_or_else(|| panic!("no {place}"));
+        let expression = all
+            .iter()
+            .find(|e| e.place == *place)
+            .unwrap_or_else(|| panic!("no {place}"));
         (substituted_if_panel(expression), *fault)
     });
     found.collect()
@@ -113,7 +150,11 @@ fn listed(all: &[Expression], faults: &[(&str, Fault)]) -> Vec<(Expression, Faul
 
 /// Rules have templates only in annotations.
 fn substituted_if_panel(expression: &Expression) -> Expression {
-    if expression.text.contains('$') { substituted(expression) } else { expression.clone() }
+    if expression.text.contains('$') {
+        substituted(expression)
+    } else {
+        expression.clone()
+    }
 }
 
 #[test]
@@ -122,7 +163,10 @@ fn panels_and_rules_have_data_where_it_is_due() {
         return;
     }
     let mut stage = Stage::set();
-    for alert in rule_expressions("alert").iter().filter(|e| SILENCE.contains(&e.place.as_str())) {
+    for alert in rule_expressions("alert")
+        .iter()
+        .filter(|e| SILENCE.contains(&e.place.as_str()))
+    {
         stage.wait_for_data(alert);
     }
     stage.the_rest_is_quiet();
@@ -136,7 +180,10 @@ fn panels_and_rules_have_data_where_it_is_due() {
         stage.wait_for_data(&substituted(expression));
     }
     for recording in rule_expressions("record") {
-        stage.wait_for_data(&Expression { text: recording.place.clone(), place: recording.place });
+        stage.wait_for_data(&Expression {
+            text: recording.place.clone(),
+            place: recording.place,
+        });
     }
     for alert in rule_expressions("alert") {
         stage.prometheus.has_data(&alert.text);
@@ -147,12 +194,19 @@ fn panels_and_rules_have_data_where_it_is_due() {
     let first_line = log.iter().position(|b| *b == b'\n').unwrap() + 1;
     stage.home.write_log(&log[..first_line]);
     stage.wait_for(Fault::Hole);
-    fs::write(stage.home.path("tokentrail.yaml"), "learning: {min_dais: 3}\n").unwrap();
+    fs::write(
+        stage.home.path("tokentrail.yaml"),
+        "learning: {min_dais: 3}\n",
+    )
+    .unwrap();
     stage.wait_for(Fault::Settings);
     stage.other.kill();
     stage.wait_for(Fault::Killed);
     let told = stage.prometheus.get("alerts").unwrap().to_string();
-    assert!(told.contains("TokentrailGap") && !told.contains("<error expanding"), "{told}");
+    assert!(
+        told.contains("TokentrailGap") && !told.contains("<error expanding"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -160,12 +214,24 @@ fn promtool_is_content() {
     if !can_run("promtool") {
         return;
     }
-    check("promtool", &["check", "rules", rules_file().to_str().unwrap()], "");
-    check("promtool", &["test", "rules", "rules/tokentrail.rules.test.yaml"], "");
+    check(
+        "promtool",
+        &["check", "rules", rules_file().to_str().unwrap()],
+        "",
+    );
+    check(
+        "promtool",
+        &["test", "rules", "rules/tokentrail.rules.test.yaml"],
+        "",
+    );
     let home = Home::new();
     let daemon = Daemon::start(&home);
     let page = daemon.get("/metrics").1;
-    check("promtool", &["check", "metrics"], page.split_once("\r\n\r\n").unwrap().1);
+    check(
+        "promtool",
+        &["check", "metrics"],
+        page.split_once("\r\n\r\n").unwrap().1,
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A fuzz run of the decoders on stable Rust: real lines, damaged by a seeded dice, for some seconds.
+//! A fuzz run of the decoders on stable Rust: real lines, damaged by a seeded dice, for some
+//! seconds.
 //!
 //! `cargo test --release --test fuzz_decode -- [seconds] [seed]`. Two seconds without arguments, so
 //! that it is part of every test run; a failure prints the seed that repeats it.
@@ -9,7 +10,10 @@ mod oracle;
 use std::time::{Duration, Instant};
 
 fn main() {
-    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    let numbers: Vec<u64> = std::env::args()
+        .skip(1)
+        .filter_map(|arg| arg.parse().ok())
+        .collect();
     let seconds = numbers.first().copied().unwrap_or(2);
     let first = numbers.get(1).copied().unwrap_or(1);
     let lines: Vec<&[u8]> = [
@@ -35,7 +39,11 @@ fn main() {
                 read += 1;
                 let slot = lines.len() + dice.below(512);
                 if line.len() < 1 << 13 {
-                    if slot < pool.len() { pool[slot] = line } else { pool.push(line) }
+                    if slot < pool.len() {
+                        pool[slot] = line
+                    } else {
+                        pool.push(line)
+                    }
                 }
             }
             Ok(false) => {}

@@ -139,7 +139,8 @@ fn value(out: &mut Vec<u8>, dice: &mut Dice) {
 fn swap_members(out: &mut Vec<u8>, dice: &mut Dice) {
     let members = members(out);
     let (a, b) = (dice.below(members.len()), dice.below(members.len()));
-    if let (Some(&(start, _, end)), Some(&(start2, _, end2))) = (members.get(a.min(b)), members.get(a.max(b)))
+    if let (Some(&(start, _, end)), Some(&(start2, _, end2))) =
+        (members.get(a.min(b)), members.get(a.max(b)))
         && end <= start2
     {
         let (first, second) = (out[start..end].to_vec(), out[start2..end2].to_vec());
@@ -162,7 +163,11 @@ fn deepen(out: &mut Vec<u8>, dice: &mut Dice) {
     let members = members(out);
     if let Some(&(_, colon, end)) = members.get(dice.below(members.len())) {
         let levels = 110 + dice.below(30);
-        let (open, close) = if dice.below(2) == 0 { ("[", "]") } else { ("{\"a\":", "}") };
+        let (open, close) = if dice.below(2) == 0 {
+            ("[", "]")
+        } else {
+            ("{\"a\":", "}")
+        };
         let inside = out[colon + 1..end].to_vec();
         let mut deep = open.repeat(levels).into_bytes();
         deep.extend(inside);
@@ -172,7 +177,12 @@ fn deepen(out: &mut Vec<u8>, dice: &mut Dice) {
 }
 
 fn marks(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {
-    bytes.iter().enumerate().filter(|(_, b)| wanted.contains(b)).map(|(at, _)| at).collect()
+    bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| wanted.contains(b))
+        .map(|(at, _)| at)
+        .collect()
 }
 
 /// (start of key, colon, end of value) of what looks like a member; good enough for damage.
@@ -182,7 +192,9 @@ fn members(bytes: &[u8]) -> Vec<(usize, usize, usize)> {
         if colon < 2 || bytes[colon - 1] != b'"' {
             continue;
         }
-        let Some(start) = bytes[..colon - 1].iter().rposition(|&b| b == b'"') else { continue };
+        let Some(start) = bytes[..colon - 1].iter().rposition(|&b| b == b'"') else {
+            continue;
+        };
         if let Some(end) = end_of_value(bytes, colon + 1) {
             found.push((start, colon, end));
         }

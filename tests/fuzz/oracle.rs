@@ -2,19 +2,24 @@
 
 use tokentrail::event::decode::{self, Limits, Malformed};
 
-type Door = fn(&[u8], &Limits, &mut dyn FnMut(u32, Result<&tokentrail::event::AuditEvent<'_>, Malformed>));
+type Door =
+    fn(&[u8], &Limits, &mut dyn FnMut(u32, Result<&tokentrail::event::AuditEvent<'_>, Malformed>));
 
 /// What a door says of a line, as text that can be compared.
 fn told(door: Door, line: &[u8]) -> Vec<String> {
     let mut out = Vec::new();
-    door(line, &Limits::default(), &mut |index, event| out.push(format!("{index} {event:?}")));
+    door(line, &Limits::default(), &mut |index, event| {
+        out.push(format!("{index} {event:?}"))
+    });
     out
 }
 
 /// Panics where the decoders disagree. Returns whether the scanner read the line itself.
 pub fn agree(line: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(line) else {
-        decode::line(line, &Limits::default(), &mut |_, event| assert!(event.is_err(), "not UTF-8"));
+        decode::line(line, &Limits::default(), &mut |_, event| {
+            assert!(event.is_err(), "not UTF-8")
+        });
         return false;
     };
     let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
@@ -22,11 +27,16 @@ pub fn agree(line: &[u8]) -> bool {
     let read = fast.is_some();
     match (fast, reference) {
         (Some(fast), Ok(slow)) => assert_eq!(fast, slow, "{text}"),
-        // The scanner does not look into what it skips, so it may take what is not quite JSON there.
+        // The scanner does not look into what it skips, so it may take what is not quite JSON
+        // there.
         (Some(_), Err(Malformed::NotJson)) => return true,
         (Some(_), Err(reason)) => panic!("the scanner accepted what is {reason}: {text}"),
         (None, _) => {}
     }
-    assert_eq!(told(decode::line, line), told(decode::line_by_reference, line), "{text}");
+    assert_eq!(
+        told(decode::line, line),
+        told(decode::line_by_reference, line),
+        "{text}"
+    );
     read
 }

@@ -27,8 +27,13 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
 
 /// The rows ``| `name` | what for |`` under the heading that contains "dependency".
 fn explained(document: &str) -> BTreeSet<String> {
-    let section = document.split("\n## ").find(|s| s.lines().next().is_some_and(|h| h.contains("dependency")));
-    let rows = section.unwrap_or_default().lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let section = document
+        .split("\n## ")
+        .find(|s| s.lines().next().is_some_and(|h| h.contains("dependency")));
+    let rows = section
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     rows.filter(|(_, what_for)| what_for.trim_end_matches(" |").ends_with('.'))
         .map(|(name, _)| name.to_owned())
         .collect()
@@ -36,17 +41,29 @@ fn explained(document: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_dependency_has_a_sentence_and_every_sentence_a_dependency() {
-    assert_eq!(explained(&read("CONTRIBUTING.md")), dependencies(&read("Cargo.toml")));
+    assert_eq!(
+        explained(&read("CONTRIBUTING.md")),
+        dependencies(&read("Cargo.toml"))
+    );
 }
 
 #[test]
 fn links_of_documents_lead_to_files() {
     let link = Regex::new(r"\]\(([^)#]+)(?:#[^)]*)?\)").expect("a regex");
     let mut dead = Vec::new();
-    for name in
-        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/audit-policy.md"]
-    {
-        let folder = rust::root().join(name).parent().expect("a folder").to_path_buf();
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "docs/audit-policy.md",
+    ] {
+        let folder = rust::root()
+            .join(name)
+            .parent()
+            .expect("a folder")
+            .to_path_buf();
         for found in link.captures_iter(&read(name)) {
             let to = &found[1];
             if !to.contains("://") && !folder.join(to).exists() {
@@ -66,6 +83,12 @@ fn the_map_is_short_enough_to_read() {
 #[test]
 fn the_audit_policy_of_the_page_is_the_file() {
     let (page, file) = (read("docs/audit-policy.md"), read("docs/audit-policy.yaml"));
-    assert!(page.contains("audit-policy.yaml"), "the page does not lead to the file");
-    assert!(!file.contains("- ResponseStarted"), "a 401 has only the stage ResponseStarted: never omit it");
+    assert!(
+        page.contains("audit-policy.yaml"),
+        "the page does not lead to the file"
+    );
+    assert!(
+        !file.contains("- ResponseStarted"),
+        "a 401 has only the stage ResponseStarted: never omit it"
+    );
 }

@@ -23,7 +23,15 @@ const BANNED: &[&str] = &[
     "tokio",
     "tracing",
 ];
-const BANNED_MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg", "todo", "unimplemented"];
+const BANNED_MACROS: &[&str] = &[
+    "print",
+    "println",
+    "eprint",
+    "eprintln",
+    "dbg",
+    "todo",
+    "unimplemented",
+];
 
 fn stains(file: &File) -> Vec<String> {
     let tokens = rust::shipped(&rust::tokens(&file.text));
@@ -50,16 +58,34 @@ fn stains(file: &File) -> Vec<String> {
 #[test]
 fn pure_floors_touch_no_world_and_cannot_fail() {
     let floors = Floors::of_the_house();
-    let pure = rust::sources().into_iter().filter(|file| floors.is_pure(file.room()) && !file.is_test());
+    let pure = rust::sources()
+        .into_iter()
+        .filter(|file| floors.is_pure(file.room()) && !file.is_test());
     let found: Vec<String> = pure.flat_map(|file| stains(&file)).collect();
-    assert!(found.is_empty(), "not on a pure floor:\n{}", found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "not on a pure floor:\n{}",
+        found.join("\n")
+    );
 }
 
 #[test]
 fn a_stain_is_seen() {
-    let count = |text: &str| stains(&File { path: "src/base/x.rs".into(), text: text.into() }).len();
+    let count = |text: &str| {
+        stains(&File {
+            path: "src/base/x.rs".into(),
+            text: text.into(),
+        })
+        .len()
+    };
     assert_eq!(count("use std::{fs, net::IpAddr};"), 1);
     assert_eq!(count("fn f() { let _ = std::time::Instant::now(); }"), 1);
-    assert_eq!(count("fn f() { println!(\"x\"); x.unwrap(); y.expect(\"z\") }"), 3);
-    assert_eq!(count("fn f() { x.unwrap_or(1); /* std::fs */ } #[cfg(test)] mod t { use std::fs; }"), 0);
+    assert_eq!(
+        count("fn f() { println!(\"x\"); x.unwrap(); y.expect(\"z\") }"),
+        3
+    );
+    assert_eq!(
+        count("fn f() { x.unwrap_or(1); /* std::fs */ } #[cfg(test)] mod t { use std::fs; }"),
+        0
+    );
 }

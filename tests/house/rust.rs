@@ -30,7 +30,11 @@ impl File {
     /// `src/store/commit.rs` -> `store`; `src/main.rs` -> `main`; `src/lib.rs` -> `lib`.
     pub fn room(&self) -> &str {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
-        inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
+        inside
+            .split('/')
+            .next()
+            .unwrap_or(inside)
+            .trim_end_matches(".rs")
     }
 
     /// Modules between the root of the crate and what stands in the file.
@@ -62,10 +66,16 @@ pub fn below(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![root().join(folder)];
     while let Some(dir) = open.pop() {
-        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        let Ok(entries) = std::fs::read_dir(&dir) else {
+            continue;
+        };
         for entry in entries {
             let path = entry.expect("a readable folder").path();
-            if path.is_dir() { open.push(path) } else { found.push(path) }
+            if path.is_dir() {
+                open.push(path)
+            } else {
+                found.push(path)
+            }
         }
     }
     found.sort();
@@ -79,7 +89,11 @@ pub fn sources() -> Vec<File> {
         .filter(|path| path.extension().is_some_and(|e| e == "rs"))
         .map(|path| File {
             text: std::fs::read_to_string(&path).expect("UTF-8"),
-            path: path.strip_prefix(root()).expect("below the root").to_string_lossy().replace('\\', "/"),
+            path: path
+                .strip_prefix(root())
+                .expect("below the root")
+                .to_string_lossy()
+                .replace('\\', "/"),
         })
         .collect();
     assert!(files.len() > 20, "the sources were not found");
@@ -129,11 +143,18 @@ pub fn tokens(text: &str) -> Vec<Token> {
             }
             c => {
                 at += 1;
-                if c.is_ascii_whitespace() { "" } else { &text[start..at] }
+                if c.is_ascii_whitespace() {
+                    ""
+                } else {
+                    &text[start..at]
+                }
             }
         };
         if !name.is_empty() {
-            out.push(Token { text: name.to_owned(), line });
+            out.push(Token {
+                text: name.to_owned(),
+                line,
+            });
         }
         line += bytes[start..at].iter().filter(|c| **c == b'\n').count();
     }
@@ -171,11 +192,21 @@ fn end_of_string(bytes: &[u8], start: usize) -> usize {
 fn end_of_quote(text: &str, at: usize) -> usize {
     let rest = &text[at + 1..];
     if rest.starts_with('\\') {
-        return rest.char_indices().skip(2).find(|(_, c)| *c == '\'').map_or(text.len(), |(n, _)| at + n + 2);
+        return rest
+            .char_indices()
+            .skip(2)
+            .find(|(_, c)| *c == '\'')
+            .map_or(text.len(), |(n, _)| at + n + 2);
     }
-    let Some(first) = rest.chars().next() else { return text.len() };
+    let Some(first) = rest.chars().next() else {
+        return text.len();
+    };
     let close = at + 1 + first.len_utf8();
-    if text[close..].starts_with('\'') { close + 1 } else { at + 1 }
+    if text[close..].starts_with('\'') {
+        close + 1
+    } else {
+        at + 1
+    }
 }
 
 /// The end of `r"..."`, `r#"..."#`, `b"..."` and the like, if the word before is such a prefix.
@@ -193,8 +224,13 @@ fn raw_string(bytes: &[u8], start: usize, end: usize) -> Option<usize> {
     }
     let mut at = end + hashes + 1;
     while at < bytes.len() {
-        let closing =
-            bytes[at] == b'"' && bytes[at + 1..].iter().take(hashes).filter(|c| **c == b'#').count() == hashes;
+        let closing = bytes[at] == b'"'
+            && bytes[at + 1..]
+                .iter()
+                .take(hashes)
+                .filter(|c| **c == b'#')
+                .count()
+                == hashes;
         if closing {
             return Some(at + 1 + hashes);
         }
@@ -208,7 +244,12 @@ pub fn shipped(tokens: &[Token]) -> Vec<Token> {
     let marks = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut at, mut out) = (0, Vec::new());
     while at < tokens.len() {
-        if tokens[at..].iter().map(|t| t.text.as_str()).take(marks.len()).eq(marks) {
+        if tokens[at..]
+            .iter()
+            .map(|t| t.text.as_str())
+            .take(marks.len())
+            .eq(marks)
+        {
             at = end_of_item(tokens, at + marks.len());
         } else {
             out.push(tokens[at].clone());
@@ -256,9 +297,16 @@ pub fn paths(tokens: &[Token]) -> Vec<Named> {
             _ => {}
         }
         let in_use = tokens[at].text == "use";
-        let begins = in_use || (is_name(&tokens[at].text) && tokens.get(at + 1).is_some_and(|t| t.text == "::"));
+        let begins = in_use
+            || (is_name(&tokens[at].text) && tokens.get(at + 1).is_some_and(|t| t.text == "::"));
         if begins {
-            at = tree(tokens, at + usize::from(in_use), &[], modules.len(), &mut out);
+            at = tree(
+                tokens,
+                at + usize::from(in_use),
+                &[],
+                modules.len(),
+                &mut out,
+            );
         } else {
             at += 1;
         }
@@ -267,11 +315,19 @@ pub fn paths(tokens: &[Token]) -> Vec<Named> {
 }
 
 fn is_name(text: &str) -> bool {
-    text.bytes().next().is_some_and(|c| c.is_ascii_alphabetic() || c == b'_' || c >= 128)
+    text.bytes()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == b'_' || c >= 128)
 }
 
 /// One path or `use` tree, from its first name on; returns where it ends.
-fn tree(tokens: &[Token], mut at: usize, prefix: &[String], nested: usize, out: &mut Vec<Named>) -> usize {
+fn tree(
+    tokens: &[Token],
+    mut at: usize,
+    prefix: &[String],
+    nested: usize,
+    out: &mut Vec<Named>,
+) -> usize {
     let mut path = prefix.to_vec();
     let line = tokens.get(at).map_or(0, |t| t.line);
     while let Some(token) = tokens.get(at) {
@@ -282,7 +338,8 @@ fn tree(tokens: &[Token], mut at: usize, prefix: &[String], nested: usize, out: 
                 while at < tokens.len() && tokens[at].text != "}" {
                     let before = at;
                     at = tree(tokens, at, &path, nested, out);
-                    at += usize::from(tokens.get(at).is_some_and(|t| t.text == ",") || at == before);
+                    at +=
+                        usize::from(tokens.get(at).is_some_and(|t| t.text == ",") || at == before);
                 }
                 return at + 1;
             }
@@ -301,7 +358,10 @@ fn tree(tokens: &[Token], mut at: usize, prefix: &[String], nested: usize, out: 
             _ => break,
         }
     }
-    if tokens.get(at).is_some_and(|t| t.text == "as") && tokens.get(at + 1).is_some() && !prefix.is_empty() {
+    if tokens.get(at).is_some_and(|t| t.text == "as")
+        && tokens.get(at + 1).is_some()
+        && !prefix.is_empty()
+    {
         at += 2;
     }
     if path.len() > prefix.len() {
@@ -314,8 +374,10 @@ fn tree(tokens: &[Token], mut at: usize, prefix: &[String], nested: usize, out: 
 fn paths_are_seen_in_groups_over_lines_and_in_expressions() {
     let text = "use crate::{base::Time,\n  event::{self, wire as w}, store};\nfn f<'a>(x: &'a str) -> u8 \
                 { /* crate::no */ crate::sink::go(\"crate::not\", 'x', r#\"crate::nor\"#) }\nmod t { use super::a; }";
-    let seen: Vec<String> =
-        paths(&tokens(text)).iter().map(|p| format!("{} {}", p.path.join("::"), p.nested)).collect();
+    let seen: Vec<String> = paths(&tokens(text))
+        .iter()
+        .map(|p| format!("{} {}", p.path.join("::"), p.nested))
+        .collect();
     let wanted = [
         "crate::base::Time 0",
         "crate::event::self 0",

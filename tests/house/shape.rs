@@ -1,4 +1,5 @@
-//! The shape of files: each says what it is for, fits in a head, and is made of functions that fit on a screen.
+//! The shape of files: each says what it is for, fits in a head, and is made of functions that fit
+//! on a screen.
 
 use super::rust::{self, File, Token};
 
@@ -8,9 +9,15 @@ const FUNCTION_LINES_MAX: usize = 69;
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let silent: Vec<String> =
-        rust::sources().into_iter().filter(|f| !f.text.starts_with("//!")).map(|f| f.path).collect();
-    assert!(silent.is_empty(), "these do not begin with `//!`: {silent:#?}");
+    let silent: Vec<String> = rust::sources()
+        .into_iter()
+        .filter(|f| !f.text.starts_with("//!"))
+        .map(|f| f.path)
+        .collect();
+    assert!(
+        silent.is_empty(),
+        "these do not begin with `//!`: {silent:#?}"
+    );
 }
 
 #[test]
@@ -22,9 +29,19 @@ fn files_fit_in_a_head() {
         .collect();
     sizes.sort();
     let median = sizes[sizes.len() / 2].0;
-    println!("{} files, median {median} lines, longest {:?}", sizes.len(), sizes.last());
-    assert!(median <= MEDIAN_LINES_MAX, "the median file has {median} lines");
-    let long: Vec<_> = sizes.iter().filter(|(lines, _)| *lines > FILE_LINES_MAX).collect();
+    println!(
+        "{} files, median {median} lines, longest {:?}",
+        sizes.len(),
+        sizes.last()
+    );
+    assert!(
+        median <= MEDIAN_LINES_MAX,
+        "the median file has {median} lines"
+    );
+    let long: Vec<_> = sizes
+        .iter()
+        .filter(|(lines, _)| *lines > FILE_LINES_MAX)
+        .collect();
     assert!(long.is_empty(), "over {FILE_LINES_MAX} lines: {long:#?}");
 }
 
@@ -48,7 +65,11 @@ fn functions(tokens: &[Token]) -> Vec<(String, usize, usize)> {
                 break;
             }
             if token.text == "}" && depth == 0 {
-                found.push((name.text.clone(), keyword.line, token.line + 1 - keyword.line));
+                found.push((
+                    name.text.clone(),
+                    keyword.line,
+                    token.line + 1 - keyword.line,
+                ));
                 break;
             }
         }
@@ -58,20 +79,30 @@ fn functions(tokens: &[Token]) -> Vec<(String, usize, usize)> {
 
 fn long_functions(file: &File) -> Vec<String> {
     let tokens = rust::shipped(&rust::tokens(&file.text));
-    let long = functions(&tokens).into_iter().filter(|(_, _, lines)| *lines > FUNCTION_LINES_MAX);
-    long.map(|(name, line, lines)| format!("{}:{line}: fn {name} has {lines} lines", file.path)).collect()
+    let long = functions(&tokens)
+        .into_iter()
+        .filter(|(_, _, lines)| *lines > FUNCTION_LINES_MAX);
+    long.map(|(name, line, lines)| format!("{}:{line}: fn {name} has {lines} lines", file.path))
+        .collect()
 }
 
 #[test]
 fn functions_fit_on_a_screen() {
     let files = rust::sources().into_iter().filter(|file| !file.is_test());
     let long: Vec<String> = files.flat_map(|file| long_functions(&file)).collect();
-    assert!(long.is_empty(), "over {FUNCTION_LINES_MAX} lines:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "over {FUNCTION_LINES_MAX} lines:\n{}",
+        long.join("\n")
+    );
 }
 
 #[test]
 fn a_long_function_is_seen() {
-    let file = |lines: usize| File { path: "src/x.rs".into(), text: format!("fn f() {{\n{}}}", "x;\n".repeat(lines)) };
+    let file = |lines: usize| File {
+        path: "src/x.rs".into(),
+        text: format!("fn f() {{\n{}}}", "x;\n".repeat(lines)),
+    };
     assert_eq!(long_functions(&file(67)).len(), 0);
     assert_eq!(long_functions(&file(68)).len(), 1);
 }

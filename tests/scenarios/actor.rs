@@ -21,15 +21,25 @@ pub struct Actor {
 
 /// A UUID that says whose it is.
 fn uid(of: &str) -> String {
-    let sum = of.bytes().fold(7u64, |sum, b| sum.wrapping_mul(31).wrapping_add(u64::from(b)));
-    format!("{:08x}-0000-4000-8000-{:012x}", sum >> 32, sum & 0xffff_ffff_ffff)
+    let sum = of.bytes().fold(7u64, |sum, b| {
+        sum.wrapping_mul(31).wrapping_add(u64::from(b))
+    });
+    format!(
+        "{:08x}-0000-4000-8000-{:012x}",
+        sum >> 32,
+        sum & 0xffff_ffff_ffff
+    )
 }
 
 fn groups_of(username: &str) -> Vec<String> {
     let all = || "system:authenticated".to_owned();
     match username.split(':').collect::<Vec<_>>().as_slice() {
         ["system", "serviceaccount", namespace, _] => {
-            vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}"), all()]
+            vec![
+                "system:serviceaccounts".to_owned(),
+                format!("system:serviceaccounts:{namespace}"),
+                all(),
+            ]
         }
         ["system", "node", _] => vec!["system:nodes".to_owned(), all()],
         ["system", "anonymous"] => vec!["system:unauthenticated".to_owned()],
@@ -42,14 +52,24 @@ fn groups_of(username: &str) -> Vec<String> {
 impl Actor {
     fn named(username: &str, ip: &str, agent: &str) -> Actor {
         let (groups, ips) = (groups_of(username), vec![ip.to_owned()]);
-        Actor { username: username.to_owned(), groups, ips, agent: agent.to_owned(), ..Actor::default() }
+        Actor {
+            username: username.to_owned(),
+            groups,
+            ips,
+            agent: agent.to_owned(),
+            ..Actor::default()
+        }
     }
 
     /// A pod of `namespace:account` with the token that its kubelet got for it.
     pub fn pod(account: &str, pod: &str, node: &str, ip: &str) -> Actor {
         let username = format!("system:serviceaccount:{account}");
         let program = account.rsplit(':').next().unwrap_or("app");
-        let mut actor = Actor::named(&username, ip, &format!("{program}/v0.0.0 (linux/amd64) kubernetes/$Format"));
+        let mut actor = Actor::named(
+            &username,
+            ip,
+            &format!("{program}/v0.0.0 (linux/amd64) kubernetes/$Format"),
+        );
         actor.uid = uid(account);
         actor.extra = vec![
             ("credential-id", format!("JTI={}", uid(pod))),
@@ -74,42 +94,63 @@ impl Actor {
         actor.uid = uid(account);
         actor.notes = vec![
             ("authentication.k8s.io/legacy-token", actor.username.clone()),
-            ("authentication.k8s.io/legacy-token-manual-secret", secret.to_owned()),
+            (
+                "authentication.k8s.io/legacy-token-manual-secret",
+                secret.to_owned(),
+            ),
         ];
         actor
     }
 
     pub fn node(node: &str, ip: &str) -> Actor {
-        Actor::certified(&format!("system:node:{node}"), ip, "kubelet/v1.36.2 (linux/amd64) kubernetes/98b3519")
+        Actor::certified(
+            &format!("system:node:{node}"),
+            ip,
+            "kubelet/v1.36.2 (linux/amd64) kubernetes/98b3519",
+        )
     }
 
     /// Somebody with a client certificate.
     pub fn certified(username: &str, ip: &str, agent: &str) -> Actor {
         let mut actor = Actor::named(username, ip, agent);
-        actor.extra = vec![("credential-id", format!("X509SHA256={}", uid(username).replace('-', "")))];
+        actor.extra = vec![(
+            "credential-id",
+            format!("X509SHA256={}", uid(username).replace('-', "")),
+        )];
         actor
     }
 
-    /// Without a token of the API server's making: anonymous, a bootstrap token, the API server itself.
+    /// Without a token of the API server's making: anonymous, a bootstrap token, the API server
+    /// itself.
     pub fn plain(username: &str, ip: &str, agent: &str) -> Actor {
         Actor::named(username, ip, agent)
     }
 
     /// Whose token is no good: a 401 has no user.
     pub fn nobody(ip: &str, agent: &str) -> Actor {
-        Actor { groups: Vec::new(), ..Actor::named("", ip, agent) }
+        Actor {
+            groups: Vec::new(),
+            ..Actor::named("", ip, agent)
+        }
     }
 
     /// With the token that its kubelet got for it on another day.
     pub fn renewed(mut self, day: i64) -> Actor {
-        for (_, value) in self.extra.iter_mut().filter(|(key, _)| *key == "credential-id") {
+        for (_, value) in self
+            .extra
+            .iter_mut()
+            .filter(|(key, _)| *key == "credential-id")
+        {
             *value = format!("JTI={}", uid(&format!("{value}/{day}")));
         }
         self
     }
 
     pub fn credential(&self) -> &str {
-        self.extra.iter().find(|(key, _)| *key == "credential-id").map_or("", |(_, value)| value)
+        self.extra
+            .iter()
+            .find(|(key, _)| *key == "credential-id")
+            .map_or("", |(_, value)| value)
     }
 
     pub fn with(mut self, agent: &str) -> Actor {
@@ -131,7 +172,10 @@ impl Actor {
 
     /// Long after the kubelet replaced the token.
     pub fn stale(mut self) -> Actor {
-        let note = format!("subject: {}, seconds after warning threshold: 600", self.username);
+        let note = format!(
+            "subject: {}, seconds after warning threshold: 600",
+            self.username
+        );
         self.notes.push(("authentication.k8s.io/stale-token", note));
         self
     }
@@ -153,8 +197,8 @@ impl Actor {
         self
     }
 
-    /// Puts the actor into an event of another actor: what that one did with its own credential, from its own address
-    /// or with its own program, this one does with its own.
+    /// Puts the actor into an event of another actor: what that one did with its own credential,
+    /// from its own address or with its own program, this one does with its own.
     pub fn stand_in_for(&self, other: &Actor, event: &mut Value) {
         let (mut own, mut others) = (json!({}), json!({}));
         self.sign(&mut own);
@@ -181,7 +225,12 @@ impl Actor {
         let extra: Map<String, Value> = self
             .extra
             .iter()
-            .map(|(key, value)| (format!("authentication.kubernetes.io/{key}"), json!([value])))
+            .map(|(key, value)| {
+                (
+                    format!("authentication.kubernetes.io/{key}"),
+                    json!([value]),
+                )
+            })
             .collect();
         let mut user = json!({});
         for (key, value) in [
@@ -195,7 +244,8 @@ impl Actor {
                 user[key] = value;
             }
         }
-        (event["user"], event["sourceIPs"], event["userAgent"]) = (user, json!(self.ips), json!(self.agent));
+        (event["user"], event["sourceIPs"], event["userAgent"]) =
+            (user, json!(self.ips), json!(self.agent));
         if let Some(assumed) = &self.assumed {
             event["impersonatedUser"] = assumed.clone();
         }

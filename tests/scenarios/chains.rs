@@ -2,7 +2,9 @@
 
 use super::Expect::{Missed, Told};
 use super::Scenario;
-use super::credentials::{bootstrap, cloud_token, controller_token, forever, token_by_exec, token_for_a_year};
+use super::credentials::{
+    bootstrap, cloud_token, controller_token, forever, token_by_exec, token_for_a_year,
+};
 use super::escalation::{bind_admin, privileged_pod};
 use super::recon::{crawl, dump, first_look, harvest, matrix, who_am_i};
 use super::replay::mimic;
@@ -37,24 +39,42 @@ scenarios! {
 
 fn wipe(trace: &mut Trace) {
     let thief = press().with(KUBECTL);
-    trace.ask(&thief, "GET /api/v1/namespaces/orchard/events?limit=500 200");
+    trace.ask(
+        &thief,
+        "GET /api/v1/namespaces/orchard/events?limit=500 200",
+    );
     for n in 0..5 {
-        trace.ask(&thief, &format!("DELETE /api/v1/namespaces/orchard/events/web-0.{n} 200"));
+        trace.ask(
+            &thief,
+            &format!("DELETE /api/v1/namespaces/orchard/events/web-0.{n} 200"),
+        );
     }
     trace.ask(&thief, "DELETE /api/v1/namespaces/orchard/events 200");
 }
 
 fn destroy(trace: &mut Trace) {
     let thief = press().with(KUBECTL);
-    trace.ask(&thief, "GET /apis/apps/v1/namespaces/orchard/deployments 200");
+    trace.ask(
+        &thief,
+        "GET /apis/apps/v1/namespaces/orchard/deployments 200",
+    );
     for name in ["web", "press", "cider"] {
-        trace.ask(&thief, &format!("DELETE /apis/apps/v1/namespaces/orchard/deployments/{name} 200"));
+        trace.ask(
+            &thief,
+            &format!("DELETE /apis/apps/v1/namespaces/orchard/deployments/{name} 200"),
+        );
     }
 }
 
 fn from_a_shell(trace: &mut Trace) {
-    let steps: [fn(&mut Trace); 6] =
-        [first_look, who_am_i, harvest, |t| forever(t, "orchard:cellar-admin"), controller_token, bind_admin];
+    let steps: [fn(&mut Trace); 6] = [
+        first_look,
+        who_am_i,
+        harvest,
+        |t| forever(t, "orchard:cellar-admin"),
+        controller_token,
+        bind_admin,
+    ];
     for step in steps {
         step(trace);
         trace.wait(2 * MINUTE);

@@ -41,8 +41,12 @@ pub fn token_by_exec(trace: &mut Trace) {
     let thief = press().with(KUBECTL);
     let pod = "/api/v1/namespaces/orchard/pods/web-0";
     trace.ask(&thief, &format!("GET {pod} 200"));
-    let command = "command=cat&command=%2Fvar%2Frun%2Fsecrets%2Fkubernetes.io%2Fserviceaccount%2Ftoken";
-    trace.ask(&thief, &format!("GET {pod}/exec?{command}&container=web&stdout=true&stderr=true 101"));
+    let command =
+        "command=cat&command=%2Fvar%2Frun%2Fsecrets%2Fkubernetes.io%2Fserviceaccount%2Ftoken";
+    trace.ask(
+        &thief,
+        &format!("GET {pod}/exec?{command}&container=web&stdout=true&stderr=true 101"),
+    );
 }
 
 fn token_in_logs(trace: &mut Trace) {
@@ -71,8 +75,18 @@ pub fn token_for_a_year(trace: &mut Trace) {
 pub fn controller_token(trace: &mut Trace) {
     let name = "clusterrole-aggregation-controller";
     let ask = format!("POST /api/v1/namespaces/kube-system/serviceaccounts/{name}/token 201");
-    trace.mint(&press().with(KUBECTL), &ask, &token_request(3600, &[]), "JTI=0aggregation");
-    let as_it = Actor::unbound(&format!("kube-system:{name}"), "JTI=0aggregation", "10.61.1.10", KUBECTL);
+    trace.mint(
+        &press().with(KUBECTL),
+        &ask,
+        &token_request(3600, &[]),
+        "JTI=0aggregation",
+    );
+    let as_it = Actor::unbound(
+        &format!("kube-system:{name}"),
+        "JTI=0aggregation",
+        "10.61.1.10",
+        KUBECTL,
+    );
     let role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/trees";
     trace.ask(&as_it, &format!("GET {role} 200"));
     let everything = json!({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
@@ -81,7 +95,12 @@ pub fn controller_token(trace: &mut Trace) {
 
 pub fn cloud_token(trace: &mut Trace, actor: &Actor) {
     let ask = "POST /api/v1/namespaces/orchard/serviceaccounts/press/token 201";
-    trace.mint(actor, ask, &token_request(3600, &["sts.amazonaws.com"]), "JTI=0cloud");
+    trace.mint(
+        actor,
+        ask,
+        &token_request(3600, &["sts.amazonaws.com"]),
+        "JTI=0cloud",
+    );
 }
 
 /// A Secret that the token controller fills in, read and used.
@@ -90,13 +109,22 @@ pub fn forever(trace: &mut Trace, account: &str) {
     let secrets = "/api/v1/namespaces/orchard/secrets";
     let body = json!({"metadata": {"name": "spare-token"}});
     trace.send(&thief, &format!("POST {secrets} 201"), &body);
-    let agent = "kube-controller-manager/v1.36.2 (linux/amd64) kubernetes/98b3519/tokens-controller";
-    trace.other(&manager().with(agent), &format!("PUT {secrets}/spare-token 200"), None);
+    let agent =
+        "kube-controller-manager/v1.36.2 (linux/amd64) kubernetes/98b3519/tokens-controller";
+    trace.other(
+        &manager().with(agent),
+        &format!("PUT {secrets}/spare-token 200"),
+        None,
+    );
     trace.wait(3 * SECOND);
     trace.ask(&thief, &format!("GET {secrets}/spare-token 200"));
     let own = Actor::legacy(account, "spare-token", "10.61.1.10", CURL);
     trace.ask(&own, "GET /api/v1/namespaces/orchard/pods 200");
-    let server = Actor::plain("system:apiserver", "::1", "kube-apiserver/v1.36.2 (linux/amd64) kubernetes/98b3519");
+    let server = Actor::plain(
+        "system:apiserver",
+        "::1",
+        "kube-apiserver/v1.36.2 (linux/amd64) kubernetes/98b3519",
+    );
     trace.other(&server, &format!("PATCH {secrets}/spare-token 200"), None);
 }
 
@@ -104,11 +132,16 @@ fn oracle(trace: &mut Trace) {
     for n in 0..5 {
         let review = json!({"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
             "spec": {"token": format!("not-a-token-{n}")}, "status": {"user": {}}});
-        trace.send(&press().with(CURL), "POST /apis/authentication.k8s.io/v1/tokenreviews 201", &review);
+        trace.send(
+            &press().with(CURL),
+            "POST /apis/authentication.k8s.io/v1/tokenreviews 201",
+            &review,
+        );
     }
 }
 
-/// The bootstrap token of kubelets, stolen from metadata by whoever is at `ip`; then the node that it made.
+/// The bootstrap token of kubelets, stolen from metadata by whoever is at `ip`; then the node that
+/// it made.
 pub fn bootstrap(trace: &mut Trace, ip: &str) {
     let agent = "kubeletmein/v0.0.0 (linux/amd64) kubernetes/$Format";
     let thief = Actor::plain("system:bootstrap:0a1b2c", ip, agent);
@@ -119,12 +152,23 @@ pub fn bootstrap(trace: &mut Trace, ip: &str) {
     trace.wait(MINUTE);
     trace.ask(&thief, &format!("GET {requests}/node-csr-x 200"));
     let node = Actor::node("node-a", ip).with(agent);
-    trace.ask(&node, "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a 200");
+    trace.ask(
+        &node,
+        "GET /api/v1/pods?fieldSelector=spec.nodeName%3Dnode-a 200",
+    );
     trace.ask(&node, "GET /api/v1/namespaces/orchard/secrets/settings 200");
     let pod = json!({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "spec": {"audiences": null,
         "expirationSeconds": 3607, "boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "press-0", "uid": "press"}}});
-    trace.mint(&node, "POST /api/v1/namespaces/orchard/serviceaccounts/press/token 201", &pod, "JTI=0node");
+    trace.mint(
+        &node,
+        "POST /api/v1/namespaces/orchard/serviceaccounts/press/token 201",
+        &pod,
+        "JTI=0node",
+    );
     for name in ["db", "cellar", "ledger", "gate", "mail", "vault"] {
-        trace.ask(&node, &format!("GET /api/v1/namespaces/{name}/secrets/{name} 403"));
+        trace.ask(
+            &node,
+            &format!("GET /api/v1/namespaces/{name}/secrets/{name} 403"),
+        );
     }
 }

@@ -63,10 +63,20 @@ fn impersonate(trace: &mut Trace) {
     let thief = press().with(KUBECTL);
     let account = thief.clone().acting_as(
         "system:serviceaccount:kube-system:default",
-        &["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"],
+        &[
+            "system:serviceaccounts",
+            "system:serviceaccounts:kube-system",
+            "system:authenticated",
+        ],
     );
-    trace.ask(&account, "GET /api/v1/namespaces/kube-system/secrets?limit=500 200");
-    trace.ask(&thief.acting_as("x", &["system:masters", "system:authenticated"]), "GET /api/v1/nodes?limit=500 200");
+    trace.ask(
+        &account,
+        "GET /api/v1/namespaces/kube-system/secrets?limit=500 200",
+    );
+    trace.ask(
+        &thief.acting_as("x", &["system:masters", "system:authenticated"]),
+        "GET /api/v1/nodes?limit=500 200",
+    );
 }
 
 pub fn privileged_pod(trace: &mut Trace, thief: &Actor) {
@@ -77,7 +87,10 @@ pub fn privileged_pod(trace: &mut Trace, thief: &Actor) {
     trace.send(thief, "POST /api/v1/namespaces/orchard/pods 201", &pod);
     trace.ask(thief, "GET /api/v1/namespaces/orchard/pods/tune 200");
     let command = "command=chroot&command=%2Fhost&container=x&stdout=true";
-    trace.ask(thief, &format!("POST /api/v1/namespaces/orchard/pods/tune/exec?{command} 101"));
+    trace.ask(
+        thief,
+        &format!("POST /api/v1/namespaces/orchard/pods/tune/exec?{command} 101"),
+    );
     trace.ask(thief, "DELETE /api/v1/namespaces/orchard/pods/tune 200");
 }
 
@@ -88,20 +101,43 @@ fn workload(name: &str) -> Value {
 
 fn patch_deployment(trace: &mut Trace) {
     let thief = press().with(KUBECTL);
-    trace.ask(&thief, "GET /apis/apps/v1/namespaces/orchard/deployments/web 200");
-    trace.send(&thief, "PATCH /apis/apps/v1/namespaces/orchard/deployments/web 200", &workload("web"));
+    trace.ask(
+        &thief,
+        "GET /apis/apps/v1/namespaces/orchard/deployments/web 200",
+    );
+    trace.send(
+        &thief,
+        "PATCH /apis/apps/v1/namespaces/orchard/deployments/web 200",
+        &workload("web"),
+    );
     let deployments = controller("deployment-controller");
-    trace.other(&deployments, "POST /apis/apps/v1/namespaces/orchard/replicasets 201", Some(&workload("web-1")));
+    trace.other(
+        &deployments,
+        "POST /apis/apps/v1/namespaces/orchard/replicasets 201",
+        Some(&workload("web-1")),
+    );
     let pod = json!({"metadata": {"name": "web-1-x", "namespace": "orchard"}, "spec": {"containers": [{"name": "side", "image": "i"}]}});
-    trace.other(&controller("replicaset-controller"), "POST /api/v1/namespaces/orchard/pods 201", Some(&pod));
+    trace.other(
+        &controller("replicaset-controller"),
+        "POST /api/v1/namespaces/orchard/pods 201",
+        Some(&pod),
+    );
 }
 
 fn back_doors(trace: &mut Trace) {
     let thief = press().with(KUBECTL);
-    trace.send(&thief, "POST /apis/apps/v1/namespaces/orchard/daemonsets 201", &workload("agent"));
+    trace.send(
+        &thief,
+        "POST /apis/apps/v1/namespaces/orchard/daemonsets 201",
+        &workload("agent"),
+    );
     let body = json!({"metadata": {"name": "tidy", "namespace": "orchard"}, "spec": {"schedule": "*/5 * * * *",
         "jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "x", "image": "registry.example/x:1"}]}}}}}});
-    trace.send(&thief, "POST /apis/batch/v1/namespaces/orchard/cronjobs 201", &body);
+    trace.send(
+        &thief,
+        "POST /apis/batch/v1/namespaces/orchard/cronjobs 201",
+        &body,
+    );
     trace.wait(5 * MINUTE);
     trace.other(
         &controller("cronjob-controller"),
@@ -118,7 +154,11 @@ fn binding(name: &str, role: &str, namespace: &str, account: &str) -> Value {
 
 pub fn bind_admin(trace: &mut Trace) {
     let body = binding("helpers", "cluster-admin", "orchard", "press");
-    trace.send(&press().with(KUBECTL), &format!("POST {RBAC}/clusterrolebindings 201"), &body);
+    trace.send(
+        &press().with(KUBECTL),
+        &format!("POST {RBAC}/clusterrolebindings 201"),
+        &body,
+    );
 }
 
 fn admin_account(trace: &mut Trace) {
@@ -127,19 +167,38 @@ fn admin_account(trace: &mut Trace) {
         "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
     trace.send(&thief, &format!("POST {RBAC}/clusterroles 201"), &role);
     let account = json!({"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "helper", "namespace": "kube-system"}});
-    trace.send(&thief, "POST /api/v1/namespaces/kube-system/serviceaccounts 201", &account);
+    trace.send(
+        &thief,
+        "POST /api/v1/namespaces/kube-system/serviceaccounts 201",
+        &account,
+    );
     let body = binding("helper", "helper", "kube-system", "helper");
-    trace.send(&thief, &format!("POST {RBAC}/clusterrolebindings 201"), &body);
+    trace.send(
+        &thief,
+        &format!("POST {RBAC}/clusterrolebindings 201"),
+        &body,
+    );
     let secret = json!({"metadata": {"name": "helper-token"}});
-    trace.send(&thief, "POST /api/v1/namespaces/kube-system/secrets 201", &secret);
-    trace.ask(&thief, "GET /api/v1/namespaces/kube-system/secrets/helper-token 200");
+    trace.send(
+        &thief,
+        "POST /api/v1/namespaces/kube-system/secrets 201",
+        &secret,
+    );
+    trace.ask(
+        &thief,
+        "GET /api/v1/namespaces/kube-system/secrets/helper-token 200",
+    );
 }
 
 fn widen(trace: &mut Trace) {
     let thief = press().with(CURL);
     trace.ask(&thief, &format!("GET {RBAC}/clusterroles/trees 200"));
     let everything = json!({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
-    trace.send(&thief, &format!("PATCH {RBAC}/clusterroles/trees 200"), &everything);
+    trace.send(
+        &thief,
+        &format!("PATCH {RBAC}/clusterroles/trees 200"),
+        &everything,
+    );
 }
 
 fn certificate(trace: &mut Trace) {
@@ -148,7 +207,11 @@ fn certificate(trace: &mut Trace) {
     let body = json!({"kind": "CertificateSigningRequest", "apiVersion": "certificates.k8s.io/v1", "metadata": {"name": "helper"},
         "spec": {"request": "", "signerName": "kubernetes.io/kube-apiserver-client", "usages": ["client auth"]}});
     trace.send(&thief, &format!("POST {requests} 201"), &body);
-    trace.send(&thief, &format!("PUT {requests}/helper/approval 200"), &body);
+    trace.send(
+        &thief,
+        &format!("PUT {requests}/helper/approval 200"),
+        &body,
+    );
     trace.ask(&thief, &format!("GET {requests}/helper 200"));
     let new = Actor::certified("system:kube-controller-manager", "10.61.1.10", KUBECTL);
     trace.ask(&new, "GET /api/v1/secrets?limit=500 200");
@@ -157,31 +220,55 @@ fn certificate(trace: &mut Trace) {
 fn kubelet_by_proxy(trace: &mut Trace) {
     let thief = press().with(CURL);
     trace.ask(&thief, "GET /api/v1/nodes/node-b/proxy/runningpods/ 200");
-    trace.ask(&thief, "POST /api/v1/nodes/node-b/proxy/run/orchard/cider-5b8f-c3/cider?cmd=id 200");
+    trace.ask(
+        &thief,
+        "POST /api/v1/nodes/node-b/proxy/run/orchard/cider-5b8f-c3/cider?cmd=id 200",
+    );
 }
 
 fn kubelet_directly(trace: &mut Trace) {
     let review = json!({"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
         "spec": {"token": "not-a-token"}, "status": {"user": {}}});
-    trace.send(&node_a(), "POST /apis/authentication.k8s.io/v1/tokenreviews 201", &review);
+    trace.send(
+        &node_a(),
+        "POST /apis/authentication.k8s.io/v1/tokenreviews 201",
+        &review,
+    );
     let right = json!({"kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {}, "spec": {
         "resourceAttributes": {"verb": "get", "version": "v1", "resource": "nodes", "subresource": "proxy", "name": "node-a"},
         "user": "system:serviceaccount:orchard:press", "groups": ["system:serviceaccounts"]}, "status": {"allowed": false}});
-    trace.send(&node_a(), "POST /apis/authorization.k8s.io/v1/subjectaccessreviews 201", &right);
+    trace.send(
+        &node_a(),
+        "POST /apis/authorization.k8s.io/v1/subjectaccessreviews 201",
+        &right,
+    );
 }
 
 fn debug_container(trace: &mut Trace) {
     let thief = press().with(KUBECTL);
     let pod = "/api/v1/namespaces/orchard/pods/web-0";
     let body = json!({"spec": {"ephemeralContainers": [{"name": "debugger", "image": "registry.example/busybox:1", "targetContainerName": "web"}]}});
-    trace.send(&thief, &format!("PATCH {pod}/ephemeralcontainers 200"), &body);
-    trace.ask(&thief, &format!("GET {pod}/attach?container=debugger&stdin=true&stdout=true&tty=true 101"));
+    trace.send(
+        &thief,
+        &format!("PATCH {pod}/ephemeralcontainers 200"),
+        &body,
+    );
+    trace.ask(
+        &thief,
+        &format!("GET {pod}/attach?container=debugger&stdin=true&stdout=true&tty=true 101"),
+    );
 }
 
 fn pivot(trace: &mut Trace) {
     let thief = press().with(KUBECTL);
-    trace.ask(&thief, "GET /api/v1/namespaces/orchard/pods/db-0/portforward 101");
-    trace.ask(&thief, "GET /api/v1/namespaces/orchard/services/admin:80/proxy/ 200");
+    trace.ask(
+        &thief,
+        "GET /api/v1/namespaces/orchard/pods/db-0/portforward 101",
+    );
+    trace.ask(
+        &thief,
+        "GET /api/v1/namespaces/orchard/services/admin:80/proxy/ 200",
+    );
 }
 
 fn webhook(trace: &mut Trace) {

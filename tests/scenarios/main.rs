@@ -1,5 +1,6 @@
-//! The 54 attacks of `docs/detectors/scenarios.md`, each played into an engine that knows the cluster and into one
-//! that knows nothing: an incident must name the attack by audit id, with the detectors expected, and little else.
+//! The 54 attacks of `docs/detectors/scenarios.md`, each played into an engine that knows the
+//! cluster and into one that knows nothing: an incident must name the attack by audit id, with the
+//! detectors expected, and little else.
 //!
 //! What is expected to be missed must be missed: whoever mends it mends the table.
 
@@ -59,9 +60,15 @@ pub enum Expect {
 }
 
 fn scenarios() -> impl Iterator<Item = &'static Scenario> {
-    [recon::SCENARIOS, credentials::SCENARIOS, replay::SCENARIOS, escalation::SCENARIOS, chains::SCENARIOS]
-        .into_iter()
-        .flatten()
+    [
+        recon::SCENARIOS,
+        credentials::SCENARIOS,
+        replay::SCENARIOS,
+        escalation::SCENARIOS,
+        chains::SCENARIOS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Of a story's audit ids, at least this share of a hundred is the attacker's.
@@ -99,17 +106,30 @@ fn names(incident: &Incident, attack: &BTreeSet<String>) -> bool {
 fn judged(scenario: &Scenario, expect: &Expect, is_known: bool, policy: &Policy) -> Option<String> {
     let (attack, lines) = played(scenario, is_known);
     let out = common::run(policy, lines.iter().map(String::as_str));
-    let told: Vec<&Incident> = common::last(&out).into_values().filter(|i| names(i, &attack)).collect();
+    let told: Vec<&Incident> = common::last(&out)
+        .into_values()
+        .filter(|i| names(i, &attack))
+        .collect();
     let is_met = match expect {
-        Expect::Told(detectors, floor) => told
-            .iter()
-            .any(|i| i.severity >= *floor && detectors.iter().all(|d| i.detectors.iter().any(|have| have == d))),
+        Expect::Told(detectors, floor) => told.iter().any(|i| {
+            i.severity >= *floor
+                && detectors
+                    .iter()
+                    .all(|d| i.detectors.iter().any(|have| have == d))
+        }),
         Expect::Missed(_) => told.is_empty(),
     };
     let said = || {
         let all = common::last(&out).into_values().filter(|i| is_threat(i));
         all.map(|i| {
-            format!("\n    {} ({}) {:?} of {}: {}", i.severity, i.score(), i.detectors, i.principal, names(i, &attack))
+            format!(
+                "\n    {} ({}) {:?} of {}: {}",
+                i.severity,
+                i.score(),
+                i.detectors,
+                i.principal,
+                names(i, &attack)
+            )
         })
         .collect::<String>()
     };
@@ -123,25 +143,39 @@ fn judged(scenario: &Scenario, expect: &Expect, is_known: bool, policy: &Policy)
 
 #[test]
 fn every_attack_is_told_where_the_cluster_is_known() {
-    let wrong: Vec<String> = scenarios().filter_map(|s| judged(s, &s.known, true, &Policy::default())).collect();
+    let wrong: Vec<String> = scenarios()
+        .filter_map(|s| judged(s, &s.known, true, &Policy::default()))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn every_attack_is_told_with_an_empty_state() {
-    let wrong: Vec<String> = scenarios().filter_map(|s| judged(s, &s.cold, false, &Policy::default())).collect();
+    let wrong: Vec<String> = scenarios()
+        .filter_map(|s| judged(s, &s.cold, false, &Policy::default()))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn no_attack_is_told_by_an_engine_without_one_of_its_detectors() {
     for scenario in scenarios() {
-        let Expect::Told(detectors, _) = scenario.known else { continue };
+        let Expect::Told(detectors, _) = scenario.known else {
+            continue;
+        };
         for detector in detectors {
             let mut policy = Policy::default();
-            policy.detectors.entry((*detector).to_owned()).or_default().disabled = true;
+            policy
+                .detectors
+                .entry((*detector).to_owned())
+                .or_default()
+                .disabled = true;
             let wrong = judged(scenario, &scenario.known, true, &policy);
-            assert!(wrong.is_some(), "{} is told without {detector}", scenario.id);
+            assert!(
+                wrong.is_some(),
+                "{} is told without {detector}",
+                scenario.id
+            );
         }
     }
 }
@@ -165,8 +199,14 @@ fn heard(look_alike: &benign::LookAlike) -> Vec<String> {
     let mut around = Trace::default();
     world::work(&mut around, trace.now + HOUR);
     around.lines.extend(trace.lines);
-    let policy = Policy { rules: rules(look_alike.declared), ..Policy::default() };
-    common::alarms(&common::run(&policy, in_order(around.lines).iter().map(String::as_str)))
+    let policy = Policy {
+        rules: rules(look_alike.declared),
+        ..Policy::default()
+    };
+    common::alarms(&common::run(
+        &policy,
+        in_order(around.lines).iter().map(String::as_str),
+    ))
 }
 
 /// What an operator has written.
@@ -180,16 +220,28 @@ fn rules(text: &str) -> Arc<tokentrail::detect::rule::Rules> {
 
 #[test]
 fn what_only_looks_like_an_attack_stays_quiet() {
-    let loud: Vec<String> =
-        benign::LOOK_ALIKES.iter().flat_map(|l| heard(l).into_iter().map(move |a| format!("{}: {a}", l.id))).collect();
+    let loud: Vec<String> = benign::LOOK_ALIKES
+        .iter()
+        .flat_map(|l| heard(l).into_iter().map(move |a| format!("{}: {a}", l.id)))
+        .collect();
     assert!(loud.is_empty(), "{}", loud.join("\n"));
 }
 
 #[test]
 fn what_has_to_be_declared_is_loud_until_it_is() {
-    for look_alike in benign::LOOK_ALIKES.iter().filter(|l| !l.declared.is_empty()) {
-        let undeclared = benign::LookAlike { declared: "", ..*look_alike };
-        assert!(!heard(&undeclared).is_empty(), "{} needs no rules", look_alike.id);
+    for look_alike in benign::LOOK_ALIKES
+        .iter()
+        .filter(|l| !l.declared.is_empty())
+    {
+        let undeclared = benign::LookAlike {
+            declared: "",
+            ..*look_alike
+        };
+        assert!(
+            !heard(&undeclared).is_empty(),
+            "{} needs no rules",
+            look_alike.id
+        );
     }
 }
 
@@ -211,5 +263,8 @@ fn the_page_says_what_is_expected() {
         std::fs::write(path, &page).expect("a page that can be written");
     }
     let there = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(there == page, "{path} is out of date: UPDATE_REFERENCE=1 cargo test --release --test scenarios");
+    assert!(
+        there == page,
+        "{path} is out of date: UPDATE_REFERENCE=1 cargo test --release --test scenarios"
+    );
 }

@@ -29,7 +29,10 @@ below `medium`, the severity that wakes people, all the time.
 |---|---|---|
 ";
 
-pub fn markdown<'s>(scenarios: impl Iterator<Item = &'s Scenario>, look_alikes: &[LookAlike]) -> String {
+pub fn markdown<'s>(
+    scenarios: impl Iterator<Item = &'s Scenario>,
+    look_alikes: &[LookAlike],
+) -> String {
     let mut out = INTRO.to_owned();
     let (mut all, mut known, mut cold) = (0, 0, 0);
     for scenario in scenarios {
@@ -37,12 +40,23 @@ pub fn markdown<'s>(scenarios: impl Iterator<Item = &'s Scenario>, look_alikes: 
         known += usize::from(matches!(scenario.known, Expect::Told(..)));
         cold += usize::from(matches!(scenario.cold, Expect::Told(..)));
         let (first, second) = (cell(&scenario.known), cell(&scenario.cold));
-        let _ = writeln!(out, "| {} | {} | {first} | {second} |", scenario.id, scenario.title);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {first} | {second} |",
+            scenario.id, scenario.title
+        );
     }
-    let _ = writeln!(out, "\n{all} attacks: {known} told where the cluster is known, {cold} on the first day.");
+    let _ = writeln!(
+        out,
+        "\n{all} attacks: {known} told where the cluster is known, {cold} on the first day."
+    );
     out.push_str(DAILY);
     for look_alike in look_alikes {
-        let by = if look_alike.declared.is_empty() { "" } else { "needs an [exemption](../rules.md)" };
+        let by = if look_alike.declared.is_empty() {
+            ""
+        } else {
+            "needs an [exemption](../rules.md)"
+        };
         let _ = writeln!(out, "| {} | {} | {by} |", look_alike.id, look_alike.title);
     }
     out

@@ -53,7 +53,12 @@ scenarios! {
 
 pub fn first_look(trace: &mut Trace) {
     let shell = press().with(CURL);
-    for path in ["/version 200", "/api 200", "/apis 200", "/api/v1/namespaces 403"] {
+    for path in [
+        "/version 200",
+        "/api 200",
+        "/apis 200",
+        "/api/v1/namespaces 403",
+    ] {
         trace.ask(&shell, &format!("GET {path}"));
     }
     trace.ask(&shell, "GET /api/v1/namespaces/orchard/pods 403");
@@ -67,12 +72,20 @@ pub fn who_am_i(trace: &mut Trace) {
 /// `kubectl auth whoami`, `kubectl auth can-i --list`.
 pub fn ask_who(trace: &mut Trace, actor: &Actor) {
     let review = json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "status": {"userInfo": {}}});
-    trace.send(actor, "POST /apis/authentication.k8s.io/v1/selfsubjectreviews 201", &review);
+    trace.send(
+        actor,
+        "POST /apis/authentication.k8s.io/v1/selfsubjectreviews 201",
+        &review,
+    );
     trace.ask(actor, "GET /api?timeout=32s 200");
     trace.ask(actor, "GET /apis?timeout=32s 200");
     let rules = json!({"kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
         "spec": {"namespace": "orchard"}, "status": {"resourceRules": null, "nonResourceRules": null, "incomplete": false}});
-    trace.send(actor, "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews 201", &rules);
+    trace.send(
+        actor,
+        "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews 201",
+        &rules,
+    );
 }
 
 fn question(verb: &str, resource: &str) -> Value {
@@ -83,11 +96,27 @@ fn question(verb: &str, resource: &str) -> Value {
 const QUESTIONS: &str = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews 201";
 
 pub fn matrix(trace: &mut Trace, actor: &Actor) {
-    for path in ["/api", "/apis", "/apis/apps/v1", "/apis/batch/v1", "/apis/rbac.authorization.k8s.io/v1"] {
+    for path in [
+        "/api",
+        "/apis",
+        "/apis/apps/v1",
+        "/apis/batch/v1",
+        "/apis/rbac.authorization.k8s.io/v1",
+    ] {
         trace.ask(actor, &format!("GET {path} 200"));
     }
-    let kinds =
-        ["pods", "secrets", "configmaps", "services", "deployments", "jobs", "roles", "nodes", "events", "leases"];
+    let kinds = [
+        "pods",
+        "secrets",
+        "configmaps",
+        "services",
+        "deployments",
+        "jobs",
+        "roles",
+        "nodes",
+        "events",
+        "leases",
+    ];
     for kind in kinds {
         for verb in ["list", "create", "update", "delete"] {
             trace.send(actor, QUESTIONS, &question(verb, kind));
@@ -96,49 +125,98 @@ pub fn matrix(trace: &mut Trace, actor: &Actor) {
 }
 
 fn access_matrix(trace: &mut Trace) {
-    matrix(trace, &press().with("kubectl-access_matrix/v0.0.0 (linux/amd64) kubernetes/$Format"));
+    matrix(
+        trace,
+        &press().with("kubectl-access_matrix/v0.0.0 (linux/amd64) kubernetes/$Format"),
+    );
 }
 
 fn who_can(trace: &mut Trace) {
     let tool = press().with("kubectl-who-can/v0.4.0 (linux/amd64) kubernetes/$Format");
-    for kind in ["roles", "rolebindings", "clusterroles", "clusterrolebindings", "namespaces"] {
+    for kind in [
+        "roles",
+        "rolebindings",
+        "clusterroles",
+        "clusterrolebindings",
+        "namespaces",
+    ] {
         trace.send(&tool, QUESTIONS, &question("list", kind));
     }
     let rbac = "/apis/rbac.authorization.k8s.io/v1";
-    for path in ["namespaces/orchard/roles", "clusterroles", "namespaces/orchard/rolebindings", "clusterrolebindings"] {
+    for path in [
+        "namespaces/orchard/roles",
+        "clusterroles",
+        "namespaces/orchard/rolebindings",
+        "clusterrolebindings",
+    ] {
         trace.ask(&tool, &format!("GET {rbac}/{path} 200"));
     }
 }
 
 fn ask_then_act(trace: &mut Trace) {
     let tool = press().with("Go-http-client/2.0");
-    for (kind, code) in [("pods", 200), ("secrets", 200), ("services", 200), ("serviceaccounts", 403)] {
+    for (kind, code) in [
+        ("pods", 200),
+        ("secrets", 200),
+        ("services", 200),
+        ("serviceaccounts", 403),
+    ] {
         trace.send(&tool, QUESTIONS, &question("list", kind));
-        trace.ask(&tool, &format!("GET /api/v1/namespaces/orchard/{kind} {code}"));
+        trace.ask(
+            &tool,
+            &format!("GET /api/v1/namespaces/orchard/{kind} {code}"),
+        );
     }
 }
 
 pub fn sweep(trace: &mut Trace, shell: &Actor) {
-    for kind in ["pods", "secrets", "services", "serviceaccounts", "events", "persistentvolumeclaims"] {
+    for kind in [
+        "pods",
+        "secrets",
+        "services",
+        "serviceaccounts",
+        "events",
+        "persistentvolumeclaims",
+    ] {
         trace.ask(shell, &format!("GET /api/v1/namespaces/orchard/{kind} 403"));
     }
     trace.ask(shell, "GET /api/v1/namespaces/orchard/configmaps 200");
     for kind in ["nodes", "namespaces", "persistentvolumes"] {
         trace.ask(shell, &format!("GET /api/v1/{kind} 403"));
     }
-    trace.ask(shell, "GET /apis/rbac.authorization.k8s.io/v1/clusterroles 403");
+    trace.ask(
+        shell,
+        "GET /apis/rbac.authorization.k8s.io/v1/clusterroles 403",
+    );
 }
 
 fn guess_namespaces(trace: &mut Trace) {
     let shell = press().with(CURL);
-    for namespace in ["kube-system", "default", "prod", "vault", "argocd", "monitoring"] {
+    for namespace in [
+        "kube-system",
+        "default",
+        "prod",
+        "vault",
+        "argocd",
+        "monitoring",
+    ] {
         trace.ask(&shell, &format!("GET /api/v1/namespaces/{namespace} 403"));
-        trace.ask(&shell, &format!("GET /api/v1/namespaces/{namespace}/pods 403"));
+        trace.ask(
+            &shell,
+            &format!("GET /api/v1/namespaces/{namespace}/pods 403"),
+        );
     }
 }
 
 fn discovery_only(trace: &mut Trace) {
-    for path in ["/openapi/v2", "/openapi/v3", "/apis", "/apis/apps/v1", "/apis/batch/v1", "/apis/policy/v1"] {
+    for path in [
+        "/openapi/v2",
+        "/openapi/v3",
+        "/apis",
+        "/apis/apps/v1",
+        "/apis/batch/v1",
+        "/apis/policy/v1",
+    ] {
         trace.ask(&press(), &format!("GET {path} 200"));
     }
 }
@@ -151,21 +229,36 @@ fn anonymous_probe(trace: &mut Trace) {
 
 pub fn dump(trace: &mut Trace, actor: &Actor) {
     trace.ask(actor, "GET /api/v1/secrets?limit=500 200");
-    trace.ask(actor, "GET /api/v1/secrets?continue=eyJ2IjoibWV0YSJ9&limit=500 200");
+    trace.ask(
+        actor,
+        "GET /api/v1/secrets?continue=eyJ2IjoibWV0YSJ9&limit=500 200",
+    );
 }
 
 pub fn harvest(trace: &mut Trace) {
     trace.ask(&press(), "GET /api/v1/namespaces/orchard/secrets 200");
     for n in 0..12 {
-        trace.ask(&press(), &format!("GET /api/v1/namespaces/orchard/secrets/cellar-{n} 200"));
+        trace.ask(
+            &press(),
+            &format!("GET /api/v1/namespaces/orchard/secrets/cellar-{n} 200"),
+        );
     }
 }
 
 pub fn crawl(trace: &mut Trace, pause: i64, times: usize) {
-    let names =
-        ["db", "redis", "postgres", "admin", "tls", "registry", "smtp", "aws", "vault", "token", "backup", "root"];
-    for (name, code) in names.iter().zip([404, 404, 200].into_iter().cycle()).take(times) {
-        trace.ask(&press(), &format!("GET /api/v1/namespaces/orchard/secrets/{name} {code}"));
+    let names = [
+        "db", "redis", "postgres", "admin", "tls", "registry", "smtp", "aws", "vault", "token",
+        "backup", "root",
+    ];
+    for (name, code) in names
+        .iter()
+        .zip([404, 404, 200].into_iter().cycle())
+        .take(times)
+    {
+        trace.ask(
+            &press(),
+            &format!("GET /api/v1/namespaces/orchard/secrets/{name} {code}"),
+        );
         trace.wait(pause.min(DAY));
     }
 }

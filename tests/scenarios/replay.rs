@@ -55,16 +55,30 @@ pub fn from_outside(trace: &mut Trace) {
 /// What the account does daily, while its pod goes on doing it.
 pub fn mimic(trace: &mut Trace, elsewhere: &Actor) {
     for _ in 0..4 {
-        trace.other(&press(), "GET /api/v1/namespaces/orchard/configmaps?limit=500 200", None);
-        trace.ask(elsewhere, "GET /api/v1/namespaces/orchard/configmaps?limit=500 200");
+        trace.other(
+            &press(),
+            "GET /api/v1/namespaces/orchard/configmaps?limit=500 200",
+            None,
+        );
+        trace.ask(
+            elsewhere,
+            "GET /api/v1/namespaces/orchard/configmaps?limit=500 200",
+        );
         trace.wait(30 * SECOND);
     }
 }
 
 fn forged(trace: &mut Trace) {
     let forger = Actor::nobody(OUTSIDE, "python-requests/2.32.3");
-    for kind in ["secrets", "configmaps", "pods", "services"].iter().cycle().take(16) {
-        trace.ask(&forger, &format!("GET /api/v1/namespaces/orchard/{kind} 401"));
+    for kind in ["secrets", "configmaps", "pods", "services"]
+        .iter()
+        .cycle()
+        .take(16)
+    {
+        trace.ask(
+            &forger,
+            &format!("GET /api/v1/namespaces/orchard/{kind} 401"),
+        );
     }
 }
 
@@ -73,7 +87,10 @@ fn out_of_a_backup(trace: &mut Trace) {
     for kind in ["configmaps", "pods", "secrets"] {
         trace.ask(
             &thief,
-            &format!("GET /api/v1/namespaces/orchard/{kind} {}", if kind == "secrets" { 403 } else { 200 }),
+            &format!(
+                "GET /api/v1/namespaces/orchard/{kind} {}",
+                if kind == "secrets" { 403 } else { 200 }
+            ),
         );
     }
 }

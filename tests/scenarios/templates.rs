@@ -1,7 +1,8 @@
-//! Events as a real kube-apiserver 1.36 wrote them, without their names: what every line of a trace is made from.
+//! Events as a real kube-apiserver 1.36 wrote them, without their names: what every line of a trace
+//! is made from.
 //!
-//! Refuses a request that it has no shape for. Where the recording had none of a kind, the shape is made `like`
-//! the nearest kind that it had (`fixtures/scenarios/templates.jsonl` says which).
+//! Refuses a request that it has no shape for. Where the recording had none of a kind, the shape is
+//! made `like` the nearest kind that it had (`fixtures/scenarios/templates.jsonl` says which).
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,7 +16,10 @@ pub struct Templates {
 }
 
 pub static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| {
-    let mut templates = Templates { shapes: BTreeMap::new(), answers: BTreeMap::new() };
+    let mut templates = Templates {
+        shapes: BTreeMap::new(),
+        answers: BTreeMap::new(),
+    };
     for line in include_str!("../fixtures/scenarios/templates.jsonl").lines() {
         let line: Value = serde_json::from_str(line).expect("a JSON line");
         match line["shape"].as_str() {
@@ -23,13 +27,18 @@ pub static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| {
                 let events = line["events"].as_array().expect("events").clone();
                 templates.shapes.insert(shape.to_owned(), events);
             }
-            None => drop(templates.answers.insert(line["answer"].as_u64().expect("a code"), line)),
+            None => drop(
+                templates
+                    .answers
+                    .insert(line["answer"].as_u64().expect("a code"), line),
+            ),
         }
     }
     templates
 });
 
-/// What a request is to the API server: its verb and object, as its `RequestInfo` is made of method and path.
+/// What a request is to the API server: its verb and object, as its `RequestInfo` is made of method
+/// and path.
 pub struct Asked {
     pub verb: &'static str,
     pub group: String,
@@ -50,7 +59,9 @@ impl Asked {
             _ => ("", "", &[][..]),
         };
         let (namespace, rest) = match rest {
-            ["namespaces", namespace, resource, more @ ..] => (*namespace, [&[*resource], more].concat()),
+            ["namespaces", namespace, resource, more @ ..] => {
+                (*namespace, [&[*resource], more].concat())
+            }
             other => ("", other.to_vec()),
         };
         let at = |n: usize| rest.get(n).copied().unwrap_or("").to_owned();
@@ -68,8 +79,20 @@ impl Asked {
         };
         let (group, version) = (group.to_owned(), version.to_owned());
         // Of a namespace itself the API server says its own name as the namespace.
-        let own = if resource == "namespaces" { name.clone() } else { namespace.to_owned() };
-        Asked { verb, group, version, resource, subresource, namespace: own, name }
+        let own = if resource == "namespaces" {
+            name.clone()
+        } else {
+            namespace.to_owned()
+        };
+        Asked {
+            verb,
+            group,
+            version,
+            resource,
+            subresource,
+            namespace: own,
+            name,
+        }
     }
 
     fn shape(&self) -> String {
@@ -87,7 +110,8 @@ pub fn events(method: &str, uri: &str, code: u64, body: Option<&Value>) -> Vec<V
     let asked = Asked::parse(method, uri);
     let shape = asked.shape();
     // Reads of all kinds look alike.
-    let like = matches!(asked.verb, "get" | "list" | "watch").then(|| format!("pods {}", asked.verb));
+    let like =
+        matches!(asked.verb, "get" | "list" | "watch").then(|| format!("pods {}", asked.verb));
     let stages = TEMPLATES
         .shapes
         .get(&shape)
@@ -95,11 +119,25 @@ pub fn events(method: &str, uri: &str, code: u64, body: Option<&Value>) -> Vec<V
         .unwrap_or_else(|| panic!("no shape of {shape} ({method} {uri})"));
     let answer = TEMPLATES.answers.get(&code);
     // What is refused never becomes a stream: it has one stage.
-    let stages = if answer.is_some() { &stages[stages.len() - 1..] } else { &stages[..] };
-    stages.iter().map(|stage| event(stage, &asked, uri, code, answer, body)).collect()
+    let stages = if answer.is_some() {
+        &stages[stages.len() - 1..]
+    } else {
+        &stages[..]
+    };
+    stages
+        .iter()
+        .map(|stage| event(stage, &asked, uri, code, answer, body))
+        .collect()
 }
 
-fn event(stage: &Value, asked: &Asked, uri: &str, code: u64, answer: Option<&Value>, body: Option<&Value>) -> Value {
+fn event(
+    stage: &Value,
+    asked: &Asked,
+    uri: &str,
+    code: u64,
+    answer: Option<&Value>,
+    body: Option<&Value>,
+) -> Value {
     let mut event = stage.clone();
     event.as_object_mut().expect("an object").remove("withBody");
     event["requestURI"] = json!(uri);
@@ -112,12 +150,20 @@ fn event(stage: &Value, asked: &Asked, uri: &str, code: u64, answer: Option<&Val
         }
         // The shape may be another group's.
         match asked.group.as_str() {
-            "" => drop(object.as_object_mut().expect("an object").remove("apiGroup")),
+            "" => drop(
+                object
+                    .as_object_mut()
+                    .expect("an object")
+                    .remove("apiGroup"),
+            ),
             group => object["apiGroup"] = json!(group),
         }
         object["apiVersion"] = json!(asked.version);
         // The name of what is made stands in the body only.
-        if let ("create", Some(name)) = (asked.verb, body.and_then(|b| b["metadata"]["name"].as_str())) {
+        if let ("create", Some(name)) = (
+            asked.verb,
+            body.and_then(|b| b["metadata"]["name"].as_str()),
+        ) {
             object["name"] = json!(name);
         }
     }
@@ -127,10 +173,14 @@ fn event(stage: &Value, asked: &Asked, uri: &str, code: u64, answer: Option<&Val
         event["responseStatus"] = answer["responseStatus"].clone();
         match answer["decision"].as_str() {
             Some(decision) => {
-                event["annotations"] =
-                    json!({"authorization.k8s.io/decision": decision, "authorization.k8s.io/reason": ""});
+                event["annotations"] = json!({"authorization.k8s.io/decision": decision, "authorization.k8s.io/reason": ""});
             }
-            None => drop(event.as_object_mut().expect("an object").remove("annotations")),
+            None => drop(
+                event
+                    .as_object_mut()
+                    .expect("an object")
+                    .remove("annotations"),
+            ),
         }
     }
     let level = event["level"].as_str().expect("a level").to_owned();

@@ -1,4 +1,5 @@
-//! The cluster before and around an attack: eight days of work as the recording shows it, and after.
+//! The cluster before and around an attack: eight days of work as the recording shows it, and
+//! after.
 //!
 //! Refuses anything that an attacker needs: what an account does here is all that it is known for.
 
@@ -21,7 +22,8 @@ pub const KUBECTL: &str = "kubectl/v1.33.4 (linux/amd64) kubernetes/74f2ad5";
 pub const OUTSIDE: &str = "203.0.113.66";
 pub const MANAGER: &str = "10.60.0.1";
 
-/// The account that most attacks begin with: its only work is to read the configuration of its namespace.
+/// The account that most attacks begin with: its only work is to read the configuration of its
+/// namespace.
 pub fn press() -> Actor {
     Actor::pod("orchard:press", "press-7c9d-a1", "node-a", "10.61.1.10")
 }
@@ -54,7 +56,12 @@ pub fn controller(name: &str) -> Actor {
     let agent = format!(
         "kube-controller-manager/v1.36.2 (linux/amd64) kubernetes/98b3519/system:serviceaccount:kube-system:{name}"
     );
-    Actor::unbound(&format!("kube-system:{name}"), &format!("JTI={name}"), MANAGER, &agent)
+    Actor::unbound(
+        &format!("kube-system:{name}"),
+        &format!("JTI={name}"),
+        MANAGER,
+        &agent,
+    )
 }
 
 /// What becomes of a line, whatever its time and id.
@@ -68,7 +75,8 @@ const OTHERS: &str = "da11";
 const SOON: i64 = 700;
 const ISSUED: &str = "authentication.kubernetes.io/issued-credential-id";
 
-/// Stands in the text of a request for its audit id, and for the times when it began and when a stage ended.
+/// Stands in the text of a request for its audit id, and for the times when it began and when a
+/// stage ended.
 const OPEN: [&str; 3] = ["<id>", "<began>", "<ended>"];
 
 /// Lines with their times, in milliseconds of 2026-01-01T00:00:00Z.
@@ -76,7 +84,8 @@ const OPEN: [&str; 3] = ["<id>", "<began>", "<ended>"];
 pub struct Trace {
     pub lines: Vec<(i64, String)>,
     dress: Option<Dress>,
-    /// The stages of requests that were made before, but for what is [`OPEN`]: most are made again and again.
+    /// The stages of requests that were made before, but for what is [`OPEN`]: most are made again
+    /// and again.
     known: HashMap<String, Vec<String>>,
     /// Audit ids of the attacker's requests.
     pub attack: BTreeSet<String>,
@@ -95,11 +104,17 @@ pub fn mark_of(id: &str) -> Option<u16> {
 
 impl Trace {
     pub fn beginning(at: i64) -> Trace {
-        Trace { now: at, ..Trace::default() }
+        Trace {
+            now: at,
+            ..Trace::default()
+        }
     }
 
     pub fn dressed(dress: impl Fn(&str) -> String + 'static) -> Trace {
-        Trace { dress: Some(Box::new(dress)), ..Trace::default() }
+        Trace {
+            dress: Some(Box::new(dress)),
+            ..Trace::default()
+        }
     }
 
     /// A request of the attacker, `METHOD URI CODE`; two seconds pass.
@@ -137,8 +152,17 @@ impl Trace {
 
     /// Takes in what was played apart.
     pub fn append(&mut self, other: Trace) {
-        let dressed = |line: String| self.dress.as_ref().map_or_else(|| line.clone(), |dress| dress(&line));
-        self.lines.extend(other.lines.into_iter().map(|(at, line)| (at, dressed(line))));
+        let dressed = |line: String| {
+            self.dress
+                .as_ref()
+                .map_or_else(|| line.clone(), |dress| dress(&line))
+        };
+        self.lines.extend(
+            other
+                .lines
+                .into_iter()
+                .map(|(at, line)| (at, dressed(line))),
+        );
     }
 
     /// Audit ids of all of it.
@@ -160,16 +184,32 @@ impl Trace {
         lasting: i64,
     ) {
         self.count += 1;
-        let kind = if attack { ATTACKERS.to_owned() } else { format!("{OTHERS}{:04x}", self.mark) };
-        let own = format!("{kind}-{:04x}-4000-8000-{:012x}", self.count & 0xffff, self.now);
+        let kind = if attack {
+            ATTACKERS.to_owned()
+        } else {
+            format!("{OTHERS}{:04x}", self.mark)
+        };
+        let own = format!(
+            "{kind}-{:04x}-4000-8000-{:012x}",
+            self.count & 0xffff,
+            self.now
+        );
         let id = actor.audit_id.clone().unwrap_or(own);
         let key = format!("{actor:?} {request} {body:?} {notes:?}");
-        let stages = self.known.entry(key).or_insert_with(|| stages(actor, request, body, notes, self.dress.as_ref()));
+        let stages = self
+            .known
+            .entry(key)
+            .or_insert_with(|| stages(actor, request, body, notes, self.dress.as_ref()));
         let began = moment(self.now).to_string();
         for (at, stage) in (0..).map(|n| self.now + lasting * n + 5).zip(stages) {
             let ended = moment(at).to_string();
             let values = [id.as_str(), &began, &ended];
-            let line = OPEN.iter().zip(values).fold(stage.clone(), |line, (open, value)| line.replace(open, value));
+            let line = OPEN
+                .iter()
+                .zip(values)
+                .fold(stage.clone(), |line, (open, value)| {
+                    line.replace(open, value)
+                });
             self.lines.push((at, line));
         }
         if attack {
@@ -188,10 +228,15 @@ fn stages(
     dress: Option<&Dress>,
 ) -> Vec<String> {
     let words: Vec<&str> = request.split(' ').collect();
-    let [method, uri, code] = words.as_slice() else { panic!("not METHOD URI CODE: {request}") };
+    let [method, uri, code] = words.as_slice() else {
+        panic!("not METHOD URI CODE: {request}")
+    };
     let text = |mut event: Value| {
         actor.sign(&mut event);
-        for (key, open) in ["auditID", "requestReceivedTimestamp", "stageTimestamp"].iter().zip(OPEN) {
+        for (key, open) in ["auditID", "requestReceivedTimestamp", "stageTimestamp"]
+            .iter()
+            .zip(OPEN)
+        {
             event[*key] = json!(open);
         }
         for (key, value) in notes {
@@ -199,7 +244,10 @@ fn stages(
         }
         dress.map_or_else(|| event.to_string(), |dress| dress(&event.to_string()))
     };
-    templates::events(method, uri, code.parse().expect("a code"), body).into_iter().map(text).collect()
+    templates::events(method, uri, code.parse().expect("a code"), body)
+        .into_iter()
+        .map(text)
+        .collect()
 }
 
 /// The moment of so many milliseconds.
@@ -214,13 +262,29 @@ pub fn work(trace: &mut Trace, end: i64) {
         if at % DAY == 0 {
             rounds(trace);
         }
-        for (pod, kind) in [(press(), "configmaps"), (second_press(), "configmaps"), (cider(), "endpoints")] {
-            trace.other(&pod, &format!("GET /api/v1/namespaces/orchard/{kind}?limit=500 200"), None);
+        for (pod, kind) in [
+            (press(), "configmaps"),
+            (second_press(), "configmaps"),
+            (cider(), "endpoints"),
+        ] {
+            trace.other(
+                &pod,
+                &format!("GET /api/v1/namespaces/orchard/{kind}?limit=500 200"),
+                None,
+            );
         }
-        trace.other(&press(), "GET /api/v1/namespaces/orchard/configmaps/settings 200", None);
+        trace.other(
+            &press(),
+            "GET /api/v1/namespaces/orchard/configmaps/settings 200",
+            None,
+        );
         let image = json!({"spec": {"template": {"spec": {"containers": [
             {"name": "press", "image": format!("registry.example/press:1.{at}")}]}}}});
-        trace.other(&runner(), "PATCH /apis/apps/v1/namespaces/orchard/deployments/press 200", Some(&image));
+        trace.other(
+            &runner(),
+            "PATCH /apis/apps/v1/namespaces/orchard/deployments/press 200",
+            Some(&image),
+        );
     }
 }
 
@@ -250,5 +314,9 @@ fn rounds(trace: &mut Trace) {
         trace.other(&controller(name), "GET /api/v1/pods?limit=500 200", None);
     }
     let ann = Actor::certified("ann", "198.51.100.20", KUBECTL);
-    trace.other(&ann, "GET /api/v1/namespaces/orchard/pods?limit=500 200", None);
+    trace.other(
+        &ann,
+        "GET /api/v1/namespaces/orchard/pods?limit=500 200",
+        None,
+    );
 }

@@ -81,7 +81,11 @@ impl Disk {
             let live = platter.live.len();
             platter.live = platter.durable.clone();
             if remains == Remains::Torn {
-                let len = if chance.percent(50) { live } else { platter.durable.len() };
+                let len = if chance.percent(50) {
+                    live
+                } else {
+                    platter.durable.len()
+                };
                 platter.live.resize(len, 0);
                 for (at, bytes) in unsynced {
                     for (i, sector) in bytes.chunks(SECTOR).enumerate() {
@@ -105,7 +109,12 @@ impl Disk {
     pub fn copy(&self) -> Disk {
         let (live, durable) = (self.bytes(), self.bytes());
         let shortest = live.len();
-        Disk(Arc::new(Mutex::new(Platter { live, durable, shortest, ..Platter::default() })))
+        Disk(Arc::new(Mutex::new(Platter {
+            live,
+            durable,
+            shortest,
+            ..Platter::default()
+        })))
     }
 
     fn platter(&self) -> MutexGuard<'_, Platter> {
@@ -119,12 +128,19 @@ impl Disk {
             return Err(io::Error::from_raw_os_error(code));
         }
         platter.operations += 1;
-        let due = platter.fail_at.filter(|(at, _)| *at <= platter.operations).map(|(_, failure)| failure);
+        let due = platter
+            .fail_at
+            .filter(|(at, _)| *at <= platter.operations)
+            .map(|(_, failure)| failure);
         if matches!(due, None | Some(Failure::After)) {
             operation(&mut platter);
         }
         let Some(failure) = due else { return Ok(()) };
-        let code = if failure == Failure::Full { ENOSPC } else { EIO };
+        let code = if failure == Failure::Full {
+            ENOSPC
+        } else {
+            EIO
+        };
         platter.failing = Some(code);
         Err(io::Error::from_raw_os_error(code))
     }
@@ -138,7 +154,12 @@ impl redb::StorageBackend for Disk {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let platter = self.platter();
         let at = offset as usize;
-        out.copy_from_slice(platter.live.get(at..at + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+        out.copy_from_slice(
+            platter
+                .live
+                .get(at..at + out.len())
+                .ok_or(io::ErrorKind::UnexpectedEof)?,
+        );
         Ok(())
     }
 
@@ -146,7 +167,9 @@ impl redb::StorageBackend for Disk {
         self.operate(|platter| {
             platter.live.resize(len as usize, 0);
             platter.shortest = platter.shortest.min(len as usize);
-            platter.unsynced.retain(|(at, bytes)| at + bytes.len() <= len as usize);
+            platter
+                .unsynced
+                .retain(|(at, bytes)| at + bytes.len() <= len as usize);
         })
     }
 

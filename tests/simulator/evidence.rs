@@ -1,4 +1,5 @@
-//! What a run left behind: the state, the history, what was told, and what an uninterrupted run makes of the same inputs.
+//! What a run left behind: the state, the history, what was told, and what an uninterrupted run
+//! makes of the same inputs.
 //!
 //! Refuses to find anything right or wrong: that is `check.rs`.
 
@@ -83,16 +84,26 @@ impl Evidence {
     fn of(state: &Path, recovered: &Recovered<'_>) -> Result<Evidence, String> {
         let said = |error: &dyn std::fmt::Display| format!("what is left cannot be read: {error}");
         let parsed = |(seq, json): (u64, Vec<u8>)| (seq, serde_json::from_slice(&json).unwrap());
-        let inputs: BTreeMap<u64, StoredInput> =
-            recovered.inputs(0).map_err(|e| said(&e))?.into_iter().map(parsed).collect();
+        let inputs: BTreeMap<u64, StoredInput> = recovered
+            .inputs(0)
+            .map_err(|e| said(&e))?
+            .into_iter()
+            .map(parsed)
+            .collect();
         let mut events = Vec::new();
-        let list = inputs.iter().map(|(seq, input)| (*seq, input.clone())).collect();
-        let played = Tape::new(state, &recovered.segments, list, 0).play(recovered.seq, &mut |seq, input| {
-            if let Input::Event { event, .. } = input {
-                events.push((seq, event.audit_id.to_owned()));
-            }
-            Ok(())
-        });
+        let list = inputs
+            .iter()
+            .map(|(seq, input)| (*seq, input.clone()))
+            .collect();
+        let played = Tape::new(state, &recovered.segments, list, 0).play(
+            recovered.seq,
+            &mut |seq, input| {
+                if let Input::Event { event, .. } = input {
+                    events.push((seq, event.audit_id.to_owned()));
+                }
+                Ok(())
+            },
+        );
         played.map_err(|e| said(&e))?;
         let is_event = |kind| matches!(kind, SegmentKind::Head | SegmentKind::Events);
         let rooms = Room::ALL.map(|room| room as u8);
@@ -109,29 +120,48 @@ impl Evidence {
         let gaps = gaps.filter(|gap| gap.kind != camera::LEAP).collect();
         Ok(Evidence {
             events,
-            rows: recovered.segments.iter().filter(|s| is_event(s.kind)).map(|s| s.rows).sum(),
+            rows: recovered
+                .segments
+                .iter()
+                .filter(|s| is_event(s.kind))
+                .map(|s| s.rows)
+                .sum(),
             seq: recovered.seq,
             inputs,
             gaps,
             asides: recovered.asides().map_err(|e| said(&e))?,
             records: records.collect(),
-            incidents: recovered.incidents().map_err(|e| said(&e))?.map(incident).collect(),
+            incidents: recovered
+                .incidents()
+                .map_err(|e| said(&e))?
+                .map(incident)
+                .collect(),
             waiting: recovered.outbox(0, usize::MAX).map_err(|e| said(&e))?.len(),
             positions: recovered.positions.len(),
             ..Evidence::default()
         })
     }
 
-    /// Judges the lines `kept`, in order, and between them the inputs that are no lines, all at once.
+    /// Judges the lines `kept`, in order, and between them the inputs that are no lines, all at
+    /// once.
     pub fn uninterrupted(&self, kept: &[usize]) -> Reference {
         let (mut engine, mut out) = (Engine::new(Policy::default()), Output::default());
-        let mut lines = kept.iter().map(|at| &self.written[*at]).filter(|line| line.what == What::Event);
+        let mut lines = kept
+            .iter()
+            .map(|at| &self.written[*at])
+            .filter(|line| line.what == What::Event);
         for seq in 1..=self.seq {
             match self.inputs.get(&seq) {
                 Some(input) => engine.step(input.as_input(), &mut out),
                 None => lines.by_ref().take(1).for_each(|line| {
                     decode::line(line.text.as_bytes(), &Limits::default(), &mut |_, event| {
-                        engine.step(Input::Event { source: 0, event: event.unwrap() }, &mut out);
+                        engine.step(
+                            Input::Event {
+                                source: 0,
+                                event: event.unwrap(),
+                            },
+                            &mut out,
+                        );
                     });
                 }),
             }
@@ -147,8 +177,18 @@ impl Evidence {
             };
         }
         let told: Vec<Told> = out.revisions.iter().map(told).collect();
-        let incidents = out.revisions.iter().zip(&told).map(|(r, told)| (r.incident.id, told.line.clone())).collect();
-        Reference { records, incidents, told, policy: engine.policy().clone() }
+        let incidents = out
+            .revisions
+            .iter()
+            .zip(&told)
+            .map(|(r, told)| (r.incident.id, told.line.clone()))
+            .collect();
+        Reference {
+            records,
+            incidents,
+            told,
+            policy: engine.policy().clone(),
+        }
     }
 }
 
@@ -158,5 +198,12 @@ fn told(revision: &tokentrail::incident::Revision) -> Told {
     let text = |key: &str| value[key].as_str().unwrap().to_owned();
     let revision_number = u32::try_from(value["revision"].as_u64().unwrap()).unwrap();
     let tell = revision.notice.tell;
-    Told { id: text("id"), revision: revision_number, tell, severity: text("severity"), status: text("status"), line }
+    Told {
+        id: text("id"),
+        revision: revision_number,
+        tell,
+        severity: text("severity"),
+        status: text("status"),
+        line,
+    }
 }

@@ -1,4 +1,5 @@
-//! What the simulated daemon stands on: a clock that is set, a disk that forgets, and receivers that do not always answer.
+//! What the simulated daemon stands on: a clock that is set, a disk that forgets, and receivers
+//! that do not always answer.
 //!
 //! Refuses to let time pass by itself.
 
@@ -34,7 +35,11 @@ pub type Heard = BTreeMap<String, Vec<(String, u32)>>;
 
 impl Model {
     pub fn new(disk: Disk) -> Model {
-        Model { now: Mutex::new(Instant::now()), disk, desks: Mutex::default() }
+        Model {
+            now: Mutex::new(Instant::now()),
+            disk,
+            desks: Mutex::default(),
+        }
     }
 
     pub fn pass(&self, time: Duration) {
@@ -46,7 +51,8 @@ impl Model {
         self.desks.lock().unwrap().clear();
     }
 
-    /// Every desk does what it can; `trouble` of a hundred parcels fare badly. True if nothing is left to do.
+    /// Every desk does what it can; `trouble` of a hundred parcels fare badly. True if nothing is
+    /// left to do.
     pub fn deliver(&self, trouble: u64, chance: &mut Chance, heard: &mut Heard) -> bool {
         let now = self.now();
         let mut all = true;
@@ -54,14 +60,25 @@ impl Model {
             while let Ok(rows) = served.inbox.try_recv() {
                 served.desk.take(rows, now);
             }
-            all &= served.work(now, trouble, chance, heard.entry(served.name.clone()).or_default());
+            all &= served.work(
+                now,
+                trouble,
+                chance,
+                heard.entry(served.name.clone()).or_default(),
+            );
         }
         all
     }
 }
 
 impl Served {
-    fn work(&mut self, now: Instant, trouble: u64, chance: &mut Chance, heard: &mut Vec<(String, u32)>) -> bool {
+    fn work(
+        &mut self,
+        now: Instant,
+        trouble: u64,
+        chance: &mut Chance,
+        heard: &mut Vec<(String, u32)>,
+    ) -> bool {
         for _ in 0..AT_ONCE {
             let parcel = match self.under_way.take() {
                 Some(parcel) => parcel,
@@ -83,8 +100,14 @@ impl Served {
                 heard.push((note.id.clone(), note.revision));
             }
             let why = || "simulated".to_owned();
-            let asked = chance.percent(20).then(|| Duration::from_secs(chance.below(100)));
-            let outcome = if fails { Outcome::Retry { why: why(), asked } } else { Outcome::Delivered };
+            let asked = chance
+                .percent(20)
+                .then(|| Duration::from_secs(chance.below(100)));
+            let outcome = if fails {
+                Outcome::Retry { why: why(), asked }
+            } else {
+                Outcome::Delivered
+            };
             self.desk.answered(&outcome, now, chance.any());
         }
         false
@@ -103,7 +126,12 @@ impl Ground for Model {
     fn link(&self, receiver: Receiver, next_row: u64, told: Vec<Arc<Note>>) -> Link {
         let (link, desk, inbox) = Link::open(&receiver, next_row, told);
         let name = receiver.name.clone();
-        self.desks.lock().unwrap().push(Served { name, desk, inbox, under_way: None });
+        self.desks.lock().unwrap().push(Served {
+            name,
+            desk,
+            inbox,
+            under_way: None,
+        });
         link
     }
 }

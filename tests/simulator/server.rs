@@ -1,6 +1,7 @@
 //! An API server and its log: what it writes, how it rotates, and what becomes of the files.
 //!
-//! Refuses to know who reads. It remembers every complete line, which is the truth that a run is held against.
+//! Refuses to know who reads. It remembers every complete line, which is the truth that a run is
+//! held against.
 
 use super::chance::Chance;
 use super::common::{DAY, HOUR, MINUTE, Request, SECOND};
@@ -90,13 +91,32 @@ impl Server {
         for _ in 0..requests {
             let twice = self.written.len() > self.begin + 1 && chance.percent(2);
             let (what, text) = match chance.below(200) {
-                0 => (What::Malformed, format!("{{\"kind\":\"Event\",\"auditID\":{}", self.written.len())),
-                1 => (What::TooLong, format!("{{\"n\":{},\"pad\":\"{}\"}}", self.written.len(), "x".repeat(MAX_LINE))),
-                _ if twice => self.written.last().map(|line| (line.what, line.text.clone())).unwrap(),
+                0 => (
+                    What::Malformed,
+                    format!("{{\"kind\":\"Event\",\"auditID\":{}", self.written.len()),
+                ),
+                1 => (
+                    What::TooLong,
+                    format!(
+                        "{{\"n\":{},\"pad\":\"{}\"}}",
+                        self.written.len(),
+                        "x".repeat(MAX_LINE)
+                    ),
+                ),
+                _ if twice => self
+                    .written
+                    .last()
+                    .map(|line| (line.what, line.text.clone()))
+                    .unwrap(),
                 _ => (What::Event, self.request(chance)),
             };
             self.append(format!("{text}\n").as_bytes());
-            self.written.push(Line { what, text, file: self.files, at_risk: false });
+            self.written.push(Line {
+                what,
+                text,
+                file: self.files,
+                at_risk: false,
+            });
         }
     }
 
@@ -107,7 +127,12 @@ impl Server {
         let (now, later) = text.split_at(1 + chance.size(text.len() - 1));
         self.append(now.as_bytes());
         self.rest = Some(later.to_owned());
-        self.written.push(Line { what: What::Event, text, file: self.files, at_risk: false });
+        self.written.push(Line {
+            what: What::Event,
+            text,
+            file: self.files,
+            at_risk: false,
+        });
     }
 
     /// The rest of it.
@@ -117,8 +142,8 @@ impl Server {
         }
     }
 
-    /// The server dies in the middle of a line, and goes on in the same file, or after the NUL bytes that a host's
-    /// crash leaves.
+    /// The server dies in the middle of a line, and goes on in the same file, or after the NUL
+    /// bytes that a host's crash leaves.
     pub fn restart(&mut self, chance: &mut Chance) {
         let Some(rest) = self.rest.take() else { return };
         let torn = self.written.pop().map(|line| line.text).unwrap_or_default();
@@ -132,8 +157,18 @@ impl Server {
         self.append(format!("{next}\n").as_bytes());
         let text = format!("{}{next}", &torn[..torn.len() - rest.len()]);
         // The whole line is set aside for the torn event in it; the one behind that is read.
-        self.written.push(Line { what: What::Malformed, text, file: self.files, at_risk: false });
-        self.written.push(Line { what: What::Event, text: next, file: self.files, at_risk: false });
+        self.written.push(Line {
+            what: What::Malformed,
+            text,
+            file: self.files,
+            at_risk: false,
+        });
+        self.written.push(Line {
+            what: What::Event,
+            text: next,
+            file: self.files,
+            at_risk: false,
+        });
     }
 
     /// A scar right behind another one is the same hole.
@@ -173,7 +208,12 @@ impl Server {
         fs::copy(self.log(), &to).unwrap();
         self.rotated.push((to, self.begin..self.written.len()));
         self.begin_file();
-        OpenOptions::new().write(true).open(self.log()).unwrap().set_len(0).unwrap();
+        OpenOptions::new()
+            .write(true)
+            .open(self.log())
+            .unwrap()
+            .set_len(0)
+            .unwrap();
         self.losses += 1;
     }
 
@@ -183,12 +223,18 @@ impl Server {
             if plain.exists() {
                 fs::write(&packed, gzip(&fs::read(&plain).unwrap())).unwrap();
                 fs::remove_file(&plain).unwrap();
-                self.rotated.iter_mut().filter(|(path, _)| *path == plain).for_each(|r| r.0.clone_from(&packed));
+                self.rotated
+                    .iter_mut()
+                    .filter(|(path, _)| *path == plain)
+                    .for_each(|r| r.0.clone_from(&packed));
             }
             return;
         }
-        let plain: Vec<_> =
-            self.rotated.iter().filter(|(path, _)| path.extension().is_none_or(|e| e != "gz")).collect();
+        let plain: Vec<_> = self
+            .rotated
+            .iter()
+            .filter(|(path, _)| path.extension().is_none_or(|e| e != "gz"))
+            .collect();
         if plain.is_empty() {
             return;
         }
@@ -205,7 +251,12 @@ impl Server {
             return;
         }
         self.lose_active();
-        OpenOptions::new().write(true).open(self.log()).unwrap().set_len(0).unwrap();
+        OpenOptions::new()
+            .write(true)
+            .open(self.log())
+            .unwrap()
+            .set_len(0)
+            .unwrap();
     }
 
     /// Deletes the active file; the next one may get its inode, if nobody holds it open.
@@ -239,7 +290,9 @@ impl Server {
         }
         fs::remove_file(path).unwrap();
         if !all_read {
-            self.written[lines].iter_mut().for_each(|line| line.at_risk = true);
+            self.written[lines]
+                .iter_mut()
+                .for_each(|line| line.at_risk = true);
             self.losses += 1;
         }
     }
@@ -253,23 +306,41 @@ impl Server {
         if self.rest.take().is_some() {
             self.written.pop();
         }
-        self.written[self.begin..].iter_mut().for_each(|line| line.at_risk = true);
+        self.written[self.begin..]
+            .iter_mut()
+            .for_each(|line| line.at_risk = true);
         self.begin_file();
         self.losses += 1;
     }
 
     fn append(&mut self, bytes: &[u8]) {
         if let Some(grave) = self.grave.take().filter(|_| !self.log().exists()) {
-            OpenOptions::new().write(true).open(&grave).unwrap().set_len(0).unwrap();
+            OpenOptions::new()
+                .write(true)
+                .open(&grave)
+                .unwrap()
+                .set_len(0)
+                .unwrap();
             fs::rename(grave, self.log()).unwrap();
         }
-        OpenOptions::new().create(true).append(true).open(self.log()).unwrap().write_all(bytes).unwrap();
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
     }
 
     fn name(&mut self) -> PathBuf {
         self.names += 1;
         let n = self.names;
-        self.dir.join(format!("audit-2026-01-01T{:02}-{:02}-{:02}.000.log", n / 3600, n / 60 % 60, n % 60))
+        self.dir.join(format!(
+            "audit-2026-01-01T{:02}-{:02}-{:02}.000.log",
+            n / 3600,
+            n / 60 % 60,
+            n % 60
+        ))
     }
 
     /// A line of an account that does what it always does; now and then of one that does not.
@@ -289,21 +360,41 @@ impl Server {
         }
         let n = chance.below(ACCOUNTS);
         let account = format!("team-{}:worker-{n}", n % 3);
-        let usual = Request::of_pod(&account, &format!("worker-{n}-0"), &format!("10.0.0.{}", n + 1));
+        let usual = Request::of_pod(
+            &account,
+            &format!("worker-{n}-0"),
+            &format!("10.0.0.{}", n + 1),
+        );
         let namespace = format!("team-{}", n % 3);
         let request = match chance.below(60) {
-            0 => Request { ip: format!("203.0.113.{}", chance.below(4)), ..usual },
-            1 => Request { agent: "curl/8.5.0".into(), ..usual },
+            0 => Request {
+                ip: format!("203.0.113.{}", chance.below(4)),
+                ..usual
+            },
+            1 => Request {
+                agent: "curl/8.5.0".into(),
+                ..usual
+            },
             2 => usual.does("list", "secrets", "kube-system", ""),
             3 => usual.does("create", "pods/exec", &namespace, "web-0"),
             4 => usual.does("create", "clusterrolebindings", "", "mine"),
             5..8 => Request {
                 code: 403,
-                ..usual.does("get", chance.pick::<&str>(&["secrets", "nodes", "pods"]), "kube-system", "x")
+                ..usual.does(
+                    "get",
+                    chance.pick::<&str>(&["secrets", "nodes", "pods"]),
+                    "kube-system",
+                    "x",
+                )
             },
             8 => Request::of_nobody("203.0.113.9"),
             9 => Request::of_node("node-a", "192.0.2.1").does("get", "nodes", "", "node-a"),
-            10..30 => usual.does("get", "configmaps", &namespace, chance.pick::<&str>(&["a", "b", "c"])),
+            10..30 => usual.does(
+                "get",
+                "configmaps",
+                &namespace,
+                chance.pick::<&str>(&["a", "b", "c"]),
+            ),
             _ => usual,
         };
         request.line(at)

@@ -1,4 +1,5 @@
-//! The world: an API server, a daemon, receivers and a disk, and what befalls them, one step at a time.
+//! The world: an API server, a daemon, receivers and a disk, and what befalls them, one step at a
+//! time.
 //!
 //! Refuses to judge: what came of it is [`Evidence`], for `check.rs`.
 
@@ -19,8 +20,8 @@ use tokentrail::store::Store;
 use tokentrail::store::history::SegmentKind;
 use tokentrail::telemetry::Metrics;
 
-/// Turns, a second apart, after which everything must be read and told once nothing fails any more. A sink pauses for
-/// two minutes at most, an hour if the receiver asked for it.
+/// Turns, a second apart, after which everything must be read and told once nothing fails any more.
+/// A sink pauses for two minutes at most, an hour if the receiver asked for it.
 const PATIENCE: usize = 4000;
 
 pub struct World {
@@ -43,7 +44,12 @@ pub struct World {
 impl World {
     pub fn new(seed: u64) -> World {
         let memory = Path::new("/dev/shm");
-        let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let dir = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        }
+        .unwrap();
         let mut chance = Chance::new(seed);
         let server = Server::new(&dir.path().join("logs"));
         let path = dir.path().join("tokentrail.yaml");
@@ -65,7 +71,11 @@ impl World {
             config,
             reloader: Some(reloader),
             session: None,
-            watch: Watch::new(Arc::new(Metrics::new()), Arc::new(health(Instant::now())), 0),
+            watch: Watch::new(
+                Arc::new(Metrics::new()),
+                Arc::new(health(Instant::now())),
+                0,
+            ),
             heard: Heard::new(),
             story: Vec::new(),
             crashes: 0,
@@ -112,14 +122,18 @@ impl World {
             let told = self.model.deliver(0, &mut self.chance, &mut self.heard);
             if told && self.session.as_ref().is_some_and(Session::is_idle) {
                 self.stop()?;
-                let mut evidence = Evidence::gather(self.dir.path(), &self.config, &self.model.disk)?;
+                let mut evidence =
+                    Evidence::gather(self.dir.path(), &self.config, &self.model.disk)?;
                 evidence.written = std::mem::take(&mut self.server.written);
                 evidence.heard = std::mem::take(&mut self.heard);
-                (evidence.rough, evidence.losses, evidence.scars) = (self.rough, self.server.losses, self.server.scars);
+                (evidence.rough, evidence.losses, evidence.scars) =
+                    (self.rough, self.server.losses, self.server.scars);
                 return Ok(evidence);
             }
         }
-        Err(format!("after {PATIENCE} turns without trouble it has still not read and told everything"))
+        Err(format!(
+            "after {PATIENCE} turns without trouble it has still not read and told everything"
+        ))
     }
 
     fn turn(&mut self) -> Result<(), String> {
@@ -128,8 +142,11 @@ impl World {
         if self.session.is_none() {
             return self.open();
         }
-        self.story.push(format!("turn at {} lines", self.server.written.len()));
-        let Some(session) = &mut self.session else { return Ok(()) };
+        self.story
+            .push(format!("turn at {} lines", self.server.written.len()));
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
         let turned = session.turn(self.reloader.as_mut(), &self.watch, &mut |_: &Revision| ());
         turned.or_else(|error| self.failed(&format!("{error:#}")))
     }
@@ -153,14 +170,18 @@ impl World {
     /// Silence, long enough for the daemon's ticks.
     fn idle(&mut self) -> Result<(), String> {
         self.say("silence".to_owned());
-        self.model.pass(Duration::from_secs(30 + self.chance.below(4000)));
+        self.model
+            .pass(Duration::from_secs(30 + self.chance.below(4000)));
         self.turn()
     }
 
     fn log_changes(&mut self) -> Result<(), String> {
         let held = self.session.is_some();
         let act = self.chance.below(if self.rough { 12 } else { 7 });
-        self.say(format!("log act {act} after {} lines", self.server.written.len()));
+        self.say(format!(
+            "log act {act} after {} lines",
+            self.server.written.len()
+        ));
         match act {
             0..3 => self.server.rotate(&mut self.chance),
             3..6 => self.server.pack(&mut self.chance),
@@ -185,20 +206,31 @@ impl World {
     }
 
     fn reload(&mut self) {
-        let text = if self.chance.percent(25) { "cluster: [".to_owned() } else { settings(&mut self.chance) };
-        self.say(format!("settings: {}", text.lines().next().unwrap_or_default()));
+        let text = if self.chance.percent(25) {
+            "cluster: [".to_owned()
+        } else {
+            settings(&mut self.chance)
+        };
+        self.say(format!(
+            "settings: {}",
+            text.lines().next().unwrap_or_default()
+        ));
         fs::write(self.dir.path().join("tokentrail.yaml"), text).unwrap();
     }
 
     fn arm(&mut self) {
-        let failure = *self.chance.pick(&[Failure::Before, Failure::After, Failure::Full]);
+        let failure = *self
+            .chance
+            .pick(&[Failure::Before, Failure::After, Failure::Full]);
         let after = self.chance.below(120);
         self.say(format!("{failure:?} in {after} operations"));
         self.model.disk.arm(after, failure);
     }
 
     fn stop(&mut self) -> Result<(), String> {
-        let Some(mut session) = self.session.take() else { return Ok(()) };
+        let Some(mut session) = self.session.take() else {
+            return Ok(());
+        };
         self.say("stopped".to_owned());
         let stopped = session.stop(&self.watch, &mut |_: &Revision| ());
         drop(session);
@@ -214,7 +246,11 @@ impl World {
 
     /// An error is only right where the disk failed.
     fn failed(&mut self, error: &str) -> Result<(), String> {
-        if self.model.disk.has_failed() { self.die(error) } else { Err(format!("the daemon ended by itself: {error}")) }
+        if self.model.disk.has_failed() {
+            self.die(error)
+        } else {
+            Err(format!("the daemon ended by itself: {error}"))
+        }
     }
 
     fn die(&mut self, why: &str) -> Result<(), String> {
@@ -222,31 +258,52 @@ impl World {
         self.session = None;
         self.model.forget();
         self.crashes += 1;
-        let remains = *self.chance.pick(&[Remains::All, Remains::Synced, Remains::Torn]);
+        let remains = *self
+            .chance
+            .pick(&[Remains::All, Remains::Synced, Remains::Torn]);
         self.model.disk.settle(remains, &mut self.chance);
         self.say(format!("{why}; remains: {remains:?}"));
         self.tear()
     }
 
-    /// What no commit names may be torn, or not there at all; and nobody may have heard of what no commit holds.
+    /// What no commit names may be torn, or not there at all; and nobody may have heard of what no
+    /// commit holds.
     fn tear(&mut self) -> Result<(), String> {
         let state = self.config.daemon.state.clone();
-        let store = Store::open_on(&state, self.model.disk.copy()).map_err(|e| format!("after a crash: {e}"))?;
+        let store = Store::open_on(&state, self.model.disk.copy())
+            .map_err(|e| format!("after a crash: {e}"))?;
         let recovered = store.load().map_err(|e| format!("after a crash: {e}"))?;
         let next_row = recovered.next_outbox_row;
         let incidents = self.dir.path().join("incidents.jsonl");
         let told = fs::read(&incidents).unwrap_or_default();
         let rows = told.iter().filter(|b| **b == b'\n').count() as u64;
-        let heard = self.heard.values().map(|keys| distinct(keys)).max().unwrap_or(0);
+        let heard = self
+            .heard
+            .values()
+            .map(|keys| distinct(keys))
+            .max()
+            .unwrap_or(0);
         if rows.max(heard) > next_row {
-            return Err(format!("{rows} revisions are in the file and {heard} were sent, of {next_row} committed"));
+            return Err(format!(
+                "{rows} revisions are in the file and {heard} were sent, of {next_row} committed"
+            ));
         }
-        shorten(&incidents, recovered.delivered.map_or(0, |d| d.file_bytes), &mut self.chance);
+        shorten(
+            &incidents,
+            recovered.delivered.map_or(0, |d| d.file_bytes),
+            &mut self.chance,
+        );
         for path in files(&state) {
-            let name = path.strip_prefix(&state).unwrap().to_string_lossy().into_owned();
+            let name = path
+                .strip_prefix(&state)
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
             let named = recovered.segments.iter().find(|s| s.path == name);
             match named {
-                Some(head) if head.kind == SegmentKind::Head => shorten(&path, head.bytes, &mut self.chance),
+                Some(head) if head.kind == SegmentKind::Head => {
+                    shorten(&path, head.bytes, &mut self.chance)
+                }
                 Some(_) => {}
                 None if name.ends_with("manifest.json") && self.chance.percent(70) => {}
                 None if self.chance.percent(30) => fs::remove_file(&path).unwrap(),
@@ -269,18 +326,29 @@ fn distinct(keys: &[(String, u32)]) -> u64 {
 fn shorten(path: &Path, durable: u64, chance: &mut Chance) {
     let len = fs::metadata(path).map_or(0, |meta| meta.len());
     if len > durable && chance.percent(60) {
-        OpenOptions::new().write(true).open(path).unwrap().set_len(durable + chance.below(len - durable)).unwrap();
+        OpenOptions::new()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_len(durable + chance.below(len - durable))
+            .unwrap();
     }
 }
 
 /// The files of history.
 fn files(state: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut directories: Vec<PathBuf> = ["history", "rollup", "snapshots"].map(|name| state.join(name)).to_vec();
+    let mut directories: Vec<PathBuf> = ["history", "rollup", "snapshots"]
+        .map(|name| state.join(name))
+        .to_vec();
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path.is_dir() { directories.push(path) } else { found.push(path) }
+            if path.is_dir() {
+                directories.push(path)
+            } else {
+                found.push(path)
+            }
         }
     }
     found.sort();
@@ -288,7 +356,10 @@ fn files(state: &Path) -> Vec<PathBuf> {
 }
 
 fn settings(chance: &mut Chance) -> String {
-    let (notify, quiet) = (chance.pick(&["low", "medium", "high"]), 600 + chance.below(6000));
+    let (notify, quiet) = (
+        chance.pick(&["low", "medium", "high"]),
+        600 + chance.below(6000),
+    );
     let (events, accounts) = (10 + chance.below(30), 5 + chance.below(20));
     format!(
         "cluster: c{}\nlearning: {{min_age_hours: 12, min_days: 1, min_events: {events}}}\nlimits: {{accounts: \

@@ -1,4 +1,5 @@
-//! Against Debian's own `prometheus-alertmanager`, two replicas of it; skips, and says so, where it is not installed.
+//! Against Debian's own `prometheus-alertmanager`, two replicas of it; skips, and says so, where it
+//! is not installed.
 
 use super::{deliver, settings};
 use serde_json::Value;
@@ -23,7 +24,11 @@ impl Drop for Replicas {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 fn get(port: u16, path: &str) -> Option<String> {
@@ -43,7 +48,10 @@ fn active(port: u16) -> Vec<Value> {
 
 /// Those about incidents.
 fn incidents(port: u16) -> Vec<Value> {
-    active(port).into_iter().filter(|alert| alert["labels"]["alertname"] != "Watchdog").collect()
+    active(port)
+        .into_iter()
+        .filter(|alert| alert["labels"]["alertname"] != "Watchdog")
+        .collect()
 }
 
 fn wait(what: &str, mut done: impl FnMut() -> bool) {
@@ -54,24 +62,35 @@ fn wait(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Two replicas that gossip with each other and tell one receiver; `None` where there is no Alertmanager.
+/// Two replicas that gossip with each other and tell one receiver; `None` where there is no
+/// Alertmanager.
 fn replicas(dir: &std::path::Path, hook: &str) -> Option<(Replicas, [u16; 2])> {
     let config = dir.join("am.yml");
     let route = "route: { receiver: r, group_by: [incident], group_wait: 1s, group_interval: 1s, repeat_interval: 1h }";
-    std::fs::write(&config, format!("{route}\nreceivers: [{{ name: r, webhook_configs: [{{ url: '{hook}' }}] }}]\n"))
-        .unwrap();
+    std::fs::write(
+        &config,
+        format!("{route}\nreceivers: [{{ name: r, webhook_configs: [{{ url: '{hook}' }}] }}]\n"),
+    )
+    .unwrap();
     let (ports, gossip) = ([free_port(), free_port()], [free_port(), free_port()]);
     let mut children = Replicas(Vec::new());
     for i in 0..2 {
         let child = Command::new("prometheus-alertmanager")
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.path={}", dir.join(format!("data{i}")).display()))
+            .arg(format!(
+                "--storage.path={}",
+                dir.join(format!("data{i}")).display()
+            ))
             .arg(format!("--web.listen-address=127.0.0.1:{}", ports[i]))
             .arg(format!("--cluster.listen-address=127.0.0.1:{}", gossip[i]))
             .arg("--cluster.advertise-address")
             .arg(format!("127.0.0.1:{}", gossip[i]))
             .arg(format!("--cluster.peer=127.0.0.1:{}", gossip[1 - i]))
-            .args(["--cluster.peer-timeout=2s", "--cluster.gossip-interval=50ms", "--cluster.settle-timeout=5s"])
+            .args([
+                "--cluster.peer-timeout=2s",
+                "--cluster.gossip-interval=50ms",
+                "--cluster.settle-timeout=5s",
+            ])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -84,8 +103,10 @@ fn replicas(dir: &std::path::Path, hook: &str) -> Option<(Replicas, [u16; 2])> {
     // Only replicas that know each other can keep from telling twice.
     for port in ports {
         wait("two peers", || {
-            let status: Value = serde_json::from_str(&get(port, "/api/v2/status").unwrap()).unwrap();
-            status["cluster"]["peers"].as_array().map_or(0, Vec::len) == 2 && status["cluster"]["status"] == "ready"
+            let status: Value =
+                serde_json::from_str(&get(port, "/api/v2/status").unwrap()).unwrap();
+            status["cluster"]["peers"].as_array().map_or(0, Vec::len) == 2
+                && status["cluster"]["status"] == "ready"
         });
     }
     Some((children, ports))
@@ -99,27 +120,44 @@ fn two_replicas_receive_tell_once_escalate_and_resolve() {
         crate::skipped::because("prometheus-alertmanager is not installed");
         return;
     };
-    let urls = ports.map(|port| format!("'http://127.0.0.1:{port}'")).join(", ");
+    let urls = ports
+        .map(|port| format!("'http://127.0.0.1:{port}'"))
+        .join(", ");
     let settings = settings(&format!("alertmanager: {{ urls: [{urls}] }}"));
     let mut receivers = receivers_of("am", &settings, "c1");
     assert_eq!(receivers.len(), 2);
     let severities = |port| -> Vec<String> {
-        incidents(port).iter().map(|a| a["labels"]["severity"].as_str().unwrap().to_owned()).collect()
+        incidents(port)
+            .iter()
+            .map(|a| a["labels"]["severity"].as_str().unwrap().to_owned())
+            .collect()
     };
 
     // What the queue sends when nothing goes on.
     for receiver in &mut receivers {
-        assert_eq!(deliver(receiver, &Parcel::Refresh(Vec::new())).0, Outcome::Delivered);
+        assert_eq!(
+            deliver(receiver, &Parcel::Refresh(Vec::new())).0,
+            Outcome::Delivered
+        );
     }
     for port in ports {
         let labels = active(port)[0]["labels"].clone();
-        assert_eq!((&labels["alertname"], &labels["cluster"]), (&"Watchdog".into(), &"c1".into()));
+        assert_eq!(
+            (&labels["alertname"], &labels["cluster"]),
+            (&"Watchdog".into(), &"c1".into())
+        );
     }
-    assert_eq!(told.next().json()["alerts"][0]["labels"]["alertname"], "Watchdog");
+    assert_eq!(
+        told.next().json()["alerts"][0]["labels"]["alertname"],
+        "Watchdog"
+    );
 
     let mut send = |note: &Arc<Note>, before: Option<&Arc<Note>>| {
         for receiver in &mut receivers {
-            let parcel = Parcel::Notice { note: note.clone(), before: before.cloned() };
+            let parcel = Parcel::Notice {
+                note: note.clone(),
+                before: before.cloned(),
+            };
             assert_eq!(deliver(receiver, &parcel).0, Outcome::Delivered);
         }
     };
@@ -128,13 +166,23 @@ fn two_replicas_receive_tell_once_escalate_and_resolve() {
     for port in ports {
         assert_eq!(severities(port), ["medium"]);
         let labels = incidents(port)[0]["labels"].clone();
-        assert_eq!((&labels["alertname"], &labels["namespace"]), (&"TokentrailTest".into(), &"tokentrail-test".into()));
+        assert_eq!(
+            (&labels["alertname"], &labels["namespace"]),
+            (&"TokentrailTest".into(), &"tokentrail-test".into())
+        );
     }
     let first = told.next().json();
-    assert_eq!((&first["status"], first["alerts"].as_array().unwrap().len()), (&"firing".into(), 1));
+    assert_eq!(
+        (&first["status"], first["alerts"].as_array().unwrap().len()),
+        (&"firing".into(), 1)
+    );
 
-    // Longer than the second replica waits for the first (cluster.peer-timeout) and its group_interval.
-    assert!(told.quiet_for(Duration::from_secs(5)), "the second replica told it again: it was not the same alert");
+    // Longer than the second replica waits for the first (cluster.peer-timeout) and its
+    // group_interval.
+    assert!(
+        told.quiet_for(Duration::from_secs(5)),
+        "the second replica told it again: it was not the same alert"
+    );
 
     let escalated = super::note(2, "updated", "high");
     send(&escalated, Some(&opened));
@@ -148,9 +196,18 @@ fn two_replicas_receive_tell_once_escalate_and_resolve() {
     }
     let mut states = vec![of(&first["alerts"][0])];
     while !states.contains(&("resolved".to_owned(), "high".to_owned())) {
-        states.extend(told.next().json()["alerts"].as_array().unwrap().iter().map(of));
+        states.extend(
+            told.next().json()["alerts"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(of),
+        );
     }
-    assert!(states.contains(&("resolved".to_owned(), "medium".to_owned())), "{states:?}");
+    assert!(
+        states.contains(&("resolved".to_owned(), "medium".to_owned())),
+        "{states:?}"
+    );
 }
 
 fn of(alert: &Value) -> (String, String) {

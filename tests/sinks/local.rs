@@ -26,7 +26,10 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let of = |line: &'_ str| line.split_once(": ").map(|(n, _)| n.eq_ignore_ascii_case(name));
+        let of = |line: &'_ str| {
+            line.split_once(": ")
+                .map(|(n, _)| n.eq_ignore_ascii_case(name))
+        };
         let line = self.head.lines().find(|line| of(line) == Some(true))?;
         line.split_once(": ").map(|(_, value)| value)
     }
@@ -76,18 +79,29 @@ fn serve(stream: &TcpStream, script: &Mutex<VecDeque<Reply>>, seen: &Sender<Requ
                 return;
             }
         }
-        let request = Request { head, body: Vec::new() };
-        let length = request.header("content-length").map_or(0, |n| n.parse().unwrap());
+        let request = Request {
+            head,
+            body: Vec::new(),
+        };
+        let length = request
+            .header("content-length")
+            .map_or(0, |n| n.parse().unwrap());
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
-        let reply = script.lock().unwrap().pop_front().unwrap_or(Reply::Status(200, "ok"));
+        let reply = script
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or(Reply::Status(200, "ok"));
         let _ = seen.send(Request { body, ..request });
         let mut out = stream;
         match reply {
             Reply::Status(status, extra) => {
                 let (headers, text) = extra.split_once('|').unwrap_or(("", extra));
                 let length = text.len();
-                let answer = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\n\r\n{text}");
+                let answer = format!(
+                    "HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\n\r\n{text}"
+                );
                 if out.write_all(answer.as_bytes()).is_err() {
                     return;
                 }

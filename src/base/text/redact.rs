@@ -1,7 +1,7 @@
 //! What in a text is a secret: what has the shape of one, and what follows a telling word.
 //!
-//! Refuses to hide more than the value: whoever sends a command chooses its words, and a telling one among them would
-//! else hide the rest of it.
+//! Refuses to hide more than the value: whoever sends a command chooses its words, and a telling
+//! one among them would else hide the rest of it.
 
 use regex::{Captures, Regex};
 use std::borrow::Cow;
@@ -18,18 +18,18 @@ pub(super) static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Words that a secret follows.
-const NAME: &str =
-    r"(?i:token|password|passwd|secret|api[_-]?key|access[_-]?key|private[_-]?key|\bkey|authorization|credentials?)";
+const NAME: &str = r"(?i:token|password|passwd|secret|api[_-]?key|access[_-]?key|private[_-]?key|\bkey|authorization|credentials?)";
 
 /// A name that ends with a word, its separator, and the value.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| followed_by(r#"[^\s&,;"'\[\]]+"#));
 
-/// The same within one argument of a command, as a query encodes it: the value ends with its closing quote, or where
-/// a shell's word ends.
+/// The same within one argument of a command, as a query encodes it: the value ends with its
+/// closing quote, or where a shell's word ends.
 static IN_ARGUMENT: LazyLock<Regex> = LazyLock::new(|| {
     let quoted = "%27[^&]+?%27|%22[^&]+?%22";
     // Neither a space nor `"`, `&`, `'`, `,`, `;`, `|`.
-    let encoded = "%[14-689A-Fa-f][0-9A-Fa-f]|%2[134589ABD-Fabd-f]|%3[0-9AC-Fac-f]|%7[0-9ABD-Fabd-f]";
+    let encoded =
+        "%[14-689A-Fa-f][0-9A-Fa-f]|%2[134589ABD-Fabd-f]|%3[0-9AC-Fac-f]|%7[0-9ABD-Fabd-f]";
     followed_by(&format!(r#"{quoted}|(?:[^\s&,;"'\[\]+%|]|{encoded})+"#))
 });
 
@@ -39,7 +39,9 @@ static OPTION: LazyLock<Regex> = LazyLock::new(|| compiled(&format!(r"^-[-\w.]*{
 /// An argument up to its first space.
 static FIRST_WORD: LazyLock<Regex> = LazyLock::new(|| {
     let encoded = "%[13-9A-Fa-f][0-9A-Fa-f]|%2[1-9A-Fa-f]";
-    compiled(&format!(r"^(?:%27[^&]+?%27|%22[^&]+?%22|(?:[^\s+%\[\]]|{encoded})+)"))
+    compiled(&format!(
+        r"^(?:%27[^&]+?%27|%22[^&]+?%22|(?:[^\s+%\[\]]|{encoded})+)"
+    ))
 });
 
 /// `:` counts only where no space and no path follows: `Secret: shop/db` is a sentence.
@@ -48,7 +50,9 @@ fn followed_by(value: &str) -> Regex {
     let scheme = r"(?i:(?:bearer|basic)(?: |\+|%20)+)?";
     let header = r"(?i:\bauthorization(?::|%3A)(?: |\+|%20)*)";
     let bearer = r"(?i:\bbearer(?:\+|%20)+)";
-    compiled(&format!("(?P<head>{NAME}{assigned}{scheme}|{header}{scheme}|{bearer})(?P<value>{value})"))
+    compiled(&format!(
+        "(?P<head>{NAME}{assigned}{scheme}|{header}{scheme}|{bearer})(?P<value>{value})"
+    ))
 }
 
 fn compiled(pattern: &str) -> Regex {
@@ -103,12 +107,13 @@ fn after_words<'t>(pattern: &Regex, text: &'t str) -> Cow<'t, str> {
     pattern.replace_all(text, |c: &Captures<'_>| format!("{}{REDACTED}", &c["head"]))
 }
 
-/// One word of a command as a parameter: `command=` or, for kubelets, `cmd=`, and its value. Letters of the name may
-/// be encoded.
+/// One word of a command as a parameter: `command=` or, for kubelets, `cmd=`, and its value.
+/// Letters of the name may be encoded.
 fn argument(part: &str) -> Option<(&str, &str)> {
     let at = part.find('=')? + 1;
     let (name, value) = part.split_at(at);
-    let is_it = matches!(name, "command=" | "cmd=") || (name.contains('%') && is_encoded_command(name));
+    let is_it =
+        matches!(name, "command=" | "cmd=") || (name.contains('%') && is_encoded_command(name));
     is_it.then_some((name, value))
 }
 
@@ -117,7 +122,11 @@ fn is_encoded_command(name: &str) -> bool {
     let mut rest = name.trim_end_matches('=').chars();
     while let Some(c) = rest.next() {
         let mut digit = || rest.next().and_then(|c| c.to_digit(16)).unwrap_or(0);
-        plain.extend(if c == '%' { char::from_u32(digit() << 4 | digit()) } else { Some(c) });
+        plain.extend(if c == '%' {
+            char::from_u32(digit() << 4 | digit())
+        } else {
+            Some(c)
+        });
     }
     matches!(plain.as_str(), "command" | "cmd")
 }
@@ -129,19 +138,24 @@ fn is_suspect(text: &str) -> bool {
         return false;
     }
     let begins = |i: usize, word: &str| {
-        bytes.get(i..i + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
+        bytes
+            .get(i..i + word.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
     };
     // Words that a secret follows; as part of a longer name too (`client_secret`, `X-Auth-Token`).
-    bytes.iter().enumerate().any(|(i, b)| match b.to_ascii_lowercase() {
-        b't' => begins(i, "token"),
-        b'p' => begins(i, "passw"),
-        b's' => begins(i, "secret"),
-        b'k' => begins(i, "key"),
-        b'a' => begins(i, "authorization"),
-        b'b' => begins(i, "bearer"),
-        b'c' => begins(i, "credential"),
-        b'e' => begins(i, "eyj"),
-        b'-' => begins(i, "-----BEGIN"),
-        _ => false,
-    })
+    bytes
+        .iter()
+        .enumerate()
+        .any(|(i, b)| match b.to_ascii_lowercase() {
+            b't' => begins(i, "token"),
+            b'p' => begins(i, "passw"),
+            b's' => begins(i, "secret"),
+            b'k' => begins(i, "key"),
+            b'a' => begins(i, "authorization"),
+            b'b' => begins(i, "bearer"),
+            b'c' => begins(i, "credential"),
+            b'e' => begins(i, "eyj"),
+            b'-' => begins(i, "-----BEGIN"),
+            _ => false,
+        })
 }

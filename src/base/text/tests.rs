@@ -43,11 +43,26 @@ const GONE: [&str; 18] = [
 
 /// A command, and what has to be left of it.
 const LEFT: [(&str, &str); 5] = [
-    ("?command=sh&command=eval+%22%240%22+%23secret&command=cat+%2Fetc%2Fshadow", "%2Fetc%2Fshadow"),
-    ("?command=sh&command=-c&command=secret%3Dx%3Bcat+%2Fetc%2Fshadow", "cat+%2Fetc%2Fshadow"),
-    ("?command=sh&command=-c&command=token%3Dx+nc+-e+%2Fbin%2Fsh", "nc+-e+%2Fbin%2Fsh"),
-    ("?command=sh&command=--token&command=cat+%2Fetc%2Fshadow", "%2Fetc%2Fshadow"),
-    ("?command=kubectl&command=get&command=secret&command=db", "command=db"),
+    (
+        "?command=sh&command=eval+%22%240%22+%23secret&command=cat+%2Fetc%2Fshadow",
+        "%2Fetc%2Fshadow",
+    ),
+    (
+        "?command=sh&command=-c&command=secret%3Dx%3Bcat+%2Fetc%2Fshadow",
+        "cat+%2Fetc%2Fshadow",
+    ),
+    (
+        "?command=sh&command=-c&command=token%3Dx+nc+-e+%2Fbin%2Fsh",
+        "nc+-e+%2Fbin%2Fsh",
+    ),
+    (
+        "?command=sh&command=--token&command=cat+%2Fetc%2Fshadow",
+        "%2Fetc%2Fshadow",
+    ),
+    (
+        "?command=kubectl&command=get&command=secret&command=db",
+        "command=db",
+    ),
 ];
 
 #[test]
@@ -71,7 +86,10 @@ fn plain_words_are_kept_as_they_are() {
 fn values_that_follow_a_telling_word_are_gone() {
     for text in GONE {
         let shown = clean(text);
-        assert!(!shown.contains("hunter22") && shown.contains(REDACTED), "{text} -> {shown}");
+        assert!(
+            !shown.contains("hunter22") && shown.contains(REDACTED),
+            "{text} -> {shown}"
+        );
     }
     assert_eq!(clean("/x?token=abc&limit=5"), "/x?token=[redacted]&limit=5");
 }
@@ -79,7 +97,10 @@ fn values_that_follow_a_telling_word_are_gone() {
 #[test]
 fn a_token_cut_by_a_character_that_shows_nothing_is_gone() {
     let shown = clean("eyJhbGci\u{200b}OiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln");
-    assert!(!shown.contains("UzI1NiJ9") && !shown.contains("eyJ"), "{shown}");
+    assert!(
+        !shown.contains("UzI1NiJ9") && !shown.contains("eyJ"),
+        "{shown}"
+    );
 }
 
 proptest! {
@@ -115,5 +136,8 @@ proptest! {
 #[test]
 fn what_is_cut_ends_with_a_whole_character() {
     assert_eq!((cut("äöü", 3), cut("äöü", 9)), ("ä", "äöü"));
-    assert_eq!((shortened("äöü", 6), shortened("äöüß", 7)), ("äöü".into(), "äö\u{2026}".into()));
+    assert_eq!(
+        (shortened("äöü", 6), shortened("äöüß", 7)),
+        ("äöü".into(), "äö\u{2026}".into())
+    );
 }

@@ -12,7 +12,8 @@ use std::net::IpAddr;
 
 /// Holders that every account may have.
 pub const FREE: usize = 4;
-/// Most holders of one account; beyond [`FREE`] they come out of the budget that all accounts share.
+/// Most holders of one account; beyond [`FREE`] they come out of the budget that all accounts
+/// share.
 pub const QUOTA: usize = 2048;
 /// What a holder is counted with against the shared budget, in bytes; measured, rounded up.
 pub const HOLDER_BYTES: usize = 512;
@@ -24,11 +25,13 @@ const ISSUED_LIMIT: usize = 32;
 const FLOODERS_LIMIT: usize = 4;
 /// Disorder between several logs.
 const TOLERANCE: Span = Span::seconds(5);
-/// Addresses used within so much time of each other are in use at once: kubelets call every ten seconds.
+/// Addresses used within so much time of each other are in use at once: kubelets call every ten
+/// seconds.
 const MEANWHILE: Span = Span::seconds(3600);
 /// A machine that was heard at an older address within this has not moved.
 const MOVED_AFTER: Span = Span::seconds(600);
-/// Bound tokens live an hour, or a year where the kubelet asks for the extension; their pods report daily.
+/// Bound tokens live an hour, or a year where the kubelet asks for the extension; their pods report
+/// daily.
 const BOUND_KEPT: Span = Span::seconds(2 * 86_400);
 
 /// One address of a holder.
@@ -84,7 +87,9 @@ pub fn key<'a>(credential: &Credential<'a>) -> Option<&'a str> {
             }
         }
         CredentialKind::NodeBound => credential.node,
-        CredentialKind::Unbound | CredentialKind::Certificate | CredentialKind::External => credential.id,
+        CredentialKind::Unbound | CredentialKind::Certificate | CredentialKind::External => {
+            credential.id
+        }
         CredentialKind::Legacy => credential.legacy_secret,
         CredentialKind::Unknown | CredentialKind::None => "",
     };
@@ -103,17 +108,23 @@ impl Credentials {
     #[must_use]
     pub fn find(&self, event: &AuditEvent<'_>) -> Option<&Holder> {
         let key = IdRef::of(key_of(event)?);
-        self.holders.iter().find(|h| h.key == key && h.kind == event.credential.kind)
+        self.holders
+            .iter()
+            .find(|h| h.key == key && h.kind == event.credential.kind)
     }
 
-    /// Where else a machine's credential is in use while it is used at `ip`. A node has one address of a family,
-    /// whichever of its certificates it shows; each certificate of a component has.
+    /// Where else a machine's credential is in use while it is used at `ip`. A node has one address
+    /// of a family, whichever of its certificates it shows; each certificate of a component has.
     pub fn rivals(&self, event: &AuditEvent<'_>, ip: IpAddr) -> impl Iterator<Item = &Place> {
         let since = self.since(event, ip);
         self.other_places(event, ip).filter(move |q| {
-            // The one that came later says when both were in use; an older one that was left is a move.
-            let (both, latest) =
-                if since <= q.first { (event.time.since(q.first), q.first) } else { (q.last.since(since), q.last) };
+            // The one that came later says when both were in use; an older one that was left is a
+            // move.
+            let (both, latest) = if since <= q.first {
+                (event.time.since(q.first), q.first)
+            } else {
+                (q.last.since(since), q.last)
+            };
             both > TOLERANCE && event.time.since(latest) <= MEANWHILE
         })
     }
@@ -122,29 +133,41 @@ impl Credentials {
     #[must_use]
     pub fn may_be_elsewhere(&self, event: &AuditEvent<'_>, ip: IpAddr) -> bool {
         let since = self.since(event, ip);
-        self.other_places(event, ip).any(|q| q.first < since && event.time.since(q.last) <= MOVED_AFTER)
+        self.other_places(event, ip)
+            .any(|q| q.first < since && event.time.since(q.last) <= MOVED_AFTER)
     }
 
     fn since(&self, event: &AuditEvent<'_>, ip: IpAddr) -> Time {
-        self.places(event).filter(|p| p.ip == ip).map(|p| p.first).min().unwrap_or(event.time)
+        self.places(event)
+            .filter(|p| p.ip == ip)
+            .map(|p| p.first)
+            .min()
+            .unwrap_or(event.time)
     }
 
     fn other_places(&self, event: &AuditEvent<'_>, ip: IpAddr) -> impl Iterator<Item = &Place> {
-        self.places(event).filter(move |p| p.ip != ip && p.ip.is_ipv4() == ip.is_ipv4())
+        self.places(event)
+            .filter(move |p| p.ip != ip && p.ip.is_ipv4() == ip.is_ipv4())
     }
 
     fn places(&self, event: &AuditEvent<'_>) -> impl Iterator<Item = &Place> {
         let is_node = matches!(event.principal, Principal::Node { .. });
         let key = key_of(event).map(IdRef::of);
-        self.holders.iter().filter(move |h| is_node || key.is_some_and(|key| h.key == key)).flat_map(|h| &h.places)
+        self.holders
+            .iter()
+            .filter(move |h| is_node || key.is_some_and(|key| h.key == key))
+            .flat_map(|h| &h.places)
     }
 
     #[must_use]
     pub fn issued(&self, credential_id: &str) -> Option<&Issued> {
-        self.issued.iter().find(|i| !credential_id.is_empty() && i.credential_id == *credential_id)
+        self.issued
+            .iter()
+            .find(|i| !credential_id.is_empty() && i.credential_id == *credential_id)
     }
 
-    /// Who had so many tokens issued that not all are remembered, the last first: a token of unknown issue may be theirs.
+    /// Who had so many tokens issued that not all are remembered, the last first: a token of
+    /// unknown issue may be theirs.
     pub fn flooders(&self) -> impl Iterator<Item = &Issued> {
         self.flooders.iter().rev()
     }
@@ -169,22 +192,36 @@ impl Credentials {
     /// Remembers a token that `by` obtained for this account.
     pub fn issue(&mut self, credential_id: &str, by: &str, at: Time) {
         // Its use may have been read first, from the log of another API server.
-        if let Some(used) = self.holders.iter_mut().find(|h| h.credential_id == *credential_id) {
+        if let Some(used) = self
+            .holders
+            .iter_mut()
+            .find(|h| h.credential_id == *credential_id)
+        {
             used.issued_by = by.into();
             return;
         }
         if self.issued.len() >= ISSUED_LIMIT {
             self.forget_one();
         }
-        self.issued.push(Issued { credential_id: credential_id.into(), by: by.into(), at });
+        self.issued.push(Issued {
+            credential_id: credential_id.into(),
+            by: by.into(),
+            at,
+        });
     }
 
-    /// Forgets the oldest token of the issuer who has most: whoever floods the list displaces their own, and is
-    /// remembered for it.
+    /// Forgets the oldest token of the issuer who has most: whoever floods the list displaces their
+    /// own, and is remembered for it.
     fn forget_one(&mut self) {
         let count = |by: &SmolStr| self.issued.iter().filter(|i| i.by == *by).count();
-        let most = self.issued.iter().enumerate().max_by_key(|(at, i)| (count(&i.by), std::cmp::Reverse(*at)));
-        let Some(at) = most.map(|(at, _)| at) else { return };
+        let most = self
+            .issued
+            .iter()
+            .enumerate()
+            .max_by_key(|(at, i)| (count(&i.by), std::cmp::Reverse(*at)));
+        let Some(at) = most.map(|(at, _)| at) else {
+            return;
+        };
         let gone = self.issued.remove(at);
         self.flooders.retain(|f| f.by != gone.by);
         if self.flooders.len() >= FLOODERS_LIMIT {
@@ -193,13 +230,23 @@ impl Credentials {
         self.flooders.push(gone);
     }
 
-    /// Remembers one use of a credential that `issued_by` obtained, if the log told. `may_grow` is false when the shared
-    /// budget is spent.
-    pub fn note(&mut self, event: &AuditEvent<'_>, ip: Option<IpAddr>, issued_by: &str, may_grow: bool) {
+    /// Remembers one use of a credential that `issued_by` obtained, if the log told. `may_grow` is
+    /// false when the shared budget is spent.
+    pub fn note(
+        &mut self,
+        event: &AuditEvent<'_>,
+        ip: Option<IpAddr>,
+        issued_by: &str,
+        may_grow: bool,
+    ) {
         let Some(key) = key_of(event) else { return };
         let kind = event.credential.kind;
         let wanted = IdRef::of(key);
-        let at = match self.holders.iter().position(|h| h.key == wanted && h.kind == kind) {
+        let at = match self
+            .holders
+            .iter()
+            .position(|h| h.key == wanted && h.kind == kind)
+        {
             Some(at) => at,
             None => {
                 self.make_room(event.time, may_grow);
@@ -221,8 +268,13 @@ impl Credentials {
 
     fn new_holder(&mut self, event: &AuditEvent<'_>, key: &str, issued_by: &str) -> Holder {
         let credential = &event.credential;
-        self.issued.retain(|i| credential.id.is_empty() || i.credential_id != *credential.id);
-        let name = if credential.pod.is_empty() { credential.legacy_secret } else { credential.pod };
+        self.issued
+            .retain(|i| credential.id.is_empty() || i.credential_id != *credential.id);
+        let name = if credential.pod.is_empty() {
+            credential.legacy_secret
+        } else {
+            credential.pod
+        };
         Holder {
             kind: credential.kind,
             key: key.into(),
@@ -238,14 +290,25 @@ impl Credentials {
     /// Drops bound holders that are long silent, then, if still too many, the one silent longest.
     fn make_room(&mut self, now: Time, may_grow: bool) {
         // Others spent the shared budget: it keeps what it has, and displaces its own.
-        let limit = if may_grow { QUOTA } else { self.holders.len().clamp(FREE, QUOTA) };
+        let limit = if may_grow {
+            QUOTA
+        } else {
+            self.holders.len().clamp(FREE, QUOTA)
+        };
         if self.holders.len() < FREE.min(limit) {
             return;
         }
-        let is_bound = |h: &Holder| !matches!(h.kind, CredentialKind::Legacy | CredentialKind::Certificate);
-        self.holders.retain(|h| !(is_bound(h) && now.since(h.last) > BOUND_KEPT));
+        let is_bound =
+            |h: &Holder| !matches!(h.kind, CredentialKind::Legacy | CredentialKind::Certificate);
+        self.holders
+            .retain(|h| !(is_bound(h) && now.since(h.last) > BOUND_KEPT));
         while self.holders.len() >= limit {
-            let oldest = self.holders.iter().enumerate().min_by_key(|(i, h)| (h.last, *i)).map_or(0, |(i, _)| i);
+            let oldest = self
+                .holders
+                .iter()
+                .enumerate()
+                .min_by_key(|(i, h)| (h.last, *i))
+                .map_or(0, |(i, _)| i);
             self.holders.remove(oldest);
         }
     }
@@ -259,9 +322,19 @@ fn note_place(places: &mut Vec<Place>, ip: IpAddr, at: Time) {
     }
     if places.len() >= PLACES {
         // The first place is the holder's home: it stays.
-        let stale = places.iter().enumerate().skip(1).min_by_key(|(_, p)| p.last).map_or(1, |(i, _)| i);
+        let stale = places
+            .iter()
+            .enumerate()
+            .skip(1)
+            .min_by_key(|(_, p)| p.last)
+            .map_or(1, |(i, _)| i);
         places.remove(stale);
     }
     places.reserve_exact(1);
-    places.push(Place { ip, first: at, last: at, count: 1 });
+    places.push(Place {
+        ip,
+        first: at,
+        last: at,
+        count: 1,
+    });
 }

@@ -38,11 +38,16 @@ mod tests {
     fn who_is_idle_at_night_is_no_machine() {
         let of = |active: &[i64]| {
             let mut hours = Hours::default();
-            active.iter().for_each(|hour| hours.note(Time::from_seconds(hour * 3600)));
+            active
+                .iter()
+                .for_each(|hour| hours.note(Time::from_seconds(hour * 3600)));
             hours.are_round_the_clock()
         };
         assert!(of(&[0, 6, 12, 18]), "a job every six hours");
-        assert!(!of(&[7, 8, 9, 10, 12, 13, 16, 20, 23]), "awake from seven to midnight");
+        assert!(
+            !of(&[7, 8, 9, 10, 12, 13, 16, 20, 23]),
+            "awake from seven to midnight"
+        );
         assert!(!of(&[22, 2]), "the night of another time zone");
     }
 }

@@ -13,7 +13,8 @@ pub const LIMIT: usize = 24;
 /// What an address is to the credential that came from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class {
-    /// The address of the pod that the credential is bound to, or the first one that it was used from.
+    /// The address of the pod that the credential is bound to, or the first one that it was used
+    /// from.
     OwnPod,
     /// The address of its node.
     OwnNode,
@@ -42,8 +43,16 @@ impl Origin {
     /// Classifies the caller of `event`, given what is known of addresses before it.
     #[must_use]
     pub fn of(event: &AuditEvent<'_>, ip: Option<IpAddr>, addresses: &Addresses) -> Origin {
-        let Some(ip) = ip else { return Origin { ip: None, class: Class::Unknown } };
-        Origin { ip: Some(ip), class: class_of(event, ip, addresses) }
+        let Some(ip) = ip else {
+            return Origin {
+                ip: None,
+                class: Class::Unknown,
+            };
+        };
+        Origin {
+            ip: Some(ip),
+            class: class_of(event, ip, addresses),
+        }
     }
 
     /// The words an origin is remembered by.
@@ -69,7 +78,8 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ip {
-            // No baseline learns it as its own, so its class is that of strangers; its place is known all the same.
+            // No baseline learns it as its own, so its class is that of strangers; its place is
+            // known all the same.
             Some(ip) if ip.is_loopback() => write!(f, "{ip} (the API server's own host)"),
             Some(ip) => write!(f, "{ip} ({})", self.class.words()),
             None => f.write_str(self.class.words()),
@@ -102,7 +112,9 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class 
     let credential = &event.credential;
     match (event.principal, credential.kind) {
         (Principal::Node { name }, _) if node == name => Class::OwnNode,
-        (Principal::Node { .. }, _) if node.is_empty() && known.is_none_or(|a| !a.has_live_pod(event.time)) => {
+        (Principal::Node { .. }, _)
+            if node.is_empty() && known.is_none_or(|a| !a.has_live_pod(event.time)) =>
+        {
             outside_or(Class::OwnNode, ip, addresses)
         }
         (_, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId) => {
@@ -116,7 +128,9 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class 
             match known.and_then(|a| a.pod.as_ref()) {
                 Some(pod) if pod.uid == *credential.pod_uid => Class::OwnPod,
                 // It may have inherited the address.
-                Some(_) if known.is_some_and(|a| a.is_successor(credential.pod_uid)) => Class::OwnPod,
+                Some(_) if known.is_some_and(|a| a.is_successor(credential.pod_uid)) => {
+                    Class::OwnPod
+                }
                 Some(_) if known.is_some_and(|a| a.has_live_pod(event.time)) => Class::OtherPod,
                 _ => outside_or(Class::OwnPod, ip, addresses),
             }
@@ -127,7 +141,8 @@ fn class_of(event: &AuditEvent<'_>, ip: IpAddr, addresses: &Addresses) -> Class 
     }
 }
 
-/// `inside` where the address is one of the cluster's, or where nothing is known that says otherwise.
+/// `inside` where the address is one of the cluster's, or where nothing is known that says
+/// otherwise.
 fn outside_or(inside: Class, ip: IpAddr, addresses: &Addresses) -> Class {
     match (inside, is_cluster(addresses, ip)) {
         (_, true) => inside,

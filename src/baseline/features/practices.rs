@@ -1,15 +1,16 @@
-//! The kinds of act that matter and that an account does: on how many days, at how many objects, how often it begins new
-//! ones.
+//! The kinds of act that matter and that an account does: on how many days, at how many objects,
+//! how often it begins new ones.
 //!
-//! Refuses to know what an act is worth: that is asked of the policy when one is judged. Kinds are the short keys of
-//! `detect::deed::Deed` and `detect::acts::Act`.
+//! Refuses to know what an act is worth: that is asked of the policy when one is judged. Kinds are
+//! the short keys of `detect::deed::Deed` and `detect::acts::Act`.
 
 use crate::base::Time;
 use crate::base::remembered::{Novelty, Seen};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-/// Most kinds of act remembered of one account; the one that was seen on the fewest days goes first.
+/// Most kinds of act remembered of one account; the one that was seen on the fewest days goes
+/// first.
 pub const LIMIT: usize = 96;
 /// Most objects, places and programs of all kinds of act remembered of one account.
 pub const OBJECTS_LIMIT: usize = 160;
@@ -22,7 +23,8 @@ pub struct Practice {
     /// Distinct objects, and distinct namespaces, saturating.
     pub objects: u16,
     pub places: u16,
-    /// On how many days an object, or a namespace, came that this kind of act was not done to before.
+    /// On how many days an object, or a namespace, came that this kind of act was not done to
+    /// before.
     pub new_objects: Novelty,
     pub new_places: Novelty,
     /// Requests of the day that was seen last, and of the busiest day before it; saturating.
@@ -70,7 +72,9 @@ impl Practices {
 
     /// All kinds, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Practice)> {
-        self.all.iter().map(|practice| (practice.key.as_str(), practice))
+        self.all
+            .iter()
+            .map(|practice| (practice.key.as_str(), practice))
     }
 
     /// Remembers one more act; true if its kind was not known.
@@ -103,7 +107,11 @@ impl Practices {
             self.all.insert(i, practice);
             return;
         }
-        let weakest = self.all.iter().enumerate().min_by_key(|(_, p)| (p.seen.days, p.seen.last()));
+        let weakest = self
+            .all
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, p)| (p.seen.days, p.seen.last()));
         if let Some(weak) = weakest.map(|(weak, _)| weak) {
             self.all.remove(weak);
             let i = self.position(&practice.key).unwrap_or_else(|i| i);
@@ -112,7 +120,8 @@ impl Practices {
     }
 
     fn position(&self, key: &str) -> Result<usize, usize> {
-        self.all.binary_search_by(|practice| practice.key.as_str().cmp(key))
+        self.all
+            .binary_search_by(|practice| practice.key.as_str().cmp(key))
     }
 }
 
@@ -187,6 +196,9 @@ mod tests {
                 practices.note("a", New::default(), day(d), Time::ZERO);
             }
         }
-        assert_eq!(practices.get("a").map(|p| (p.today, p.busiest)), Some((2, 5)));
+        assert_eq!(
+            practices.get("a").map(|p| (p.today, p.busiest)),
+            Some((2, 5))
+        );
     }
 }

@@ -28,7 +28,10 @@ impl Kind {
     /// Refusals and questions are acts of their own besides.
     #[must_use]
     pub fn is_counted_twice(self) -> bool {
-        matches!(self, Kind::Denied | Kind::DeniedSensitive | Kind::SelfReview)
+        matches!(
+            self,
+            Kind::Denied | Kind::DeniedSensitive | Kind::SelfReview
+        )
     }
 }
 
@@ -48,11 +51,15 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// Probes of the `window` that ends at `now`, the oldest first. Those that were told of do not count again once
-    /// nothing was for longer than `quiet`: their story has ended.
+    /// Probes of the `window` that ends at `now`, the oldest first. Those that were told of do not
+    /// count again once nothing was for longer than `quiet`: their story has ended.
     pub fn within(&self, now: Time, window: Span, quiet: Span) -> impl Iterator<Item = &Probe> {
         let has_ended = self.told < (now - quiet).stored_seconds();
-        let from = (now - window).stored_seconds().max(if has_ended { self.told.saturating_add(1) } else { 0 });
+        let from = (now - window).stored_seconds().max(if has_ended {
+            self.told.saturating_add(1)
+        } else {
+            0
+        });
         self.all.iter().filter(move |p| p.at >= from)
     }
 
@@ -63,7 +70,12 @@ impl Probes {
 
     /// Remembers a probe; the same one again only moves its time, unless `repeats` count.
     pub fn note(&mut self, probe: Probe, repeats: bool) {
-        if !repeats && let Some(same) = self.all.iter_mut().find(|p| p.what == probe.what && p.kind == probe.kind) {
+        if !repeats
+            && let Some(same) = self
+                .all
+                .iter_mut()
+                .find(|p| p.what == probe.what && p.kind == probe.kind)
+        {
             same.at = same.at.max(probe.at);
             return;
         }
@@ -88,5 +100,7 @@ pub fn hash(parts: &[&str]) -> u32 {
     parts
         .iter()
         .flat_map(|p| p.bytes().chain([0]))
-        .fold(0x811c_9dc5, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
+        .fold(0x811c_9dc5, |h, b| {
+            (h ^ u32::from(b)).wrapping_mul(0x0100_0193)
+        })
 }

@@ -30,7 +30,8 @@ impl Rate {
     #[must_use]
     pub fn counts(event: &AuditEvent<'_>, known_operation: bool) -> bool {
         let lease = event.operation.resource == "leases";
-        let asks_for_all = |uri: &str| uri.contains("resourceVersion=0") || uri.contains("sendInitialEvents=true");
+        let asks_for_all =
+            |uri: &str| uri.contains("resourceVersion=0") || uri.contains("sendInitialEvents=true");
         // As history keeps it, so that it counts the same when it is judged again.
         let relist = asks_for_all(event.uri) && asks_for_all(&text::clean(event.uri));
         !lease && !(relist && known_operation)

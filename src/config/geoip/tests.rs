@@ -7,7 +7,10 @@ fn fixtures() -> PathBuf {
 }
 
 fn settings(country: Option<&str>, asn: Option<&str>) -> Geoip {
-    Geoip { country: country.map(PathBuf::from), asn: asn.map(PathBuf::from) }
+    Geoip {
+        country: country.map(PathBuf::from),
+        asn: asn.map(PathBuf::from),
+    }
 }
 
 fn open(country: Option<&str>, asn: Option<&str>) -> Databases {
@@ -15,13 +18,18 @@ fn open(country: Option<&str>, asn: Option<&str>) -> Databases {
 }
 
 fn look_up(databases: &Databases, ip: &str) -> Option<String> {
-    databases.look_up(ip.parse().unwrap()).map(|found| found.as_geo().to_string())
+    databases
+        .look_up(ip.parse().unwrap())
+        .map(|found| found.as_geo().to_string())
 }
 
 /// What is wrong with a file named as `geoip.country` and as `geoip.asn`.
 fn wrong(dir: &Path, name: &str) -> Vec<String> {
     let problems = Databases::open(&settings(Some(name), Some(name)), dir).unwrap_err();
-    problems.into_iter().map(|p| format!("{}: {}; {}", p.field, p.what, p.remedy)).collect()
+    problems
+        .into_iter()
+        .map(|p| format!("{}: {}; {}", p.field, p.what, p.remedy))
+        .collect()
 }
 
 #[test]
@@ -36,30 +44,62 @@ fn layouts_of_several_publishers_say_the_same() {
         ("2001:db8:3::1", None),
         ("8.8.8.8", None),
     ] {
-        assert_eq!((look_up(&nested, ip).as_deref(), look_up(&flat, ip).as_deref()), (words, words), "{ip}");
+        assert_eq!(
+            (
+                look_up(&nested, ip).as_deref(),
+                look_up(&flat, ip).as_deref()
+            ),
+            (words, words),
+            "{ip}"
+        );
     }
 }
 
 #[test]
 fn either_file_is_enough_and_none_is_none() {
-    assert_eq!(look_up(&open(Some("country.mmdb"), None), "198.51.100.7").as_deref(), Some("DE"));
-    assert_eq!(look_up(&open(None, Some("asn.mmdb")), "198.51.100.7").as_deref(), Some("AS64500 Example Net"));
+    assert_eq!(
+        look_up(&open(Some("country.mmdb"), None), "198.51.100.7").as_deref(),
+        Some("DE")
+    );
+    assert_eq!(
+        look_up(&open(None, Some("asn.mmdb")), "198.51.100.7").as_deref(),
+        Some("AS64500 Example Net")
+    );
     assert_eq!(look_up(&open(None, None), "198.51.100.7"), None);
 }
 
 #[test]
 fn a_file_that_is_both_is_held_once() {
     let both = open(Some("flat.mmdb"), Some("flat.mmdb"));
-    assert!(Arc::ptr_eq(both.country.as_ref().unwrap(), both.asn.as_ref().unwrap()));
+    assert!(Arc::ptr_eq(
+        both.country.as_ref().unwrap(),
+        both.asn.as_ref().unwrap()
+    ));
 }
 
 #[test]
 fn names_out_of_a_file_are_short_and_safe_to_show() {
-    for databases in [open(Some("country.mmdb"), Some("asn.mmdb")), open(Some("flat.mmdb"), Some("flat.mmdb"))] {
-        let found = databases.look_up("2001:db8:bad::1".parse().unwrap()).unwrap();
-        assert_eq!((found.asn, found.country.as_str()), (64502, ""), "a country is a code");
-        assert!(found.network.len() <= 64 && !found.network.contains([',', '\n', '\u{1b}', '\u{202e}']), "{found:?}");
-        assert_eq!(text::name(&found.network), found.network.as_str(), "history keeps what was judged");
+    for databases in [
+        open(Some("country.mmdb"), Some("asn.mmdb")),
+        open(Some("flat.mmdb"), Some("flat.mmdb")),
+    ] {
+        let found = databases
+            .look_up("2001:db8:bad::1".parse().unwrap())
+            .unwrap();
+        assert_eq!(
+            (found.asn, found.country.as_str()),
+            (64502, ""),
+            "a country is a code"
+        );
+        assert!(
+            found.network.len() <= 64 && !found.network.contains([',', '\n', '\u{1b}', '\u{202e}']),
+            "{found:?}"
+        );
+        assert_eq!(
+            text::name(&found.network),
+            found.network.as_str(),
+            "history keeps what was judged"
+        );
     }
 }
 
@@ -76,20 +116,37 @@ fn a_file_that_cannot_be_used_is_named_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let missing = wrong(dir.path(), "no.mmdb");
     assert!(
-        missing[0].starts_with("geoip.country: ") && missing[0].contains("no.mmdb cannot be read: "),
+        missing[0].starts_with("geoip.country: ")
+            && missing[0].contains("no.mmdb cannot be read: "),
         "{missing:?}"
     );
-    assert!(missing[1].starts_with("geoip.asn: ") && missing[1].contains("or leave the setting out"), "{missing:?}");
+    assert!(
+        missing[1].starts_with("geoip.asn: ") && missing[1].contains("or leave the setting out"),
+        "{missing:?}"
+    );
     let kind = wrong(&fixtures(), "neither.mmdb");
-    assert!(kind[0].contains("neither.mmdb has no countries: it is of type \"GeoIP2-Connection-Type\""), "{kind:?}");
-    assert!(kind[1].contains("has no networks") && kind[1].contains("such as GeoLite2-ASN.mmdb"), "{kind:?}");
+    assert!(
+        kind[0].contains("neither.mmdb has no countries: it is of type \"GeoIP2-Connection-Type\""),
+        "{kind:?}"
+    );
+    assert!(
+        kind[1].contains("has no networks") && kind[1].contains("such as GeoLite2-ASN.mmdb"),
+        "{kind:?}"
+    );
     std::fs::write(dir.path().join("text.mmdb"), "<html>").unwrap();
     let whole = std::fs::read(fixtures().join("asn.mmdb")).unwrap();
     std::fs::write(dir.path().join("half.mmdb"), &whole[..whole.len() / 2]).unwrap();
     for name in ["text.mmdb", "half.mmdb"] {
-        assert!(wrong(dir.path(), name)[1].contains("is damaged, or no file in MaxMind's format: "), "{name}");
+        assert!(
+            wrong(dir.path(), name)[1].contains("is damaged, or no file in MaxMind's format: "),
+            "{name}"
+        );
     }
-    let swapped = Databases::open(&settings(Some("asn.mmdb"), Some("country.mmdb")), &fixtures()).unwrap_err();
+    let swapped = Databases::open(
+        &settings(Some("asn.mmdb"), Some("country.mmdb")),
+        &fixtures(),
+    )
+    .unwrap_err();
     assert_eq!(swapped.len(), 2);
 }
 

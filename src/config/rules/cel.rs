@@ -1,11 +1,17 @@
-//! CEL text -> a checked condition. The `cel` crate parses; names and types are checked here, against the list of fields.
+//! CEL text -> a checked condition. The `cel` crate parses; names and types are checked here,
+//! against the list of fields.
 //!
-//! Refuses what our values do not have (floats, maps, time stamps, unknown functions), each at its own place.
+//! Refuses what our values do not have (floats, maps, time stamps, unknown functions), each at its
+//! own place.
 
-use crate::detect::rule::{Arithmetic, Compare, Condition, Expr, FIELDS, Field, Pattern, Quantifier, Scope};
+use crate::detect::rule::{
+    Arithmetic, Compare, Condition, Expr, FIELDS, Field, Pattern, Quantifier, Scope,
+};
 use crate::detect::rule::{TextTest, Type};
 use cel::IdedExpr;
-use cel::common::ast::{self, CallExpr, ComprehensionExpr, LiteralValue, SourceInfo, operators as op};
+use cel::common::ast::{
+    self, CallExpr, ComprehensionExpr, LiteralValue, SourceInfo, operators as op,
+};
 use smol_str::SmolStr;
 
 /// Most bytes of one condition.
@@ -25,24 +31,44 @@ pub(super) struct Wrong {
 
 /// Compiles a condition over the fields of `scope`.
 pub(super) fn compile(text: &str, scope: Scope) -> Result<Condition, Wrong> {
-    let wrong = |at, what: String, remedy: &str| Wrong { at, what, remedy: remedy.to_owned() };
+    let wrong = |at, what: String, remedy: &str| Wrong {
+        at,
+        what,
+        remedy: remedy.to_owned(),
+    };
     if text.len() > TEXT_BYTES_MAX {
         let what = format!("the condition is longer than {TEXT_BYTES_MAX} bytes");
         return Err(wrong(0, what, "make several rules of it"));
     }
-    let parser = cel::parser::Parser::new().max_recursion_depth(PARSE_DEPTH_MAX).error_recovery_limit(4);
+    let parser = cel::parser::Parser::new()
+        .max_recursion_depth(PARSE_DEPTH_MAX)
+        .error_recovery_limit(4);
     let parsed = parser.parse_with_source_info(text).map_err(|errors| {
-        let Some(first) = errors.errors.first() else { return wrong(0, "it is no CEL".to_owned(), CEL_REMEDY) };
+        let Some(first) = errors.errors.first() else {
+            return wrong(0, "it is no CEL".to_owned(), CEL_REMEDY);
+        };
         let what = first.msg.lines().next().unwrap_or_default().to_owned();
         wrong(char_at(text, first.pos), what, CEL_REMEDY)
     })?;
-    let mut checker = Checker { scope, source: &parsed.1, items: Vec::new() };
+    let mut checker = Checker {
+        scope,
+        source: &parsed.1,
+        items: Vec::new(),
+    };
     let (expr, kind) = checker.expr(&parsed.0)?;
     if kind != Type::Bool {
-        return Err(wrong(0, format!("the condition is a {}, not a bool", kind.name()), "compare it with something"));
+        return Err(wrong(
+            0,
+            format!("the condition is a {}, not a bool", kind.name()),
+            "compare it with something",
+        ));
     }
     if depth(&expr) > DEPTH_MAX {
-        return Err(wrong(0, "the condition is nested too deeply".to_owned(), "make several rules of it"));
+        return Err(wrong(
+            0,
+            "the condition is nested too deeply".to_owned(),
+            "make several rules of it",
+        ));
     }
     Ok(Condition::new(expr))
 }
@@ -51,15 +77,22 @@ const CEL_REMEDY: &str = "see the operators and functions in docs/reference/rule
 
 /// Line from 1 and column from 0 or 1, as the parser counts -> characters from the beginning.
 fn char_at(text: &str, (line, column): (isize, isize)) -> usize {
-    let before: usize =
-        text.split_inclusive('\n').take(usize::try_from(line - 1).unwrap_or(0)).map(|l| l.chars().count()).sum();
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(usize::try_from(line - 1).unwrap_or(0))
+        .map(|l| l.chars().count())
+        .sum();
     before + usize::try_from(column - 1).unwrap_or(0)
 }
 
 fn depth(expr: &Expr) -> usize {
     let deepest = |parts: &[Expr]| parts.iter().map(depth).max().unwrap_or(0);
     1 + match expr {
-        Expr::Not(of) | Expr::Matches(of, _) | Expr::SameFolded(of, _) | Expr::Size(of) | Expr::Lower(of) => depth(of),
+        Expr::Not(of)
+        | Expr::Matches(of, _)
+        | Expr::SameFolded(of, _)
+        | Expr::Size(of)
+        | Expr::Lower(of) => depth(of),
         Expr::And(parts) | Expr::Or(parts) => deepest(parts),
         Expr::If(parts) => deepest(&**parts),
         Expr::Compare(_, parts)
@@ -89,17 +122,28 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn wrong(&self, at: &IdedExpr, what: impl Into<String>, remedy: impl Into<String>) -> Wrong {
         let at = self.first(at);
-        Wrong { at, what: what.into(), remedy: remedy.into() }
+        Wrong {
+            at,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 
     /// Where an expression begins: the parser places `a.b` and `a == b` at their operators.
     fn first(&self, expr: &IdedExpr) -> usize {
-        let own = self.source.offset_for(expr.id).map(|(start, _)| start as usize);
+        let own = self
+            .source
+            .offset_for(expr.id)
+            .map(|(start, _)| start as usize);
         let below = match &expr.expr {
             ast::Expr::Select(select) => Some(self.first(&select.operand)),
-            ast::Expr::Call(call) => {
-                call.target.as_deref().into_iter().chain(call.args.first()).map(|e| self.first(e)).min()
-            }
+            ast::Expr::Call(call) => call
+                .target
+                .as_deref()
+                .into_iter()
+                .chain(call.args.first())
+                .map(|e| self.first(e))
+                .min(),
             _ => None,
         };
         own.into_iter().chain(below).min().unwrap_or(0)
@@ -125,11 +169,21 @@ impl Checker<'_> {
             LiteralValue::Int(n) => (Expr::Int(*n.inner()), Type::Int),
             LiteralValue::String(text) => (Expr::Text(text.inner().into()), Type::Text),
             LiteralValue::UInt(_) | LiteralValue::Double(_) => {
-                return Err(self.wrong(from, "numbers are whole here", "write it as 5, without u, point or exponent"));
+                return Err(self.wrong(
+                    from,
+                    "numbers are whole here",
+                    "write it as 5, without u, point or exponent",
+                ));
             }
-            LiteralValue::Bytes(_) => return Err(self.wrong(from, "there are no bytes here", "write \"text\"")),
+            LiteralValue::Bytes(_) => {
+                return Err(self.wrong(from, "there are no bytes here", "write \"text\""));
+            }
             LiteralValue::Null => {
-                return Err(self.wrong(from, "there is no null here", "compare with \"\" , 0 or false"));
+                return Err(self.wrong(
+                    from,
+                    "there is no null here",
+                    "compare with \"\" , 0 or false",
+                ));
             }
         })
     }
@@ -147,7 +201,11 @@ impl Checker<'_> {
                 ast::Expr::Select(select) => {
                     if select.test {
                         let remedy = "compare it with \"\", 0 or false";
-                        return Err(self.wrong(from, "every field is always there, so has() says nothing", remedy));
+                        return Err(self.wrong(
+                            from,
+                            "every field is always there, so has() says nothing",
+                            remedy,
+                        ));
                     }
                     parts.push(select.field.as_str());
                     at = &select.operand;
@@ -159,11 +217,16 @@ impl Checker<'_> {
         if let [name] = parts.as_slice()
             && let Some(depth) = self.items.iter().rposition(|(item, _)| item == name)
         {
-            return Ok((Expr::Item(u8::try_from(depth).unwrap_or(u8::MAX)), self.items[depth].1));
+            return Ok((
+                Expr::Item(u8::try_from(depth).unwrap_or(u8::MAX)),
+                self.items[depth].1,
+            ));
         }
         let name = parts.join(".");
         match Field::named(&name) {
-            Some(field) if field.info().scope() == self.scope => Ok((Expr::Field(field), field.info().kind)),
+            Some(field) if field.info().scope() == self.scope => {
+                Ok((Expr::Field(field), field.info().kind))
+            }
             Some(_) => {
                 let place = match self.scope {
                     Scope::Event => "silences only, which look at incidents",
@@ -172,16 +235,24 @@ impl Checker<'_> {
                 let what = format!("the field {name} is for {place}");
                 Err(self.wrong(from, what, "see docs/reference/rules.md"))
             }
-            None => Err(self.wrong(from, format!("there is no field {name}"), self.suggestion(&name))),
+            None => Err(self.wrong(
+                from,
+                format!("there is no field {name}"),
+                self.suggestion(&name),
+            )),
         }
     }
 
     fn suggestion(&self, name: &str) -> String {
         let last = name.rsplit('.').next().unwrap_or(name);
         let fields = FIELDS.iter().filter(|f| f.scope() == self.scope);
-        let near = fields.min_by_key(|f| distance(f.name.rsplit('.').next().unwrap_or(f.name), last));
+        let near =
+            fields.min_by_key(|f| distance(f.name.rsplit('.').next().unwrap_or(f.name), last));
         match near.filter(|f| distance(f.name.rsplit('.').next().unwrap_or(f.name), last) <= 2) {
-            Some(field) => format!("did you mean {}? All stand in docs/reference/rules.md", field.name),
+            Some(field) => format!(
+                "did you mean {}? All stand in docs/reference/rules.md",
+                field.name
+            ),
             None => "all fields stand in docs/reference/rules.md".to_owned(),
         }
     }
@@ -191,7 +262,11 @@ impl Checker<'_> {
         if kind == wanted {
             return Ok(expr);
         }
-        let what = format!("{place} takes a {}, and this is a {}", wanted.name(), kind.name());
+        let what = format!(
+            "{place} takes a {}, and this is a {}",
+            wanted.name(),
+            kind.name()
+        );
         Err(self.wrong(from, what, CEL_REMEDY))
     }
 
@@ -201,44 +276,75 @@ impl Checker<'_> {
             match self.expr(element)?.0 {
                 Expr::Text(text) => texts.push(text),
                 Expr::Int(n) => ints.push(n),
-                _ => return Err(self.wrong(element, "a list holds texts or numbers as they are", "use || instead")),
+                _ => {
+                    return Err(self.wrong(
+                        element,
+                        "a list holds texts or numbers as they are",
+                        "use || instead",
+                    ));
+                }
             }
         }
         match (texts.is_empty(), ints.is_empty()) {
-            (false, false) => Err(self.wrong(from, "the list mixes texts and numbers", "make two of it")),
+            (false, false) => {
+                Err(self.wrong(from, "the list mixes texts and numbers", "make two of it"))
+            }
             (_, true) => Ok((Expr::Texts(texts), Type::Texts)),
             (true, false) => Ok((Expr::Ints(ints), Type::Ints)),
         }
     }
 
     fn call(&mut self, from: &IdedExpr, call: &CallExpr) -> Typed {
-        let args: Vec<&IdedExpr> = call.target.as_deref().into_iter().chain(&call.args).collect();
+        let args: Vec<&IdedExpr> = call
+            .target
+            .as_deref()
+            .into_iter()
+            .chain(&call.args)
+            .collect();
         match (call.func_name.as_str(), args.as_slice()) {
-            (op::LOGICAL_AND, parts) => Ok((Expr::And(self.junction(op::LOGICAL_AND, "&&", parts)?), Type::Bool)),
-            (op::LOGICAL_OR, parts) => Ok((Expr::Or(self.junction(op::LOGICAL_OR, "||", parts)?), Type::Bool)),
-            (op::LOGICAL_NOT, [of]) => Ok((Expr::Not(Box::new(self.of(of, Type::Bool, "!")?)), Type::Bool)),
+            (op::LOGICAL_AND, parts) => Ok((
+                Expr::And(self.junction(op::LOGICAL_AND, "&&", parts)?),
+                Type::Bool,
+            )),
+            (op::LOGICAL_OR, parts) => Ok((
+                Expr::Or(self.junction(op::LOGICAL_OR, "||", parts)?),
+                Type::Bool,
+            )),
+            (op::LOGICAL_NOT, [of]) => Ok((
+                Expr::Not(Box::new(self.of(of, Type::Bool, "!")?)),
+                Type::Bool,
+            )),
             (op::CONDITIONAL, [condition, then, otherwise]) => {
                 let condition = self.of(condition, Type::Bool, "the part before ?")?;
                 let (then, kind) = self.expr(then)?;
-                let otherwise = self.of(otherwise, kind, "the part after :, as the part before it,")?;
+                let otherwise =
+                    self.of(otherwise, kind, "the part after :, as the part before it,")?;
                 Ok((Expr::If(Box::new([condition, then, otherwise])), kind))
             }
             (op::NEGATE, [of]) => {
                 let of = self.of(of, Type::Int, "-")?;
-                Ok((Expr::Arithmetic(Arithmetic::Subtract, Box::new([Expr::Int(0), of])), Type::Int))
+                Ok((
+                    Expr::Arithmetic(Arithmetic::Subtract, Box::new([Expr::Int(0), of])),
+                    Type::Int,
+                ))
             }
             (op::IN, [needle, list]) => self.is_in(needle, list),
             ("size", [of]) => {
                 let (of, kind) = self.expr(of)?;
                 if matches!(kind, Type::Bool | Type::Int) {
-                    return Err(self.wrong(args[0], format!("a {} has no size", kind.name()), CEL_REMEDY));
+                    return Err(self.wrong(
+                        args[0],
+                        format!("a {} has no size", kind.name()),
+                        CEL_REMEDY,
+                    ));
                 }
                 Ok((Expr::Size(Box::new(of)), Type::Int))
             }
             ("matches", [text, pattern]) => self.matches(text, pattern),
-            ("lowerAscii", [text]) => {
-                Ok((Expr::Lower(Box::new(self.of(text, Type::Text, "lowerAscii()")?)), Type::Text))
-            }
+            ("lowerAscii", [text]) => Ok((
+                Expr::Lower(Box::new(self.of(text, Type::Text, "lowerAscii()")?)),
+                Type::Text,
+            )),
             (name, [left, right]) => {
                 if let Some(how) = text_test(name) {
                     let text = self.of(left, Type::Text, &format!("{name}()"))?;
@@ -260,12 +366,20 @@ impl Checker<'_> {
     }
 
     fn unknown(&self, from: &IdedExpr, name: &str) -> Wrong {
-        let what = format!("there is no function {} with these arguments", name.trim_matches(['_', '@']));
+        let what = format!(
+            "there is no function {} with these arguments",
+            name.trim_matches(['_', '@'])
+        );
         self.wrong(from, what, CEL_REMEDY)
     }
 
     /// The parser makes pairs of `a && b && c`; one flat list is shallower and stops as early.
-    fn junction(&mut self, function: &str, words: &str, parts: &[&IdedExpr]) -> Result<Vec<Expr>, Wrong> {
+    fn junction(
+        &mut self,
+        function: &str,
+        words: &str,
+        parts: &[&IdedExpr],
+    ) -> Result<Vec<Expr>, Wrong> {
         let mut flat = Vec::new();
         for part in parts {
             match &part.expr {
@@ -283,7 +397,11 @@ impl Checker<'_> {
         let (value, kind) = self.expr(needle)?;
         let (all, list_kind) = self.expr(list)?;
         let Some(item) = list_kind.item() else {
-            return Err(self.wrong(list, format!("in takes a list, and this is a {}", list_kind.name()), CEL_REMEDY));
+            return Err(self.wrong(
+                list,
+                format!("in takes a list, and this is a {}", list_kind.name()),
+                CEL_REMEDY,
+            ));
         };
         // An empty list literal is of any kind.
         if item != kind && all != Expr::Texts(Vec::new()) {
@@ -296,10 +414,19 @@ impl Checker<'_> {
     fn matches(&mut self, text: &IdedExpr, pattern: &IdedExpr) -> Typed {
         let text = self.of(text, Type::Text, "matches()")?;
         let Expr::Text(written) = self.of(pattern, Type::Text, "matches()")? else {
-            return Err(self.wrong(pattern, "the pattern is no literal", "write it between quotes"));
+            return Err(self.wrong(
+                pattern,
+                "the pattern is no literal",
+                "write it between quotes",
+            ));
         };
-        let compiled = Pattern::new(&written)
-            .map_err(|why| self.wrong(pattern, format!("the pattern cannot be used: {why}"), "see docs.rs/regex"))?;
+        let compiled = Pattern::new(&written).map_err(|why| {
+            self.wrong(
+                pattern,
+                format!("the pattern cannot be used: {why}"),
+                "see docs.rs/regex",
+            )
+        })?;
         Ok((Expr::Matches(Box::new(text), compiled), Type::Bool))
     }
 
@@ -308,7 +435,11 @@ impl Checker<'_> {
         let (b, other) = self.expr(right)?;
         let ordered = !matches!(how, Compare::Equal | Compare::NotEqual);
         if kind != other || (ordered && !matches!(kind, Type::Int | Type::Text)) {
-            let what = format!("{words} cannot compare a {} with a {}", kind.name(), other.name());
+            let what = format!(
+                "{words} cannot compare a {} with a {}",
+                kind.name(),
+                other.name()
+            );
             let remedy = match (kind.item(), other) {
                 (Some(item), other) if item == other => "ask `VALUE in LIST`",
                 _ => "see the types in docs/reference/rules.md",
@@ -318,20 +449,30 @@ impl Checker<'_> {
         Ok((Expr::Compare(how, Box::new([a, b])), Type::Bool))
     }
 
-    /// `LIST.exists(x, ...)` and `LIST.all(x, ...)`, told apart from other macros by what they begin with.
+    /// `LIST.exists(x, ...)` and `LIST.all(x, ...)`, told apart from other macros by what they
+    /// begin with.
     fn each(&mut self, from: &IdedExpr, each: &ComprehensionExpr) -> Typed {
         let how = match &each.accu_init.expr {
             ast::Expr::Literal(LiteralValue::Boolean(begin)) if *begin.inner() => Quantifier::All,
             ast::Expr::Literal(LiteralValue::Boolean(_)) => Quantifier::Exists,
-            _ => return Err(self.wrong(from, "only exists() and all() walk over lists", CEL_REMEDY)),
+            _ => {
+                return Err(self.wrong(from, "only exists() and all() walk over lists", CEL_REMEDY));
+            }
         };
         let (list, kind) = self.expr(&each.iter_range)?;
         let Some(item) = kind.item() else {
-            let what = format!("exists() and all() take a list, and this is a {}", kind.name());
+            let what = format!(
+                "exists() and all() take a list, and this is a {}",
+                kind.name()
+            );
             return Err(self.wrong(&each.iter_range, what, CEL_REMEDY));
         };
-        let ast::Expr::Call(step) = &each.loop_step.expr else { return Err(self.unknown(from, "exists")) };
-        let Some(condition) = step.args.last() else { return Err(self.unknown(from, "exists")) };
+        let ast::Expr::Call(step) = &each.loop_step.expr else {
+            return Err(self.unknown(from, "exists"));
+        };
+        let Some(condition) = step.args.last() else {
+            return Err(self.unknown(from, "exists"));
+        };
         self.items.push((each.iter_var.clone(), item));
         let condition = self.of(condition, Type::Bool, "the condition of exists() and all()");
         self.items.pop();
@@ -379,7 +520,9 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
         let mut corner = row[0];
         row[0] = i + 1;
         for (j, y) in b.iter().enumerate() {
-            let next = (corner + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
+            let next = (corner + usize::from(x != *y))
+                .min(row[j] + 1)
+                .min(row[j + 1] + 1);
             corner = row[j + 1];
             row[j + 1] = next;
         }

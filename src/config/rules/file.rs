@@ -72,26 +72,64 @@ pub(super) fn load(file: &Path, text: &str, loaded: &mut Loaded) {
         Err(error) => {
             for problem in ConfigError::yaml(file, text, &error).problems {
                 let ours = problem.remedy.contains("config/tokentrail.yaml");
-                let remedy = if ours { "compare it with docs/rules.md" } else { problem.remedy.as_str() };
-                let at = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
-                loaded.wrong(file, problem.place, "file", format!("{at}{}", problem.what), remedy);
+                let remedy = if ours {
+                    "compare it with docs/rules.md"
+                } else {
+                    problem.remedy.as_str()
+                };
+                let at = if problem.field.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}: ", problem.field)
+                };
+                loaded.wrong(
+                    file,
+                    problem.place,
+                    "file",
+                    format!("{at}{}", problem.what),
+                    remedy,
+                );
             }
             return;
         }
     };
     for one in written.rules {
         let done = rule(text, &one);
-        settle(file, "rule", &one.id, loaded, done, |rule| (never(&rule.condition.0), rule), keep_rule);
+        settle(
+            file,
+            "rule",
+            &one.id,
+            loaded,
+            done,
+            |rule| (never(&rule.condition.0), rule),
+            keep_rule,
+        );
     }
     for one in written.exemptions {
         let done = exemption(text, &one);
         let keep = |loaded: &mut Loaded, e| loaded.rules.exemptions.push(e);
-        settle(file, "exemption", &one.id, loaded, done, |e| (never(&e.condition.0), e), keep);
+        settle(
+            file,
+            "exemption",
+            &one.id,
+            loaded,
+            done,
+            |e| (never(&e.condition.0), e),
+            keep,
+        );
     }
     for one in written.silences {
         let done = silence(text, &one);
         let keep = |loaded: &mut Loaded, s| loaded.rules.silences.push(s);
-        settle(file, "silence", &one.id, loaded, done, |s| (never(&s.condition.0), s), keep);
+        settle(
+            file,
+            "silence",
+            &one.id,
+            loaded,
+            done,
+            |s| (never(&s.condition.0), s),
+            keep,
+        );
     }
 }
 
@@ -111,14 +149,29 @@ fn settle<T>(
     weigh: impl Fn(T) -> (Option<String>, T),
     keep: impl Fn(&mut Loaded, T),
 ) {
-    let checked = |place, verdict| Checked { file: file.to_owned(), place, kind, id: id.value.clone(), verdict };
+    let checked = |place, verdict| Checked {
+        file: file.to_owned(),
+        place,
+        kind,
+        id: id.value.clone(),
+        verdict,
+    };
     match done.map(weigh) {
         Ok((why, one)) => {
             keep(loaded, one);
-            loaded.checked.push(checked(place::of(id), why.map_or(Verdict::Fine, Verdict::Never)));
+            loaded.checked.push(checked(
+                place::of(id),
+                why.map_or(Verdict::Fine, Verdict::Never),
+            ));
         }
-        Err(Wrong { place, what, remedy }) => {
-            loaded.checked.push(checked(place, Verdict::Wrong { what, remedy }));
+        Err(Wrong {
+            place,
+            what,
+            remedy,
+        }) => {
+            loaded
+                .checked
+                .push(checked(place, Verdict::Wrong { what, remedy }));
         }
     }
 }
@@ -132,7 +185,10 @@ fn rule(text: &str, one: &WrittenRule) -> Result<Rule, Wrong> {
         severity: one.severity,
         tactic: one.tactic.unwrap_or(Tactic::Unnamed),
         techniques: techniques.iter().map(technique).collect::<Result<_, _>>()?,
-        respond: steps.iter().map(|step| filled(step, "respond")).collect::<Result<_, _>>()?,
+        respond: steps
+            .iter()
+            .map(|step| filled(step, "respond"))
+            .collect::<Result<_, _>>()?,
         condition: condition(text, &one.condition, Scope::Event)?,
     })
 }
@@ -140,8 +196,15 @@ fn rule(text: &str, one: &WrittenRule) -> Result<Rule, Wrong> {
 fn exemption(text: &str, one: &WrittenExemption) -> Result<Exemption, Wrong> {
     let detectors = limited(&one.detectors, "detectors")?;
     if detectors.is_empty() {
-        let (what, remedy) = ("it names no detector", "name those whose findings it covers");
-        return Err(Wrong { place: place::of(&one.id), what: what.to_owned(), remedy: remedy.to_owned() });
+        let (what, remedy) = (
+            "it names no detector",
+            "name those whose findings it covers",
+        );
+        return Err(Wrong {
+            place: place::of(&one.id),
+            what: what.to_owned(),
+            remedy: remedy.to_owned(),
+        });
     }
     Ok(Exemption {
         id: id(&one.id)?,
@@ -166,12 +229,20 @@ fn silence(text: &str, one: &WrittenSilence) -> Result<Silence, Wrong> {
 fn condition(text: &str, written: &Spanned<String>, scope: Scope) -> Result<Condition, Wrong> {
     cel::compile(&written.value, scope).map_err(|cel::Wrong { at, what, remedy }| {
         let place = place::of(written).map(|start| place::inside(text, start, &written.value, at));
-        Wrong { place, what, remedy }
+        Wrong {
+            place,
+            what,
+            remedy,
+        }
     })
 }
 
 fn wrong<T>(at: &Spanned<T>, what: impl Into<String>, remedy: &str) -> Wrong {
-    Wrong { place: place::of(at), what: what.into(), remedy: remedy.to_owned() }
+    Wrong {
+        place: place::of(at),
+        what: what.into(),
+        remedy: remedy.to_owned(),
+    }
 }
 
 pub(super) fn is_id(text: &str) -> bool {
@@ -181,7 +252,11 @@ pub(super) fn is_id(text: &str) -> bool {
 
 fn id(written: &Spanned<String>) -> Result<SmolStr, Wrong> {
     if !is_id(&written.value) {
-        return Err(wrong(written, "the id cannot be used", "use 1 to 63 letters, digits, - _ and ."));
+        return Err(wrong(
+            written,
+            "the id cannot be used",
+            "use 1 to 63 letters, digits, - _ and .",
+        ));
     }
     Ok(written.value.as_str().into())
 }
@@ -189,7 +264,8 @@ fn id(written: &Spanned<String>) -> Result<SmolStr, Wrong> {
 fn filled(written: &Spanned<String>, name: &str) -> Result<String, Wrong> {
     let text = written.value.trim();
     if text.is_empty() || text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
-        let what = format!("{name} is empty, longer than {TEXT_BYTES_MAX} bytes or over several lines");
+        let what =
+            format!("{name} is empty, longer than {TEXT_BYTES_MAX} bytes or over several lines");
         return Err(wrong(written, what, "write one sentence"));
     }
     Ok(text.to_owned())
@@ -197,9 +273,11 @@ fn filled(written: &Spanned<String>, name: &str) -> Result<String, Wrong> {
 
 fn limited<'a, T>(list: &'a [Spanned<T>], name: &str) -> Result<&'a [Spanned<T>], Wrong> {
     match list.get(LIST_MAX) {
-        Some(beyond) => {
-            Err(wrong(beyond, format!("{name} has more than {LIST_MAX} entries"), "keep the important ones"))
-        }
+        Some(beyond) => Err(wrong(
+            beyond,
+            format!("{name} has more than {LIST_MAX} entries"),
+            "keep the important ones",
+        )),
         None => Ok(list),
     }
 }
@@ -207,13 +285,22 @@ fn limited<'a, T>(list: &'a [Spanned<T>], name: &str) -> Result<&'a [Spanned<T>]
 /// `T1552` or `T1552.007`.
 pub(super) fn is_technique(text: &str) -> bool {
     let digits = |t: &str, n: usize| t.len() == n && t.bytes().all(|b| b.is_ascii_digit());
-    let Some(rest) = text.strip_prefix('T') else { return false };
-    rest.split_once('.').map_or_else(|| digits(rest, 4), |(of, sub)| digits(of, 4) && digits(sub, 3))
+    let Some(rest) = text.strip_prefix('T') else {
+        return false;
+    };
+    rest.split_once('.').map_or_else(
+        || digits(rest, 4),
+        |(of, sub)| digits(of, 4) && digits(sub, 3),
+    )
 }
 
 fn technique(written: &Spanned<String>) -> Result<SmolStr, Wrong> {
     if !is_technique(&written.value) {
-        return Err(wrong(written, "it is no ATT&CK technique", "write T1552 or T1552.007"));
+        return Err(wrong(
+            written,
+            "it is no ATT&CK technique",
+            "write T1552 or T1552.007",
+        ));
     }
     Ok(written.value.as_str().into())
 }
@@ -222,5 +309,11 @@ fn technique(written: &Spanned<String>) -> Result<SmolStr, Wrong> {
 fn time(written: &Spanned<String>) -> Result<Time, Wrong> {
     let text = written.value.trim();
     let found = Time::parse(text).or_else(|| Time::parse(&format!("{text}T00:00:00Z")));
-    found.ok_or_else(|| wrong(written, "it is no time", "write 2026-12-31 or 2026-12-31T18:00:00Z"))
+    found.ok_or_else(|| {
+        wrong(
+            written,
+            "it is no time",
+            "write 2026-12-31 or 2026-12-31T18:00:00Z",
+        )
+    })
 }

@@ -1,6 +1,7 @@
 //! The operator's rule files: found, read, checked and compiled, each rule by itself.
 //!
-//! Refuses a policy with a rule that is wrong: what is in force stays. One that can never match is loaded, and named.
+//! Refuses a policy with a rule that is wrong: what is in force stays. One that can never match is
+//! loaded, and named.
 
 mod cel;
 mod file;
@@ -64,7 +65,11 @@ impl Loaded {
         let wrong = |c: &Checked| match &c.verdict {
             Verdict::Wrong { what, remedy } => Some(Problem {
                 file: Some(c.file.clone()),
-                field: if c.id.is_empty() { String::new() } else { format!("{} {}", c.kind, c.id) },
+                field: if c.id.is_empty() {
+                    String::new()
+                } else {
+                    format!("{} {}", c.kind, c.id)
+                },
                 what: what.clone(),
                 remedy: remedy.clone(),
                 place: c.place,
@@ -90,9 +95,25 @@ impl Loaded {
         self.checked.iter().filter_map(warning).collect()
     }
 
-    fn wrong(&mut self, file: &Path, place: Option<(usize, usize)>, kind: &'static str, what: String, remedy: &str) {
-        let verdict = Verdict::Wrong { what, remedy: remedy.to_owned() };
-        self.checked.push(Checked { file: file.to_owned(), place, kind, id: String::new(), verdict });
+    fn wrong(
+        &mut self,
+        file: &Path,
+        place: Option<(usize, usize)>,
+        kind: &'static str,
+        what: String,
+        remedy: &str,
+    ) {
+        let verdict = Verdict::Wrong {
+            what,
+            remedy: remedy.to_owned(),
+        };
+        self.checked.push(Checked {
+            file: file.to_owned(),
+            place,
+            kind,
+            id: String::new(),
+            verdict,
+        });
     }
 
     fn count(&self) -> usize {
@@ -100,7 +121,8 @@ impl Loaded {
     }
 }
 
-/// Reads the files and directories that `paths` name, relative ones below `base`. Problems stand in the result.
+/// Reads the files and directories that `paths` name, relative ones below `base`. Problems stand in
+/// the result.
 #[must_use]
 pub fn load(paths: &[PathBuf], base: &Path) -> Loaded {
     let mut loaded = Loaded::default();
@@ -110,7 +132,13 @@ pub fn load(paths: &[PathBuf], base: &Path) -> Loaded {
             Ok(text) if sigma::is_sigma(&text) => sigma::load(&path, &text, &mut loaded),
             Ok(text) => file::load(&path, &text, &mut loaded),
             Err(error) => {
-                loaded.wrong(&path, None, "file", format!("it cannot be read: {error}"), "check its owner and size");
+                loaded.wrong(
+                    &path,
+                    None,
+                    "file",
+                    format!("it cannot be read: {error}"),
+                    "check its owner and size",
+                );
             }
         }
     }
@@ -122,19 +150,28 @@ pub fn load(paths: &[PathBuf], base: &Path) -> Loaded {
 #[must_use]
 pub fn contents(paths: &[PathBuf], base: &Path) -> Vec<(PathBuf, Option<String>)> {
     let files = files(paths, base, &mut Loaded::default());
-    files.into_iter().map(|path| (path.clone(), read(&path).ok())).collect()
+    files
+        .into_iter()
+        .map(|path| (path.clone(), read(&path).ok()))
+        .collect()
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    std::fs::File::open(path)?
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text)?;
     if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is over 1 MiB"));
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            "it is over 1 MiB",
+        ));
     }
     Ok(text)
 }
 
-/// In the order of the setting, then of the names. What begins with a dot is a mounted ConfigMap's machinery.
+/// In the order of the setting, then of the names. What begins with a dot is a mounted ConfigMap's
+/// machinery.
 fn files(paths: &[PathBuf], base: &Path, loaded: &mut Loaded) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for named in paths {
@@ -144,25 +181,41 @@ fn files(paths: &[PathBuf], base: &Path, loaded: &mut Loaded) -> Vec<PathBuf> {
         } else if path.is_file() {
             found.push(path);
         } else {
-            loaded.wrong(&path, None, "file", "there is no such file or directory".to_owned(), "correct `rules`");
+            loaded.wrong(
+                &path,
+                None,
+                "file",
+                "there is no such file or directory".to_owned(),
+                "correct `rules`",
+            );
         }
     }
     let mut seen = std::collections::BTreeSet::new();
     found.retain(|path| seen.insert(path.clone()));
     if found.len() > FILES_MAX {
         let what = format!("there are more than {FILES_MAX} rule files");
-        loaded.wrong(&found[FILES_MAX].clone(), None, "file", what, "name fewer directories");
+        loaded.wrong(
+            &found[FILES_MAX].clone(),
+            None,
+            "file",
+            what,
+            "name fewer directories",
+        );
         found.truncate(FILES_MAX);
     }
     found
 }
 
 fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
     let mut names: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
     names.sort();
     for path in names {
-        let hidden = path.file_name().is_none_or(|n| n.as_encoded_bytes().starts_with(b"."));
+        let hidden = path
+            .file_name()
+            .is_none_or(|n| n.as_encoded_bytes().starts_with(b"."));
         let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
         if hidden || found.len() > FILES_MAX {
             continue;
@@ -181,31 +234,63 @@ fn check_names(loaded: &mut Loaded) {
     let mut first: BTreeMap<String, (PathBuf, Option<(usize, usize)>)> = BTreeMap::new();
     let too_many = loaded.count() > RULES_MAX;
     for checked in loaded.checked.iter_mut().filter(|c| !c.id.is_empty()) {
-        let wrong = |what, remedy: &str| Verdict::Wrong { what, remedy: remedy.to_owned() };
-        if built_in.contains(&checked.id.as_str()) || super::validate::VISIBILITY.contains(&checked.id.as_str()) {
-            checked.verdict = wrong("a detector of tokentrail has this id".to_owned(), "choose another");
+        let wrong = |what, remedy: &str| Verdict::Wrong {
+            what,
+            remedy: remedy.to_owned(),
+        };
+        if built_in.contains(&checked.id.as_str())
+            || super::validate::VISIBILITY.contains(&checked.id.as_str())
+        {
+            checked.verdict = wrong(
+                "a detector of tokentrail has this id".to_owned(),
+                "choose another",
+            );
         } else if let Some((file, place)) = first.get(&checked.id) {
-            let at = place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
-            checked.verdict = wrong(format!("{}{at} has the same id", file.display()), "keep one, or rename one");
+            let at = place
+                .map(|(line, column)| format!(":{line}:{column}"))
+                .unwrap_or_default();
+            checked.verdict = wrong(
+                format!("{}{at} has the same id", file.display()),
+                "keep one, or rename one",
+            );
         } else {
             first.insert(checked.id.clone(), (checked.file.clone(), checked.place));
         }
     }
     if too_many {
-        let file = loaded.checked.last().map(|c| c.file.clone()).unwrap_or_default();
-        loaded.wrong(&file, None, "file", format!("there are more than {RULES_MAX} rules"), "name fewer files");
+        let file = loaded
+            .checked
+            .last()
+            .map(|c| c.file.clone())
+            .unwrap_or_default();
+        loaded.wrong(
+            &file,
+            None,
+            "file",
+            format!("there are more than {RULES_MAX} rules"),
+            "name fewer files",
+        );
     }
     let rules: Vec<&str> = loaded.rules.rules.iter().map(|r| r.id.as_str()).collect();
     for exemption in &loaded.rules.exemptions {
-        let unknown =
-            exemption.detectors.iter().find(|d| !built_in.contains(&d.as_str()) && !rules.contains(&d.as_str()));
-        let (Some(name), Some(checked)) =
-            (unknown, loaded.checked.iter_mut().find(|c| c.kind == "exemption" && c.id == exemption.id))
-        else {
+        let unknown = exemption
+            .detectors
+            .iter()
+            .find(|d| !built_in.contains(&d.as_str()) && !rules.contains(&d.as_str()));
+        let (Some(name), Some(checked)) = (
+            unknown,
+            loaded
+                .checked
+                .iter_mut()
+                .find(|c| c.kind == "exemption" && c.id == exemption.id),
+        ) else {
             continue;
         };
         let remedy = format!("use ids of your rules, or of {}", built_in.join(", "));
-        checked.verdict = Verdict::Wrong { what: format!("there is no detector {name}"), remedy };
+        checked.verdict = Verdict::Wrong {
+            what: format!("there is no detector {name}"),
+            remedy,
+        };
     }
 }
 

@@ -1,14 +1,17 @@
 //! From a character of a YAML scalar to its line and column in the file.
 //!
-//! Refuses to understand YAML: what is no white space stands in the scalar and in the file in the same order, whatever
-//! the style of quoting, folding and indenting; the rest is walking.
+//! Refuses to understand YAML: what is no white space stands in the scalar and in the file in the
+//! same order, whatever the style of quoting, folding and indenting; the rest is walking.
 
 use serde_saphyr::Spanned;
 
 /// Line and column, from 1, where a value begins.
 pub(super) fn of<T>(spanned: &Spanned<T>) -> Option<(usize, usize)> {
     let number = |n: u64| usize::try_from(n).ok().filter(|n| *n > 0);
-    Some((number(spanned.defined.line())?, number(spanned.defined.column())?))
+    Some((
+        number(spanned.defined.line())?,
+        number(spanned.defined.column())?,
+    ))
 }
 
 /// Where the character number `at` of the text `value` stands, which begins at `start` in `text`.
@@ -40,8 +43,17 @@ struct Walk {
 
 impl Walk {
     fn new(text: &str, (line, column): (usize, usize)) -> Walk {
-        let begin: usize = text.split_inclusive('\n').take(line - 1).map(|l| l.chars().count()).sum();
-        Walk { chars: text.chars().collect(), next: begin + column - 1, line, column }
+        let begin: usize = text
+            .split_inclusive('\n')
+            .take(line - 1)
+            .map(|l| l.chars().count())
+            .sum();
+        Walk {
+            chars: text.chars().collect(),
+            next: begin + column - 1,
+            line,
+            column,
+        }
     }
 
     fn here(&self) -> (usize, usize) {
@@ -70,7 +82,8 @@ impl Walk {
         }
     }
 
-    /// Goes on to the next such character; white space, backslashes and doubled quotes may stand between.
+    /// Goes on to the next such character; white space, backslashes and doubled quotes may stand
+    /// between.
     fn seek(&mut self, wanted: char) -> bool {
         while let Some(c) = self.chars.get(self.next) {
             if *c == wanted {

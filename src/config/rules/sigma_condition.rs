@@ -16,16 +16,27 @@ pub(super) fn parse(text: &str, selections: &Selections<'_>) -> Result<Expr, Wro
         return Err(wrong("aggregations are not supported".to_owned()));
     }
     let spaced = text.replace('(', " ( ").replace(')', " ) ");
-    let mut parser = Parser { words: spaced.split_whitespace().collect(), next: 0, depth: 0, selections };
+    let mut parser = Parser {
+        words: spaced.split_whitespace().collect(),
+        next: 0,
+        depth: 0,
+        selections,
+    };
     let expr = parser.any()?;
     match parser.words.get(parser.next) {
         None => Ok(expr),
-        Some(word) => Err(wrong(format!("the condition has {word:?} where it should end"))),
+        Some(word) => Err(wrong(format!(
+            "the condition has {word:?} where it should end"
+        ))),
     }
 }
 
 fn wrong(what: String) -> Wrong {
-    Wrong::new("condition", what, "join selections with and, or, not, `1 of NAME*`, `all of them`")
+    Wrong::new(
+        "condition",
+        what,
+        "join selections with and, or, not, `1 of NAME*`, `all of them`",
+    )
 }
 
 struct Parser<'a> {
@@ -37,7 +48,10 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn takes(&mut self, word: &str) -> bool {
-        let is = self.words.get(self.next).is_some_and(|w| w.eq_ignore_ascii_case(word));
+        let is = self
+            .words
+            .get(self.next)
+            .is_some_and(|w| w.eq_ignore_ascii_case(word));
         self.next += usize::from(is);
         is
     }
@@ -74,10 +88,21 @@ impl<'a> Parser<'a> {
         }
         if self.takes("(") {
             let expr = self.any()?;
-            return if self.takes(")") { Ok(expr) } else { Err(wrong("a bracket is not closed".to_owned())) };
+            return if self.takes(")") {
+                Ok(expr)
+            } else {
+                Err(wrong("a bracket is not closed".to_owned()))
+            };
         }
-        for (count, join) in [("1", Expr::Or as fn(Vec<Expr>) -> Expr), ("any", Expr::Or), ("all", Expr::And)] {
-            let follows = self.words.get(self.next + 1).is_some_and(|w| w.eq_ignore_ascii_case("of"));
+        for (count, join) in [
+            ("1", Expr::Or as fn(Vec<Expr>) -> Expr),
+            ("any", Expr::Or),
+            ("all", Expr::And),
+        ] {
+            let follows = self
+                .words
+                .get(self.next + 1)
+                .is_some_and(|w| w.eq_ignore_ascii_case("of"));
             if follows && self.takes(count) {
                 self.next += 1;
                 return self.group(join);
@@ -85,11 +110,17 @@ impl<'a> Parser<'a> {
         }
         let word = self.word()?;
         let found = self.selections.iter().find(|(name, _)| *name == word);
-        found.map(|(_, expr)| expr.clone()).ok_or_else(|| wrong(format!("there is no selection {word}")))
+        found
+            .map(|(_, expr)| expr.clone())
+            .ok_or_else(|| wrong(format!("there is no selection {word}")))
     }
 
     fn word(&mut self) -> Result<&'a str, Wrong> {
-        let word = self.words.get(self.next).copied().ok_or_else(|| wrong("something is missing".to_owned()))?;
+        let word = self
+            .words
+            .get(self.next)
+            .copied()
+            .ok_or_else(|| wrong("something is missing".to_owned()))?;
         self.next += 1;
         Ok(word)
     }
@@ -102,8 +133,12 @@ impl<'a> Parser<'a> {
             Some(begin) => name.starts_with(begin),
             None => name == pattern,
         };
-        let parts: Vec<Expr> =
-            self.selections.iter().filter(|(name, _)| is_in(name)).map(|(_, expr)| expr.clone()).collect();
+        let parts: Vec<Expr> = self
+            .selections
+            .iter()
+            .filter(|(name, _)| is_in(name))
+            .map(|(_, expr)| expr.clone())
+            .collect();
         if parts.is_empty() {
             return Err(wrong(format!("there is no selection {pattern}")));
         }

@@ -1,7 +1,7 @@
 //! A Sigma selection: fields with modifiers, values with wildcards.
 //!
-//! Texts are compared without regard to case, as Sigma says, unless `cased` is asked for. Refuses key words without a
-//! field: the raw line is not kept.
+//! Texts are compared without regard to case, as Sigma says, unless `cased` is asked for. Refuses
+//! key words without a field: the raw line is not kept.
 
 use super::sigma::Wrong;
 use super::sigma_condition::one_or;
@@ -39,7 +39,11 @@ pub(super) fn selection(name: &str, value: &Value, notes: &mut Vec<Note>) -> Res
         Value::Object(fields) => all_of(fields, notes),
         Value::Array(any) if any.iter().all(Value::is_object) && !any.is_empty() => {
             let maps = any.iter().filter_map(Value::as_object);
-            Ok(one_or(maps.map(|fields| all_of(fields, notes)).collect::<Result<_, _>>()?, Expr::Or))
+            Ok(one_or(
+                maps.map(|fields| all_of(fields, notes))
+                    .collect::<Result<_, _>>()?,
+                Expr::Or,
+            ))
         }
         _ => {
             let what = "key words without a field look at the raw line, which is not kept";
@@ -49,7 +53,10 @@ pub(super) fn selection(name: &str, value: &Value, notes: &mut Vec<Note>) -> Res
 }
 
 fn all_of(fields: &Map<String, Value>, notes: &mut Vec<Note>) -> Result<Expr, Wrong> {
-    let parts = fields.iter().map(|(key, value)| field(key, value, notes)).collect::<Result<_, _>>()?;
+    let parts = fields
+        .iter()
+        .map(|(key, value)| field(key, value, notes))
+        .collect::<Result<_, _>>()?;
     Ok(one_or(parts, Expr::And))
 }
 
@@ -73,7 +80,11 @@ struct Modifiers {
 fn modifiers(key: &str) -> Result<(&str, Modifiers), Wrong> {
     let mut parts = key.split('|');
     let name = parts.next().unwrap_or_default();
-    let mut found = Modifiers { how: How::Equals, all: false, cased: false };
+    let mut found = Modifiers {
+        how: How::Equals,
+        all: false,
+        cased: false,
+    };
     for part in parts {
         match part {
             "contains" => found.how = How::Contains,
@@ -89,8 +100,13 @@ fn modifiers(key: &str) -> Result<(&str, Modifiers), Wrong> {
             "all" => found.all = true,
             "cased" => found.cased = true,
             _ => {
-                let remedy = "use contains, startswith, endswith, re, exists, lt, lte, gt, gte, all, cased";
-                return Err(Wrong::new(key, format!("the modifier {part} is not supported"), remedy));
+                let remedy =
+                    "use contains, startswith, endswith, re, exists, lt, lte, gt, gte, all, cased";
+                return Err(Wrong::new(
+                    key,
+                    format!("the modifier {part} is not supported"),
+                    remedy,
+                ));
             }
         }
     }
@@ -100,7 +116,10 @@ fn modifiers(key: &str) -> Result<(&str, Modifiers), Wrong> {
 fn field(key: &str, value: &Value, notes: &mut Vec<Note>) -> Result<Expr, Wrong> {
     let (name, modifiers) = modifiers(key)?;
     let Some(field) = Field::wired(name) else {
-        notes.push(Note { key: key.to_owned(), what: unknown(name) });
+        notes.push(Note {
+            key: key.to_owned(),
+            what: unknown(name),
+        });
         return Ok(Expr::Bool(false));
     };
     let values = match value {
@@ -113,30 +132,61 @@ fn field(key: &str, value: &Value, notes: &mut Vec<Note>) -> Result<Expr, Wrong>
         if part != Expr::Bool(false)
             && let Some(what) = never(&part)
         {
-            notes.push(Note { key: key.to_owned(), what });
+            notes.push(Note {
+                key: key.to_owned(),
+                what,
+            });
         }
         parts.push(part);
     }
-    Ok(one_or(parts, if modifiers.all { Expr::And } else { Expr::Or }))
+    Ok(one_or(
+        parts,
+        if modifiers.all { Expr::And } else { Expr::Or },
+    ))
 }
 
 fn unknown(name: &str) -> String {
-    let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    let near = FIELDS.iter().find(|f| !f.wire.is_empty() && last(f.wire) == last(name));
+    let last = |text: &str| {
+        text.rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+    };
+    let near = FIELDS
+        .iter()
+        .find(|f| !f.wire.is_empty() && last(f.wire) == last(name));
     if let Some(near) = near {
-        return format!("no audit event has a field {name}; it is spelled {}", near.wire);
+        return format!(
+            "no audit event has a field {name}; it is spelled {}",
+            near.wire
+        );
     }
-    if NOT_KEPT.iter().any(|kept| name == *kept || name.strip_prefix(kept).is_some_and(|rest| rest.starts_with('.'))) {
+    if NOT_KEPT.iter().any(|kept| {
+        name == *kept
+            || name
+                .strip_prefix(kept)
+                .is_some_and(|rest| rest.starts_with('.'))
+    }) {
         return format!("{name} is not kept of an event");
     }
     match last(name).as_str() {
-        "hostpath" => format!("no audit event has a field {name}; a rule of your own can ask event.host_paths"),
-        "capabilities" => format!("no audit event has a field {name}; a rule of your own can ask event.capabilities"),
+        "hostpath" => format!(
+            "no audit event has a field {name}; a rule of your own can ask event.host_paths"
+        ),
+        "capabilities" => format!(
+            "no audit event has a field {name}; a rule of your own can ask event.capabilities"
+        ),
         _ => format!("no audit event has a field {name}"),
     }
 }
 
-fn test(key: &str, field: Field, value: &Value, how: &Modifiers, notes: &mut Vec<Note>) -> Result<Expr, Wrong> {
+fn test(
+    key: &str,
+    field: Field,
+    value: &Value,
+    how: &Modifiers,
+    notes: &mut Vec<Note>,
+) -> Result<Expr, Wrong> {
     let of = Expr::Field(field);
     let absent = |of: Expr| match field.info().kind {
         Type::Int => compare(Compare::Equal, of, Expr::Int(0)),
@@ -148,7 +198,11 @@ fn test(key: &str, field: Field, value: &Value, how: &Modifiers, notes: &mut Vec
     }
     if how.how == How::Exists {
         let is_absent = absent(of);
-        return Ok(if *value == Value::Bool(false) { is_absent } else { Expr::Not(Box::new(is_absent)) });
+        return Ok(if *value == Value::Bool(false) {
+            is_absent
+        } else {
+            Expr::Not(Box::new(is_absent))
+        });
     }
     if field.info().kind == Type::Int {
         return number(key, field, value, how, notes);
@@ -156,7 +210,13 @@ fn test(key: &str, field: Field, value: &Value, how: &Modifiers, notes: &mut Vec
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(_) | Value::Bool(_) => value.to_string(),
-        _ => return Err(Wrong::new(key, "the value is no text", "write a text or a list of texts")),
+        _ => {
+            return Err(Wrong::new(
+                key,
+                "the value is no text",
+                "write a text or a list of texts",
+            ));
+        }
     };
     if how.how == How::Equals && text == "*" {
         return Ok(Expr::Not(Box::new(absent(of))));
@@ -172,16 +232,33 @@ fn compare(how: Compare, left: Expr, right: Expr) -> Expr {
     Expr::Compare(how, Box::new([left, right]))
 }
 
-fn number(key: &str, field: Field, value: &Value, how: &Modifiers, notes: &mut Vec<Note>) -> Result<Expr, Wrong> {
+fn number(
+    key: &str,
+    field: Field,
+    value: &Value,
+    how: &Modifiers,
+    notes: &mut Vec<Note>,
+) -> Result<Expr, Wrong> {
     let order = match how.how {
         How::Equals => Compare::Equal,
         How::Order(order) => order,
-        _ => return Err(Wrong::new(key, "the field is a number", "compare it with numbers")),
+        _ => {
+            return Err(Wrong::new(
+                key,
+                "the field is a number",
+                "compare it with numbers",
+            ));
+        }
     };
-    let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+    let number = value
+        .as_i64()
+        .or_else(|| value.as_str().and_then(|text| text.parse().ok()));
     let Some(number) = number else {
         let what = format!("{} is a number, never {value}", field.info().wire);
-        notes.push(Note { key: key.to_owned(), what });
+        notes.push(Note {
+            key: key.to_owned(),
+            what,
+        });
         return Ok(Expr::Bool(false));
     };
     Ok(compare(order, Expr::Field(field), Expr::Int(number)))
@@ -190,14 +267,22 @@ fn number(key: &str, field: Field, value: &Value, how: &Modifiers, notes: &mut V
 fn texts(key: &str, of: Expr, text: &str, how: &Modifiers) -> Result<Expr, Wrong> {
     let plain = !text.contains(['*', '?', '\\']);
     let pattern = match how.how {
-        How::Equals if plain && how.cased => return Ok(compare(Compare::Equal, of, Expr::Text(text.into()))),
+        How::Equals if plain && how.cased => {
+            return Ok(compare(Compare::Equal, of, Expr::Text(text.into())));
+        }
         How::Equals if plain => return Ok(Expr::SameFolded(Box::new(of), text.into())),
         How::Equals => format!("^{}$", wild(text)),
         How::Contains => wild(text),
         How::StartsWith => format!("^{}", wild(text)),
         How::EndsWith => format!("{}$", wild(text)),
         How::Regex => text.to_owned(),
-        How::Exists | How::Order(_) => return Err(Wrong::new(key, "the field is a text", "compare it with texts")),
+        How::Exists | How::Order(_) => {
+            return Err(Wrong::new(
+                key,
+                "the field is a text",
+                "compare it with texts",
+            ));
+        }
     };
     let flags = match (how.how, how.cased) {
         (How::Regex, true) => "",
@@ -205,8 +290,13 @@ fn texts(key: &str, of: Expr, text: &str, how: &Modifiers) -> Result<Expr, Wrong
         (_, true) => "(?s)",
         (_, false) => "(?is)",
     };
-    let compiled = Pattern::new(&format!("{flags}{pattern}"))
-        .map_err(|why| Wrong::new(key, format!("the pattern cannot be used: {why}"), "see docs.rs/regex"))?;
+    let compiled = Pattern::new(&format!("{flags}{pattern}")).map_err(|why| {
+        Wrong::new(
+            key,
+            format!("the pattern cannot be used: {why}"),
+            "see docs.rs/regex",
+        )
+    })?;
     Ok(Expr::Matches(Box::new(of), compiled))
 }
 
@@ -218,7 +308,10 @@ fn wild(text: &str) -> String {
         match c {
             '*' => out.push_str(".*"),
             '?' => out.push('.'),
-            '\\' if chars.peek().is_some_and(|next| matches!(next, '*' | '?' | '\\')) => {
+            '\\' if chars
+                .peek()
+                .is_some_and(|next| matches!(next, '*' | '?' | '\\')) =>
+            {
                 let escaped = chars.next().map(String::from).unwrap_or_default();
                 out.push_str(&regex::escape(&escaped));
             }

@@ -1,6 +1,8 @@
-//! The state directory and the incidents file, as one: a batch goes in, and is durable and told, once.
+//! The state directory and the incidents file, as one: a batch goes in, and is durable and told,
+//! once.
 //!
-//! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch holds.
+//! Refuses to tell what is not durable: the file gets what the outbox holds, never what a batch
+//! holds.
 
 mod open;
 mod write;
@@ -19,20 +21,31 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The room of records that the engine does not own: by path of a log, the digest of its file read last, then the
-/// number of the log, little-endian.
+/// The room of records that the engine does not own: by path of a log, the digest of its file read
+/// last, then the number of the log, little-endian.
 const LOGS: u8 = 128;
 /// The room of what files are known by: by digest of the file, its [`Trail`](crate::source::Trail).
 const TRAILS: u8 = 130;
-/// A checkpoint writes every account that changed; between two of them history has what the next start needs. So many
-/// inputs are judged again in a tenth of a second.
+/// A checkpoint writes every account that changed; between two of them history has what the next
+/// start needs. So many inputs are judged again in a tenth of a second.
 const CHECKPOINT_INPUTS: u64 = 16_384;
 /// By the events' own time.
 const CHECKPOINT_SPAN: Span = Span::seconds(60);
 /// What a snapshot holds: enough to go on judging.
 pub(super) const SNAPSHOT_ROOMS: [u8; 10] = {
     let [a, b, c, d, e, f, g, h, i] = Room::ALL;
-    [a as u8, b as u8, c as u8, d as u8, e as u8, f as u8, g as u8, h as u8, i as u8, POLICY_ROOM]
+    [
+        a as u8,
+        b as u8,
+        c as u8,
+        d as u8,
+        e as u8,
+        f as u8,
+        g as u8,
+        h as u8,
+        i as u8,
+        POLICY_ROOM,
+    ]
 };
 /// Rows handed to the incidents file at once.
 const ROWS_AT_ONCE: usize = 4096;
@@ -56,8 +69,8 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Makes a batch durable, then writes what it has to tell to the incidents file. The batch is empty
-    /// afterwards, and handed back: what it holds may be told now.
+    /// Makes a batch durable, then writes what it has to tell to the incidents file. The batch is
+    /// empty afterwards, and handed back: what it holds may be told now.
     ///
     /// # Errors
     /// `StoreError` (a full disk is told apart), or the incidents file cannot be written.
@@ -80,15 +93,20 @@ impl Keeper {
         Ok(batch)
     }
 
-    /// Leaves nothing behind that the next start would have to judge again; `rolls` makes Parquet files of everything.
-    /// What is in the pump's batch has to be committed before.
+    /// Leaves nothing behind that the next start would have to judge again; `rolls` makes Parquet
+    /// files of everything. What is in the pump's batch has to be committed before.
     ///
     /// # Errors
     /// As [`Keeper::commit`].
     pub fn finish(&mut self, pump: &mut Pump, rolls: bool) -> Result<()> {
         let seq = pump.engine.seq();
         if self.checkpoint.0 < seq {
-            self.write(&Batch::default(), Some(&mut pump.engine), seq, &Change::default())?;
+            self.write(
+                &Batch::default(),
+                Some(&mut pump.engine),
+                seq,
+                &Change::default(),
+            )?;
         }
         if rolls {
             self.roll(pump, true)?;
@@ -107,25 +125,42 @@ impl Keeper {
                 // What expires may be what the next start would judge again.
                 self.finish(pump, false)?;
             }
-            let commit = Commit { seq: pump.engine.seq(), history: Some(&change), ..Commit::default() };
+            let commit = Commit {
+                seq: pump.engine.seq(),
+                history: Some(&change),
+                ..Commit::default()
+            };
             let _ = self.store.commit(&commit)?;
             self.history.committed(change)?;
         }
         self.snapshot()
     }
 
-    /// At the first checkpoint of a day and of an engine: what is stored is where a replay can begin.
+    /// At the first checkpoint of a day and of an engine: what is stored is where a replay can
+    /// begin.
     fn snapshot(&mut self) -> Result<()> {
         let (seq, time) = self.checkpoint;
         if !(self.divides && self.history.wants_snapshot(time, VERSION)) {
             return Ok(());
         }
-        let moment = Moment { seq, time, engine: VERSION };
+        let moment = Moment {
+            seq,
+            time,
+            engine: VERSION,
+        };
         let (seq, change) = {
             let recovered = self.store.load()?;
-            (recovered.seq, self.history.snapshot(moment, &mut recovered.records_of(&SNAPSHOT_ROOMS))?)
+            (
+                recovered.seq,
+                self.history
+                    .snapshot(moment, &mut recovered.records_of(&SNAPSHOT_ROOMS))?,
+            )
         };
-        let _ = self.store.commit(&Commit { seq, history: Some(&change), ..Commit::default() })?;
+        let _ = self.store.commit(&Commit {
+            seq,
+            history: Some(&change),
+            ..Commit::default()
+        })?;
         Ok(self.history.committed(change)?)
     }
 
@@ -141,7 +176,10 @@ impl Keeper {
     ) -> Result<()> {
         let (deliveries, seq) = {
             let recovered = self.store.load()?;
-            (Deliveries::start(sinks, cluster, ground, &recovered)?, recovered.seq)
+            (
+                Deliveries::start(sinks, cluster, ground, &recovered)?,
+                recovered.seq,
+            )
         };
         self.sinks = Some(deliveries);
         self.write(&Batch::default(), None, seq, &Change::default())
@@ -151,9 +189,15 @@ impl Keeper {
     ///
     /// # Errors
     /// As [`Keeper::start_sinks`].
-    pub fn change_sinks(&mut self, sinks: &BTreeMap<String, Settings>, cluster: &str) -> Result<()> {
+    pub fn change_sinks(
+        &mut self,
+        sinks: &BTreeMap<String, Settings>,
+        cluster: &str,
+    ) -> Result<()> {
         let seq = self.store.load()?.seq;
-        let Some(running) = &mut self.sinks else { return Ok(()) };
+        let Some(running) = &mut self.sinks else {
+            return Ok(());
+        };
         running.stop_changed(sinks, cluster);
         self.write(&Batch::default(), None, seq, &Change::default())?;
         let recovered = self.store.load()?;
@@ -172,7 +216,10 @@ impl Keeper {
 
     /// Counts of the sinks since the last call, and how many notices wait for each.
     pub fn take_counts(&mut self) -> Vec<(String, Tally, usize)> {
-        self.sinks.as_mut().map(Deliveries::take_counts).unwrap_or_default()
+        self.sinks
+            .as_mut()
+            .map(Deliveries::take_counts)
+            .unwrap_or_default()
     }
 
     /// Notices that are durable and not in the file yet.
@@ -183,7 +230,9 @@ impl Keeper {
 
     fn deliver(&mut self, seq: u64) -> Result<()> {
         while !self.waiting.is_empty() {
-            let Some(file) = &mut self.file else { return Ok(()) };
+            let Some(file) = &mut self.file else {
+                return Ok(());
+            };
             let rows = &self.waiting[..self.waiting.len().min(ROWS_AT_ONCE)];
             let (cursor, told) = match file.deliver(rows)? {
                 Delivery::Done(cursor) => (cursor, rows.len()),
@@ -196,8 +245,15 @@ impl Keeper {
     }
 
     fn commit_cursor(&mut self, cursor: Cursor, seq: u64) -> Result<()> {
-        let delivered = store::Delivered { next_row: cursor.next_row, file_bytes: cursor.file_bytes };
-        let _ = self.store.commit(&Commit { seq, delivered: Some(delivered), ..Commit::default() })?;
+        let delivered = store::Delivered {
+            next_row: cursor.next_row,
+            file_bytes: cursor.file_bytes,
+        };
+        let _ = self.store.commit(&Commit {
+            seq,
+            delivered: Some(delivered),
+            ..Commit::default()
+        })?;
         self.delivered = Some(cursor);
         Ok(())
     }
@@ -210,7 +266,10 @@ fn log_record(file: Digest, source: SourceIndex) -> Vec<u8> {
 /// What [`log_record`] made; `None` if it did not.
 fn log_of(record: &[u8]) -> Option<(Digest, SourceIndex)> {
     let (file, source) = record.split_first_chunk()?;
-    Some((Digest(*file), SourceIndex::from_le_bytes(source.try_into().ok()?)))
+    Some((
+        Digest(*file),
+        SourceIndex::from_le_bytes(source.try_into().ok()?),
+    ))
 }
 
 fn log_key(path: &Path) -> Vec<u8> {

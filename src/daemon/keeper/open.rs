@@ -1,4 +1,5 @@
-//! A state directory taken up: the engine has its memory back, and the incidents file goes on where it was.
+//! A state directory taken up: the engine has its memory back, and the incidents file goes on where
+//! it was.
 //!
 //! Refuses to tell again what was told before the stop.
 
@@ -14,11 +15,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 impl Keeper {
-    /// Opens the state, gives the engine its memory back, and finds the place in the incidents file. Of each log its
-    /// number and where it stands; of none, one that stands wherever files are known.
+    /// Opens the state, gives the engine its memory back, and finds the place in the incidents
+    /// file. Of each log its number and where it stands; of none, one that stands wherever files
+    /// are known.
     ///
     /// # Errors
-    /// The state is in use, of a newer version, damaged, or not writable; the file cannot be opened.
+    /// The state is in use, of a newer version, damaged, or not writable; the file cannot be
+    /// opened.
     pub fn open(
         dir: &Path,
         incidents: Option<&Path>,
@@ -61,7 +64,12 @@ impl Keeper {
         Ok((keeper, positions))
     }
 
-    fn recover(&mut self, dir: &Path, logs: &[PathBuf], pump: &mut Pump) -> Result<Vec<(SourceIndex, Positions)>> {
+    fn recover(
+        &mut self,
+        dir: &Path,
+        logs: &[PathBuf],
+        pump: &mut Pump,
+    ) -> Result<Vec<(SourceIndex, Positions)>> {
         let wanted = pump.engine.policy().clone();
         pump.engine = rewind::checkpointed(&self.store.load()?)?;
         self.checkpoint = (pump.engine.seq(), pump.engine.now());
@@ -75,17 +83,27 @@ impl Keeper {
             out = Output::default();
             Ok(())
         };
-        let played = rewind::tape(dir, &recovered, self.checkpoint.0)?.play(recovered.seq, &mut again);
+        let played =
+            rewind::tape(dir, &recovered, self.checkpoint.0)?.play(recovered.seq, &mut again);
         played.context("the inputs since the last checkpoint cannot be read again")?;
         if recovered.seq == 0 || *pump.engine.policy() != wanted {
             pump.tell(StoredInput::Policy(Box::new(wanted)));
         }
-        let offsets: HashMap<_, _> = recovered.positions.iter().map(|p| (p.file, p.offset)).collect();
+        let offsets: HashMap<_, _> = recovered
+            .positions
+            .iter()
+            .map(|p| (p.file, p.offset))
+            .collect();
         let mut trails = HashMap::new();
         for row in recovered.records(TRAILS)? {
             let row = row?;
             // Rows of files that the store has forgotten since wait for the next commit.
-            let file = row.key().try_into().map(Digest).ok().filter(|file| offsets.contains_key(file));
+            let file = row
+                .key()
+                .try_into()
+                .map(Digest)
+                .ok()
+                .filter(|file| offsets.contains_key(file));
             trails.extend(file.map(|file| (file, Trail::from_bytes(row.value()))));
         }
         let mut known = HashMap::new();
@@ -93,9 +111,19 @@ impl Keeper {
             let row = row?;
             known.extend(log_of(row.value()).map(|log| (row.key().to_vec(), log)));
         }
-        self.delivered = recovered.delivered.map(|d| Cursor { next_row: d.next_row, file_bytes: d.file_bytes });
+        self.delivered = recovered.delivered.map(|d| Cursor {
+            next_row: d.next_row,
+            file_bytes: d.file_bytes,
+        });
         if logs.is_empty() {
-            return Ok(vec![(0, Positions { offsets, trails, last: None })]);
+            return Ok(vec![(
+                0,
+                Positions {
+                    offsets,
+                    trails,
+                    last: None,
+                },
+            )]);
         }
         let taken: BTreeSet<SourceIndex> = known.values().map(|(_, source)| *source).collect();
         let mut free = (0..=SourceIndex::MAX).filter(|source| !taken.contains(source));
@@ -103,10 +131,21 @@ impl Keeper {
         for path in logs {
             let (last, source) = match known.get(&log_key(path)) {
                 Some((last, source)) => (Some(*last), *source),
-                None => (None, free.next().context("more logs were followed than there are numbers")?),
+                None => (
+                    None,
+                    free.next()
+                        .context("more logs were followed than there are numbers")?,
+                ),
             };
             self.logs.insert(source, path.clone());
-            numbered.push((source, Positions { offsets: offsets.clone(), trails: trails.clone(), last }));
+            numbered.push((
+                source,
+                Positions {
+                    offsets: offsets.clone(),
+                    trails: trails.clone(),
+                    last,
+                },
+            ));
         }
         let followed: Vec<SourceIndex> = self.logs.keys().copied().collect();
         if pump.engine.misses_others_than(&followed) {
@@ -119,13 +158,21 @@ impl Keeper {
         let (rows, begin, seq) = {
             let recovered = self.store.load()?;
             let rows = recovered.outbox(self.delivered.map_or(0, |c| c.next_row), usize::MAX)?;
-            let first = rows.first().map_or(recovered.next_outbox_row, |(row, _)| *row);
+            let first = rows
+                .first()
+                .map_or(recovered.next_outbox_row, |(row, _)| *row);
             // While no file was kept, rows went by: it goes on at its end, wherever that is.
-            let end = (first > 0).then_some(Cursor { next_row: first, file_bytes: u64::MAX });
+            let end = (first > 0).then_some(Cursor {
+                next_row: first,
+                file_bytes: u64::MAX,
+            });
             (rows, self.delivered.or(end), recovered.seq)
         };
         let (file, cursor) = IncidentsFile::open(path, begin, &rows)?;
-        self.waiting = rows.into_iter().filter(|(n, _)| *n >= cursor.next_row).collect();
+        self.waiting = rows
+            .into_iter()
+            .filter(|(n, _)| *n >= cursor.next_row)
+            .collect();
         self.file = Some(file);
         self.commit_cursor(cursor, seq)
     }

@@ -1,6 +1,7 @@
 //! What a batch says, as the one transaction that makes it durable.
 //!
-//! Refuses to write the engine's records but at a checkpoint: between two of them history has what the next start needs.
+//! Refuses to write the engine's records but at a checkpoint: between two of them history has what
+//! the next start needs.
 
 use super::{Keeper, LOGS, TRAILS, log_key, log_record};
 use crate::base::Digest;
@@ -24,13 +25,27 @@ impl Keeper {
         history: &Change,
     ) -> Result<()> {
         let told = self.told(batch)?;
-        let incidents: Vec<_> = told.iter().map(|(id, line)| (*id, line.as_bytes())).collect();
+        let incidents: Vec<_> = told
+            .iter()
+            .map(|(id, line)| (*id, line.as_bytes()))
+            .collect();
         let is_heard = self.file.is_some() || self.sinks.as_ref().is_some_and(|s| !s.is_empty());
-        let notices: Vec<&[u8]> =
-            if is_heard { told.iter().map(|(_, line)| line.as_bytes()).collect() } else { Vec::new() };
-        let moved = self.sinks.as_mut().map(Deliveries::take).unwrap_or_default();
+        let notices: Vec<&[u8]> = if is_heard {
+            told.iter().map(|(_, line)| line.as_bytes()).collect()
+        } else {
+            Vec::new()
+        };
+        let moved = self
+            .sinks
+            .as_mut()
+            .map(Deliveries::take)
+            .unwrap_or_default();
         let memories: Vec<_> = moved.iter().map(|sink| sink.memories()).collect();
-        let sinks: Vec<_> = moved.iter().zip(&memories).map(|(sink, told)| sink.as_commit(told)).collect();
+        let sinks: Vec<_> = moved
+            .iter()
+            .zip(&memories)
+            .map(|(sink, told)| sink.as_commit(told))
+            .collect();
         let asides: Vec<_> = batch.asides.iter().map(Aside::as_row).collect();
         let leaps = batch.leaps.iter().map(Leapt::as_row);
         let gaps: Vec<_> = batch.holes.iter().map(Hole::as_row).chain(leaps).collect();
@@ -46,7 +61,11 @@ impl Keeper {
             checkpoint = (engine.seq(), engine.now());
             divides = engine.is_sure_of_now();
         }
-        let rows = records.iter().map(|r| store::Record { room: r.room as u8, key: &r.key, value: r.value.as_deref() });
+        let rows = records.iter().map(|r| store::Record {
+            room: r.room as u8,
+            key: &r.key,
+            value: r.value.as_deref(),
+        });
         let forgotten = std::mem::take(&mut self.forgotten);
         let trails: Vec<(Digest, Option<Vec<u8>>)> = trails_of(batch, forgotten);
         let trails = trails.iter().map(|(file, bytes)| store::Record {
@@ -54,11 +73,23 @@ impl Keeper {
             key: &file.0[..],
             value: bytes.as_deref(),
         });
-        let logs = logs.iter().map(|(key, value)| store::Record { room: LOGS, key, value: Some(value) });
-        let policy = policy.iter().map(|json| store::Record { room: POLICY_ROOM, key: b"", value: Some(json) });
+        let logs = logs.iter().map(|(key, value)| store::Record {
+            room: LOGS,
+            key,
+            value: Some(value),
+        });
+        let policy = policy.iter().map(|json| store::Record {
+            room: POLICY_ROOM,
+            key: b"",
+            value: Some(json),
+        });
         let rows: Vec<store::Record<'_>> = rows.chain(logs).chain(policy).chain(trails).collect();
         let json = |input: &StoredInput| serde_json::to_vec(input);
-        let inputs = batch.inputs.iter().map(|(seq, input)| Ok((*seq, json(input)?))).collect::<Result<Vec<_>>>()?;
+        let inputs = batch
+            .inputs
+            .iter()
+            .map(|(seq, input)| Ok((*seq, json(input)?)))
+            .collect::<Result<Vec<_>>>()?;
         let commit = Commit {
             seq,
             advances: &batch.advances,
@@ -66,7 +97,8 @@ impl Keeper {
             incidents: &incidents,
             notices: &notices,
             delivered: None,
-            // A replay into the state keeps no file either, and must not take the daemon's place in its own.
+            // A replay into the state keeps no file either, and must not take the daemon's place in
+            // its own.
             no_file: self.sinks.is_some() && self.file.is_none(),
             sinks: &sinks,
             asides: &asides,
@@ -95,36 +127,62 @@ impl Keeper {
     /// Every revision of a batch, as it is stored and sent.
     fn told(&self, batch: &Batch) -> Result<Vec<(Digest, String)>> {
         let revisions = batch.out.revisions.iter();
-        let mut told: Vec<_> = revisions.map(|r| (r.incident.id, to_json(&r.incident, Some(r.notice)))).collect();
+        let mut told: Vec<_> = revisions
+            .map(|r| (r.incident.id, to_json(&r.incident, Some(r.notice))))
+            .collect();
         for answer in &batch.out.answers {
             told.extend(self.of_the_past(answer, &told)?);
         }
         Ok(told)
     }
 
-    /// The last revision of an incident that was over when it was acknowledged: as it was told, and who said so.
-    fn of_the_past(&self, answer: &Answer, told: &[(Digest, String)]) -> Result<Option<(Digest, String)>> {
+    /// The last revision of an incident that was over when it was acknowledged: as it was told, and
+    /// who said so.
+    fn of_the_past(
+        &self,
+        answer: &Answer,
+        told: &[(Digest, String)],
+    ) -> Result<Option<(Digest, String)>> {
         let Command::Ack(ack) = &answer.command;
-        let (Ok(kept), false) = (&answer.outcome, answer.live) else { return Ok(None) };
+        let (Ok(kept), false) = (&answer.outcome, answer.live) else {
+            return Ok(None);
+        };
         let stored = match told.iter().rev().find(|(id, _)| *id == ack.incident) {
             Some((_, line)) => Some(line.clone().into_bytes()),
             None => self.store.load()?.incident(ack.incident)?,
         };
-        let Some(mut object) = stored.and_then(|line| serde_json::from_slice::<Map<String, Value>>(&line).ok()) else {
+        let Some(mut object) =
+            stored.and_then(|line| serde_json::from_slice::<Map<String, Value>>(&line).ok())
+        else {
             return Ok(None);
         };
         let revision = object.get("revision").and_then(Value::as_u64).unwrap_or(0) + 1;
-        let said = Acknowledgement { owner: kept.owner.clone(), reason: kept.reason.clone(), at: kept.at };
+        let said = Acknowledgement {
+            owner: kept.owner.clone(),
+            reason: kept.reason.clone(),
+            at: kept.at,
+        };
         object.insert("revision".to_owned(), revision.into());
         object.insert("acknowledged".to_owned(), acknowledged(&said));
-        let notice = Notice { tell: false, reason: Reason::Acknowledged };
+        let notice = Notice {
+            tell: false,
+            reason: Reason::Acknowledged,
+        };
         object.insert("notice".to_owned(), serde_json::to_value(notice)?);
         Ok(Some((ack.incident, Value::Object(object).to_string())))
     }
 }
 
-/// What is kept of files to know them again: of those that were read, and nothing of those that are forgotten.
+/// What is kept of files to know them again: of those that were read, and nothing of those that are
+/// forgotten.
 fn trails_of(batch: &Batch, forgotten: Vec<Digest>) -> Vec<(Digest, Option<Vec<u8>>)> {
-    let read = batch.trails.iter().map(|(file, trail)| (*file, Some(trail.to_bytes())));
-    forgotten.into_iter().map(|file| (file, None)).chain(read).collect()
+    let read = batch
+        .trails
+        .iter()
+        .map(|(file, trail)| (*file, Some(trail.to_bytes())));
+    forgotten
+        .into_iter()
+        .map(|file| (file, None))
+        .chain(read)
+        .collect()
 }

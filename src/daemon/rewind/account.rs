@@ -1,6 +1,7 @@
 //! `account`: what is normal for one account now, and what would be told of it next.
 //!
-//! Refuses to guess: the engine of this state judges requests that nobody made, and learns nothing from them.
+//! Refuses to guess: the engine of this state judges requests that nobody made, and learns nothing
+//! from them.
 
 use super::{checkpointed, tape};
 use crate::base::{Bits, Span, Time};
@@ -61,22 +62,40 @@ pub fn account(dir: &Path, names: &[String]) -> Result<Normal> {
         out = Output::default();
         Ok(())
     })?;
-    let known = names.iter().find_map(|name| engine.population().get(name).map(|account| (name, account)));
-    let Some((principal, account)) = known else { bail!("{}", nobody(&engine, names)) };
+    let known = names
+        .iter()
+        .find_map(|name| engine.population().get(name).map(|account| (name, account)));
+    let Some((principal, account)) = known else {
+        bail!("{}", nobody(&engine, names))
+    };
     let maturity = account.maturity(engine.now(), &engine.policy().learning);
     let next = next(&engine, principal, account);
-    Ok(Normal { now: engine.now(), maturity, account: account.clone(), next, principal: principal.clone() })
+    Ok(Normal {
+        now: engine.now(),
+        maturity,
+        account: account.clone(),
+        next,
+        principal: principal.clone(),
+    })
 }
 
 fn nobody(engine: &Engine, names: &[String]) -> String {
     let wanted = names.last().map_or("", String::as_str);
-    let word = wanted.rsplit(['/', ':']).next().unwrap_or(wanted).to_lowercase();
+    let word = wanted
+        .rsplit(['/', ':'])
+        .next()
+        .unwrap_or(wanted)
+        .to_lowercase();
     let mut near: Vec<&str> = engine.population().iter().map(|(name, _)| name).collect();
     near.retain(|name| !word.is_empty() && name.to_lowercase().contains(&word));
     near.sort_unstable();
     near.truncate(NEAR_MAX);
     let known = engine.population().len();
-    let hint = if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
+    let hint = if near.is_empty() {
+        String::new()
+    } else {
+        format!("; near: {}", near.join(", "))
+    };
     format!("none of {known} known accounts is {wanted:?}{hint}")
 }
 
@@ -94,7 +113,13 @@ struct Question {
 
 /// What an intruder would do, from the least to the gravest.
 const QUESTIONS: &[Question] = &[
-    Question { what: "lists the pods of the cluster", verb: "list", path: "/api/v1/pods", group: "", body: "" },
+    Question {
+        what: "lists the pods of the cluster",
+        verb: "list",
+        path: "/api/v1/pods",
+        group: "",
+        body: "",
+    },
     Question {
         what: "reads a Secret that it never read",
         verb: "get",
@@ -109,7 +134,13 @@ const QUESTIONS: &[Question] = &[
         group: "",
         body: "",
     },
-    Question { what: "lists all Secrets of the cluster", verb: "list", path: "/api/v1/secrets", group: "", body: "" },
+    Question {
+        what: "lists all Secrets of the cluster",
+        verb: "list",
+        path: "/api/v1/secrets",
+        group: "",
+        body: "",
+    },
     Question {
         what: "runs a command in another namespace",
         verb: "create",
@@ -141,14 +172,27 @@ const QUESTIONS: &[Question] = &[
 ];
 
 fn next(engine: &Engine, principal: &str, account: &Account) -> Vec<Next> {
-    let own = account.agents.most(1).first().map_or_else(|| "client".to_owned(), |agent| (*agent).to_owned());
-    let foreign = if own == FOREIGN_PROGRAM { OTHER_FOREIGN_PROGRAM } else { FOREIGN_PROGRAM };
+    let own = account
+        .agents
+        .most(1)
+        .first()
+        .map_or_else(|| "client".to_owned(), |agent| (*agent).to_owned());
+    let foreign = if own == FOREIGN_PROGRAM {
+        OTHER_FOREIGN_PROGRAM
+    } else {
+        FOREIGN_PROGRAM
+    };
     let programs = [own.as_str(), foreign];
     let asked = |question: &Question, program: &str| {
         let line = request(engine, principal, account, question, program).to_string();
         let mut weights = Vec::new();
         decode::line(line.as_bytes(), &Limits::default(), &mut |_, event| {
-            weights.extend(event.iter().flat_map(|event| engine.preview(event)).map(|finding| finding.weight));
+            weights.extend(
+                event
+                    .iter()
+                    .flat_map(|event| engine.preview(event))
+                    .map(|finding| finding.weight),
+            );
         });
         weights.sort_unstable_by_key(|weight| std::cmp::Reverse(*weight));
         let policy = engine.policy();
@@ -163,22 +207,47 @@ fn next(engine: &Engine, principal: &str, account: &Account) -> Vec<Next> {
             tells: severity >= policy.incidents.notify,
         }
     };
-    QUESTIONS.iter().flat_map(|question| programs.map(|program| asked(question, program))).collect()
+    QUESTIONS
+        .iter()
+        .flat_map(|question| programs.map(|program| asked(question, program)))
+        .collect()
 }
 
-/// A request as the API server would log it: with the token that the account used last, from where it was used.
-fn request(engine: &Engine, principal: &str, account: &Account, question: &Question, program: &str) -> Value {
-    let Question { verb, path, group, body, .. } = question;
-    let namespace = principal.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split(':').next());
+/// A request as the API server would log it: with the token that the account used last, from where
+/// it was used.
+fn request(
+    engine: &Engine,
+    principal: &str,
+    account: &Account,
+    question: &Question,
+    program: &str,
+) -> Value {
+    let Question {
+        verb,
+        path,
+        group,
+        body,
+        ..
+    } = question;
+    let namespace = principal
+        .strip_prefix("system:serviceaccount:")
+        .and_then(|rest| rest.split(':').next());
     let uri = path.replace("{ns}", namespace.unwrap_or("default"));
     let at = engine.now() + Span::seconds(1);
-    let holder = account.credentials.holders().iter().max_by_key(|holder| holder.last);
+    let holder = account
+        .credentials
+        .holders()
+        .iter()
+        .max_by_key(|holder| holder.last);
     let place = holder.and_then(|holder| holder.places.iter().max_by_key(|place| place.last));
     let mut extra = serde_json::Map::new();
     if let Some(holder) = holder {
         let mut put = |key: &str, value: String| {
             if !value.is_empty() {
-                extra.insert(format!("authentication.kubernetes.io/{key}"), json!([value]));
+                extra.insert(
+                    format!("authentication.kubernetes.io/{key}"),
+                    json!([value]),
+                );
             }
         };
         put("credential-id", holder.credential_id.to_string());
@@ -200,9 +269,14 @@ fn request(engine: &Engine, principal: &str, account: &Account, question: &Quest
     })
 }
 
-/// The parts of a resource path: `/api/v1/namespaces/NS/RESOURCE/NAME/SUBRESOURCE`, with or without the ends.
+/// The parts of a resource path: `/api/v1/namespaces/NS/RESOURCE/NAME/SUBRESOURCE`, with or without
+/// the ends.
 fn object(uri: &str, group: &str) -> Value {
-    let parts: Vec<&str> = uri.trim_start_matches('/').split('/').skip(if group.is_empty() { 2 } else { 3 }).collect();
+    let parts: Vec<&str> = uri
+        .trim_start_matches('/')
+        .split('/')
+        .skip(if group.is_empty() { 2 } else { 3 })
+        .collect();
     let (namespace, rest) = match parts.as_slice() {
         ["namespaces", namespace, rest @ ..] => (*namespace, rest),
         rest => ("", rest),

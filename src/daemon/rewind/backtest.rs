@@ -1,7 +1,7 @@
 //! `backtest`: two policies over the same history, side by side, and the profiles beside them.
 //!
-//! Refuses to compare with what was printed then: both sides are judged by this engine, from the same snapshot, so
-//! that every difference is the policy's.
+//! Refuses to compare with what was printed then: both sides are judged by this engine, from the
+//! same snapshot, so that every difference is the policy's.
 
 use super::{before, start};
 use crate::base::{Digest, Time};
@@ -74,8 +74,8 @@ struct Trial {
 /// Incidents of one policy by id, and whether people were told.
 type Told = BTreeMap<Digest, Side>;
 
-/// Judges history since `since` by the policy that was in force, by `policy` (the one in force now, where none is given)
-/// and by `policy` with all that each profile decides.
+/// Judges history since `since` by the policy that was in force, by `policy` (the one in force now,
+/// where none is given) and by `policy` with all that each profile decides.
 ///
 /// # Errors
 /// No snapshot from before `since`, a hole in history, a file that cannot be read.
@@ -97,7 +97,10 @@ pub fn backtest(
     let under = |policy: Policy| -> Result<Trial> {
         let (mut engine, _) = start(dir, &recovered, snapshot)?;
         engine.step(Input::Policy(Box::new(policy)), &mut Output::default());
-        Ok(Trial { engine, told: Told::new() })
+        Ok(Trial {
+            engine,
+            told: Told::new(),
+        })
     };
     // The new policy first, then the profiles.
     let mut trials = vec![under(policy.clone())?];
@@ -108,7 +111,14 @@ pub fn backtest(
     }
     let mut told_was = Told::new();
     let mut first = until;
-    let (mut done, of) = (Backtest { since, until, ..Backtest::default() }, recovered.seq);
+    let (mut done, of) = (
+        Backtest {
+            since,
+            until,
+            ..Backtest::default()
+        },
+        recovered.seq,
+    );
     tape.play(of, &mut |seq, input| {
         if let Input::Event { event, .. } = &input {
             if event.time > until {
@@ -134,7 +144,11 @@ pub fn backtest(
     .with_context(|| format!("replaying the history in {}", dir.display()))?;
     // History may begin later than the window, and rates are by the day.
     done.since = first;
-    done.profiles = Profile::ALL.into_iter().zip(&trials[1..]).map(|(p, trial)| loudness(p, &trial.told)).collect();
+    done.profiles = Profile::ALL
+        .into_iter()
+        .zip(&trials[1..])
+        .map(|(p, trial)| loudness(p, &trial.told))
+        .collect();
     done.pairs = pairs(told_was, trials.swap_remove(0).told);
     Ok(done)
 }
@@ -143,61 +157,104 @@ fn step(engine: &mut Engine, input: Input<'_>, since: Time, told: &mut Told) {
     let mut out = Output::default();
     engine.step(input, &mut out);
     for revision in out.revisions {
-        let before = told.get(&revision.incident.id).is_some_and(|side| side.told);
+        let before = told
+            .get(&revision.incident.id)
+            .is_some_and(|side| side.told);
         if revision.incident.last_seen >= since {
-            let side = Side { told: before || revision.notice.tell, incident: revision.incident };
+            let side = Side {
+                told: before || revision.notice.tell,
+                incident: revision.incident,
+            };
             told.insert(side.incident.id, side);
         }
     }
 }
 
 fn loudness(profile: Profile, told: &Told) -> Loudness {
-    let mut loudness = Loudness { profile, incidents: 0, by_detector: BTreeMap::new() };
+    let mut loudness = Loudness {
+        profile,
+        incidents: 0,
+        by_detector: BTreeMap::new(),
+    };
     for side in told.values().filter(|side| side.told) {
         loudness.incidents += 1;
         for detector in &side.incident.detectors {
-            *loudness.by_detector.entry(detector.to_string()).or_default() += 1;
+            *loudness
+                .by_detector
+                .entry(detector.to_string())
+                .or_default() += 1;
         }
     }
     loudness
 }
 
-/// By id first; another policy may open the same story with another event, which gives it another id.
+/// By id first; another policy may open the same story with another event, which gives it another
+/// id.
 fn pairs(mut was: Told, mut would_be: Told) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    let same: Vec<Digest> = was.keys().filter(|id| would_be.contains_key(*id)).copied().collect();
+    let same: Vec<Digest> = was
+        .keys()
+        .filter(|id| would_be.contains_key(*id))
+        .copied()
+        .collect();
     for id in same {
-        pairs.extend(was.remove(&id).zip(would_be.remove(&id)).map(|(was, is)| pair(Some(was), Some(is))));
+        pairs.extend(
+            was.remove(&id)
+                .zip(would_be.remove(&id))
+                .map(|(was, is)| pair(Some(was), Some(is))),
+        );
     }
     for (_, side) in was {
-        let like = would_be.values().find(|other| is_same_story(&side.incident, &other.incident));
-        let other = like.map(|other| other.incident.id).and_then(|id| would_be.remove(&id));
+        let like = would_be
+            .values()
+            .find(|other| is_same_story(&side.incident, &other.incident));
+        let other = like
+            .map(|other| other.incident.id)
+            .and_then(|id| would_be.remove(&id));
         pairs.push(pair(Some(side), other));
     }
     pairs.extend(would_be.into_values().map(|side| pair(None, Some(side))));
-    pairs.sort_by_key(|pair| (pair.verdict, std::cmp::Reverse(pair.severity()), pair.first_seen()));
+    pairs.sort_by_key(|pair| {
+        (
+            pair.verdict,
+            std::cmp::Reverse(pair.severity()),
+            pair.first_seen(),
+        )
+    });
     pairs
 }
 
 fn is_same_story(a: &Incident, b: &Incident) -> bool {
-    a.principal == b.principal && a.evidence.audit_ids().any(|id| b.evidence.audit_ids().any(|other| other == id))
+    a.principal == b.principal
+        && a.evidence
+            .audit_ids()
+            .any(|id| b.evidence.audit_ids().any(|other| other == id))
 }
 
 fn pair(was: Option<Side>, would_be: Option<Side>) -> Pair {
     let verdict = match (&was, &would_be) {
         (None, _) => Verdict::Raised,
         (_, None) => Verdict::Gone,
-        (Some(a), Some(b)) if (a.incident.severity, a.told) != (b.incident.severity, b.told) => Verdict::Changed,
+        (Some(a), Some(b)) if (a.incident.severity, a.told) != (b.incident.severity, b.told) => {
+            Verdict::Changed
+        }
         _ => Verdict::Same,
     };
-    Pair { verdict, was, would_be }
+    Pair {
+        verdict,
+        was,
+        would_be,
+    }
 }
 
 impl Pair {
     /// As it would be, or was.
     #[must_use]
     pub fn incident(&self) -> Option<&Incident> {
-        self.would_be.as_ref().or(self.was.as_ref()).map(|side| &side.incident)
+        self.would_be
+            .as_ref()
+            .or(self.was.as_ref())
+            .map(|side| &side.incident)
     }
 
     fn severity(&self) -> Option<Severity> {
@@ -222,15 +279,26 @@ impl Verdict {
 }
 
 impl Backtest {
-    /// By detector: incidents that people are told of, under the policy in force and under the new one.
+    /// By detector: incidents that people are told of, under the policy in force and under the new
+    /// one.
     #[must_use]
     pub fn told_by_detector(&self) -> BTreeMap<String, (u64, u64)> {
         let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for pair in &self.pairs {
-            for detector in pair.was.iter().filter(|s| s.told).flat_map(|s| &s.incident.detectors) {
+            for detector in pair
+                .was
+                .iter()
+                .filter(|s| s.told)
+                .flat_map(|s| &s.incident.detectors)
+            {
                 counts.entry(detector.to_string()).or_default().0 += 1;
             }
-            for detector in pair.would_be.iter().filter(|s| s.told).flat_map(|s| &s.incident.detectors) {
+            for detector in pair
+                .would_be
+                .iter()
+                .filter(|s| s.told)
+                .flat_map(|s| &s.incident.detectors)
+            {
                 counts.entry(detector.to_string()).or_default().1 += 1;
             }
         }

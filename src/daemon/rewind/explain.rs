@@ -27,7 +27,8 @@ pub struct Explained {
     pub more_steps: u64,
     /// The last revision that the replay came to.
     pub last: Option<Revision>,
-    /// Who called it normal, as the state has it: an incident that was over gets no revision for that.
+    /// Who called it normal, as the state has it: an incident that was over gets no revision for
+    /// that.
     pub acknowledged: Option<Acknowledgement>,
 }
 
@@ -61,19 +62,33 @@ pub struct What {
 /// Replays up to the end of the incident whose id begins so.
 ///
 /// # Errors
-/// No such incident, or several; no snapshot from before it; a hole in history; the replay does not come to it.
+/// No such incident, or several; no snapshot from before it; a hole in history; the replay does not
+/// come to it.
 pub fn explain(dir: &Path, id: &str) -> Result<Explained> {
     let state = ReadOnly::open(dir)?;
     let recovered = state.load()?;
     let (id, stored) = find(&recovered, id)?;
-    let time = |field: &str| stored.get(field).and_then(Value::as_str).and_then(Time::parse);
+    let time = |field: &str| {
+        stored
+            .get(field)
+            .and_then(Value::as_str)
+            .and_then(Time::parse)
+    };
     let first_seen = time("first_seen").context("the incident has no first_seen")?;
-    let revision = stored.get("revision").and_then(Value::as_u64).unwrap_or_default();
+    let revision = stored
+        .get("revision")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
     let snapshot = before(&recovered, first_seen)?;
     let (mut engine, mut tape) = start(dir, &recovered, snapshot)?;
     engine.trace();
     let acknowledged = acknowledgement(&stored["acknowledged"]);
-    let mut told = Explained { id, since: snapshot.time_max, acknowledged, ..Explained::default() };
+    let mut told = Explained {
+        id,
+        since: snapshot.time_max,
+        acknowledged,
+        ..Explained::default()
+    };
     let (mut out, mut evidence) = (Output::default(), None);
     let until = recovered.seq;
     let played = tape.play(until, &mut |seq, input| {
@@ -87,18 +102,35 @@ pub fn explain(dir: &Path, id: &str) -> Result<Explained> {
         let revised = out.revisions.drain(..).rfind(|r| r.incident.id == id);
         out.findings.clear();
         // One that an event both opens and ends is in its revisions only.
-        let incident = engine.incidents().get(&id).or(revised.as_ref().map(|r| &r.incident));
-        if let Some(incident) = incident.filter(|i| evidence != Some((i.evidence.count, i.revision))) {
+        let incident = engine
+            .incidents()
+            .get(&id)
+            .or(revised.as_ref().map(|r| &r.incident));
+        if let Some(incident) =
+            incident.filter(|i| evidence != Some((i.evidence.count, i.revision)))
+        {
             evidence = Some((incident.evidence.count, incident.revision));
             if told.steps.len() < STEPS_MAX {
-                told.steps.push(Step { seq, event: what, trace, incident: incident.clone() });
+                told.steps.push(Step {
+                    seq,
+                    event: what,
+                    trace,
+                    incident: incident.clone(),
+                });
             } else {
                 told.more_steps += 1;
             }
         }
         told.last = revised.or(told.last.take());
-        let is_done = told.last.as_ref().is_some_and(|r| u64::from(r.incident.revision) >= revision);
-        if is_done { Err(io::Error::new(io::ErrorKind::Interrupted, "done")) } else { Ok(()) }
+        let is_done = told
+            .last
+            .as_ref()
+            .is_some_and(|r| u64::from(r.incident.revision) >= revision);
+        if is_done {
+            Err(io::Error::new(io::ErrorKind::Interrupted, "done"))
+        } else {
+            Ok(())
+        }
     });
     match played {
         Err(e) if e.kind() != io::ErrorKind::Interrupted => {
@@ -118,7 +150,11 @@ pub fn explain(dir: &Path, id: &str) -> Result<Explained> {
 
 fn acknowledgement(stored: &Value) -> Option<Acknowledgement> {
     let text = |field: &str| stored[field].as_str().map(str::to_owned);
-    Some(Acknowledgement { owner: text("owner")?, reason: text("reason")?, at: Time::parse(&text("at")?)? })
+    Some(Acknowledgement {
+        owner: text("owner")?,
+        reason: text("reason")?,
+        at: Time::parse(&text("at")?)?,
+    })
 }
 
 fn find(recovered: &Recovered<'_>, wanted: &str) -> Result<(Digest, Value)> {
@@ -131,19 +167,35 @@ fn find(recovered: &Recovered<'_>, wanted: &str) -> Result<(Digest, Value)> {
         }
     }
     match (found.pop(), found.len()) {
-        (None, _) => bail!("there is no incident {wanted:?}: `query 'SELECT id, summary FROM incidents'` lists them"),
+        (None, _) => bail!(
+            "there is no incident {wanted:?}: `query 'SELECT id, summary FROM incidents'` lists them"
+        ),
         (Some(one), 0) => Ok(one),
-        (Some(_), more) => bail!("{} incidents begin with {wanted:?}: give more of the id", more + 1),
+        (Some(_), more) => bail!(
+            "{} incidents begin with {wanted:?}: give more of the id",
+            more + 1
+        ),
     }
 }
 
 impl What {
     fn of(event: &AuditEvent<'_>) -> What {
         let op = &event.operation;
-        let resource =
-            [op.resource, op.subresource].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
-        let object = [op.namespace, op.name].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join("/");
-        let request = if op.resource.is_empty() { op.path.to_owned() } else { format!("{resource} {object}") };
+        let resource = [op.resource, op.subresource]
+            .into_iter()
+            .filter(|s| !s.is_empty())
+            .collect::<Vec<_>>()
+            .join("/");
+        let object = [op.namespace, op.name]
+            .into_iter()
+            .filter(|s| !s.is_empty())
+            .collect::<Vec<_>>()
+            .join("/");
+        let request = if op.resource.is_empty() {
+            op.path.to_owned()
+        } else {
+            format!("{resource} {object}")
+        };
         What {
             time: event.time,
             audit_id: event.audit_id.to_owned(),

@@ -1,7 +1,7 @@
 //! History judged again: an engine as it was at a snapshot, and every input since.
 //!
-//! Refuses to begin anywhere else: without a snapshot before the window, and all inputs after it, a replay would only
-//! look like what was. It changes nothing: the state is read beside the daemon.
+//! Refuses to begin anywhere else: without a snapshot before the window, and all inputs after it, a
+//! replay would only look like what was. It changes nothing: the state is read beside the daemon.
 
 pub mod account;
 pub mod backtest;
@@ -34,36 +34,57 @@ impl Start {
             records.insert((room, key), value);
         })
         .with_context(|| format!("reading {}", segment.path))?;
-        Ok(Start { seq: segment.seq_max, records })
+        Ok(Start {
+            seq: segment.seq_max,
+            records,
+        })
     }
 
     fn policy(&self) -> Result<Policy> {
-        let json = self.records.get(&(POLICY_ROOM, Vec::new())).map(Vec::as_slice);
+        let json = self
+            .records
+            .get(&(POLICY_ROOM, Vec::new()))
+            .map(Vec::as_slice);
         let policy = json.map_or_else(|| Ok(Policy::default()), serde_json::from_slice);
         policy.context("the policy in the snapshot cannot be read: run the version that wrote it")
     }
 
     /// The engine as it was.
     fn engine(&self) -> Result<Engine> {
-        let rows = self.records.iter().filter(|((room, _), _)| *room != POLICY_ROOM);
-        restored(self.policy()?, rows.map(|((room, key), value)| Ok((*room, key.clone(), value.clone()))))
+        let rows = self
+            .records
+            .iter()
+            .filter(|((room, _), _)| *room != POLICY_ROOM);
+        restored(
+            self.policy()?,
+            rows.map(|((room, key), value)| Ok((*room, key.clone(), value.clone()))),
+        )
     }
 }
 
 /// The engine as of the last checkpoint. Inputs after it are committed, and wait in history.
 pub(super) fn checkpointed(recovered: &Recovered<'_>) -> Result<Engine> {
-    let rooms: Vec<u8> = SNAPSHOT_ROOMS.into_iter().filter(|room| *room != POLICY_ROOM).collect();
-    restored(recovered.policy()?.unwrap_or_default(), recovered.records_of(&rooms))
+    let rooms: Vec<u8> = SNAPSHOT_ROOMS
+        .into_iter()
+        .filter(|room| *room != POLICY_ROOM)
+        .collect();
+    restored(
+        recovered.policy()?.unwrap_or_default(),
+        recovered.records_of(&rooms),
+    )
 }
 
-fn restored(policy: Policy, rows: impl Iterator<Item = io::Result<snapshot::Row>>) -> Result<Engine> {
+fn restored(
+    policy: Policy,
+    rows: impl Iterator<Item = io::Result<snapshot::Row>>,
+) -> Result<Engine> {
     let mut engine = Engine::new(policy);
     for row in rows {
         let (room, key, value) = row?;
         let restored = engine.restore(room, &key, &value);
-        restored
-            .map_err(anyhow::Error::msg)
-            .context("the state cannot be read; run the version that wrote it, or move the directory away")?;
+        restored.map_err(anyhow::Error::msg).context(
+            "the state cannot be read; run the version that wrote it, or move the directory away",
+        )?;
     }
     Ok(engine)
 }
@@ -76,8 +97,16 @@ fn start(dir: &Path, recovered: &Recovered<'_>, snapshot: &Segment) -> Result<(E
 
 /// The last snapshot that is not after `time`.
 fn before<'a>(recovered: &'a Recovered<'_>, time: Time) -> Result<&'a Segment> {
-    let snapshots = || recovered.segments.iter().filter(|s| s.kind == SegmentKind::Snapshot);
-    if let Some(segment) = snapshots().filter(|s| s.time_max < time).max_by_key(|s| s.seq_max) {
+    let snapshots = || {
+        recovered
+            .segments
+            .iter()
+            .filter(|s| s.kind == SegmentKind::Snapshot)
+    };
+    if let Some(segment) = snapshots()
+        .filter(|s| s.time_max < time)
+        .max_by_key(|s| s.seq_max)
+    {
         return Ok(segment);
     }
     match snapshots().min_by_key(|s| s.seq_max) {
@@ -97,8 +126,14 @@ fn day(time: Time) -> String {
 /// Every input after `from`.
 pub(super) fn tape(dir: &Path, recovered: &Recovered<'_>, from: u64) -> Result<Tape> {
     let inputs = recovered.inputs(from)?.into_iter().map(|(seq, json)| {
-        let input: StoredInput = serde_json::from_slice(&json).with_context(|| format!("reading input {seq}"))?;
+        let input: StoredInput =
+            serde_json::from_slice(&json).with_context(|| format!("reading input {seq}"))?;
         Ok((seq, input))
     });
-    Ok(Tape::new(dir, &recovered.segments, inputs.collect::<Result<_>>()?, from))
+    Ok(Tape::new(
+        dir,
+        &recovered.segments,
+        inputs.collect::<Result<_>>()?,
+        from,
+    ))
 }

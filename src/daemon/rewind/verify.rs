@@ -38,8 +38,11 @@ pub struct Verified {
 pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified> {
     let state = ReadOnly::open(dir)?;
     let recovered = state.load()?;
-    let mut snapshots: Vec<_> =
-        recovered.segments.iter().filter(|s| s.kind == SegmentKind::Snapshot && s.engine == VERSION).collect();
+    let mut snapshots: Vec<_> = recovered
+        .segments
+        .iter()
+        .filter(|s| s.kind == SegmentKind::Snapshot && s.engine == VERSION)
+        .collect();
     snapshots.sort_by_key(|s| s.seq_max);
     let Some(first) = snapshots.first() else {
         bail!(
@@ -53,8 +56,15 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified
     let mut tape = tape(dir, &recovered, start.seq)?;
     let mut out = Output::default();
     let mut told: BTreeMap<Digest, String> = BTreeMap::new();
-    let mut done = Verified { since: first.time_max, ..Verified::default() };
-    let marks = snapshots.iter().skip(1).map(|s| Mark::Snapshot(s)).chain([Mark::Checkpoint, Mark::End]);
+    let mut done = Verified {
+        since: first.time_max,
+        ..Verified::default()
+    };
+    let marks = snapshots
+        .iter()
+        .skip(1)
+        .map(|s| Mark::Snapshot(s))
+        .chain([Mark::Checkpoint, Mark::End]);
     for mark in marks {
         let seq = match mark {
             Mark::Snapshot(segment) => segment.seq_max,
@@ -63,7 +73,9 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified
         };
         let played = tape.play(seq, &mut |_, input| {
             engine.step(input, &mut out);
-            let Output { revisions, answers, .. } = std::mem::take(&mut out);
+            let Output {
+                revisions, answers, ..
+            } = std::mem::take(&mut out);
             for r in revisions {
                 told.insert(r.incident.id, to_json(&r.incident, Some(r.notice)));
             }
@@ -94,7 +106,10 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified
     }
     done.incidents = told.len() as u64;
     done.difference = incident_difference(&recovered, &told)?;
-    let parts: Vec<&[u8]> = records.iter().flat_map(|((_, key), value)| [key.as_slice(), value.as_slice()]).collect();
+    let parts: Vec<&[u8]> = records
+        .iter()
+        .flat_map(|((_, key), value)| [key.as_slice(), value.as_slice()])
+        .collect();
     done.digest = Digest::of_parts(&parts);
     Ok(done)
 }
@@ -120,20 +135,27 @@ fn take(engine: &mut Engine, records: &mut Records) -> Result<()> {
         }
     }
     if engine.seq() > 0 {
-        records.insert((POLICY_ROOM, Vec::new()), serde_json::to_vec(engine.policy())?);
+        records.insert(
+            (POLICY_ROOM, Vec::new()),
+            serde_json::to_vec(engine.policy())?,
+        );
     }
     Ok(())
 }
 
 fn present(recovered: &Recovered<'_>) -> Result<Records> {
     let rows = recovered.records_of(&SNAPSHOT_ROOMS);
-    Ok(rows.map(|row| row.map(|(room, key, value)| ((room, key), value))).collect::<io::Result<_>>()?)
+    Ok(rows
+        .map(|row| row.map(|(room, key, value)| ((room, key), value)))
+        .collect::<io::Result<_>>()?)
 }
 
 /// In the order of the records, the first one that is not the same.
 fn difference(was: &Records, is: &Records) -> Option<String> {
     let keys: BTreeSet<_> = was.keys().chain(is.keys()).collect();
-    let place = keys.into_iter().find(|place| was.get(*place) != is.get(*place))?;
+    let place = keys
+        .into_iter()
+        .find(|place| was.get(*place) != is.get(*place))?;
     // Accounts and addresses are kept by name, incidents by id.
     let key = match <[u8; 16]>::try_from(place.1.as_slice()) {
         Ok(id) if std::str::from_utf8(&id).is_err() => Digest(id).to_string(),
@@ -158,28 +180,43 @@ fn first_difference(path: &str, was: &Value, is: &Value) -> Option<String> {
     match (was, is) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
-            let at = |map: &Map<String, Value>, key: &String| map.get(key).cloned().unwrap_or_default();
-            keys.into_iter().find_map(|k| first_difference(&format!("{path}.{k}"), &at(a, k), &at(b, k)))
+            let at =
+                |map: &Map<String, Value>, key: &String| map.get(key).cloned().unwrap_or_default();
+            keys.into_iter()
+                .find_map(|k| first_difference(&format!("{path}.{k}"), &at(a, k), &at(b, k)))
         }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().find_map(|(i, (a, b))| first_difference(&format!("{path}[{i}]"), a, b))
-        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
+            .iter()
+            .zip(b)
+            .enumerate()
+            .find_map(|(i, (a, b))| first_difference(&format!("{path}[{i}]"), a, b)),
         _ if was == is => None,
-        _ => Some(format!("{} is {was} in the state, and {is} by history", path.trim_start_matches('.'))),
+        _ => Some(format!(
+            "{} is {was} in the state, and {is} by history",
+            path.trim_start_matches('.')
+        )),
     }
 }
 
-fn incident_difference(recovered: &Recovered<'_>, told: &BTreeMap<Digest, String>) -> Result<Option<String>> {
+fn incident_difference(
+    recovered: &Recovered<'_>,
+    told: &BTreeMap<Digest, String>,
+) -> Result<Option<String>> {
     let mut missing: BTreeSet<&Digest> = told.keys().collect();
     for row in recovered.incidents()? {
         let row = row?;
-        let Some(json) = told.get(&row.id()) else { continue };
+        let Some(json) = told.get(&row.id()) else {
+            continue;
+        };
         missing.remove(&row.id());
         if json.as_bytes() != row.value() {
             let parse = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or_default();
-            let field = first_difference("", &parse(row.value()), &parse(json.as_bytes())).unwrap_or_default();
+            let field = first_difference("", &parse(row.value()), &parse(json.as_bytes()))
+                .unwrap_or_default();
             return Ok(Some(format!("incident {}: {field}", row.id())));
         }
     }
-    Ok(missing.first().map(|id| format!("incident {id} is not in the state, and history brings it about")))
+    Ok(missing
+        .first()
+        .map(|id| format!("incident {id} is not in the state, and history brings it about")))
 }

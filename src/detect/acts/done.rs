@@ -14,8 +14,15 @@ use smol_str::SmolStr;
 const LONG_TOKEN: i64 = 86_400;
 
 /// Beginnings of the names of pods that are parts of Kubernetes.
-const PARTS: [&str; 7] =
-    ["coredns-", "etcd-", "kube-apiserver-", "kube-controller-manager-", "kube-dns-", "kube-proxy-", "kube-scheduler-"];
+const PARTS: [&str; 7] = [
+    "coredns-",
+    "etcd-",
+    "kube-apiserver-",
+    "kube-controller-manager-",
+    "kube-dns-",
+    "kube-proxy-",
+    "kube-scheduler-",
+];
 
 /// Of a kubelet: what is not its daily work.
 pub(super) fn by_node(event: &AuditEvent<'_>, acts: &mut Acts) {
@@ -36,7 +43,9 @@ pub(super) fn by_node(event: &AuditEvent<'_>, acts: &mut Acts) {
 
 /// A service account that asks a kubelet for more than its metrics.
 fn is_of_pods(review: &ReviewFacts) -> bool {
-    review.user.starts_with("system:serviceaccount:") && review.resource == "nodes" && review.subresource == "proxy"
+    review.user.starts_with("system:serviceaccount:")
+        && review.resource == "nodes"
+        && review.subresource == "proxy"
 }
 
 /// What verb and kind tell at every audit level.
@@ -47,28 +56,46 @@ pub(super) fn by_operation(event: &AuditEvent<'_>, acts: &mut Acts) {
         return;
     }
     if !operation.subresource.is_empty() {
-        acts.set(Act::PodBound, (operation.resource, operation.subresource) == ("pods", "binding"));
+        acts.set(
+            Act::PodBound,
+            (operation.resource, operation.subresource) == ("pods", "binding"),
+        );
         return;
     }
     let creates = operation.verb == "create";
     let deletes = operation.verb.starts_with("delete");
     let system = SYSTEM_NAMESPACES.contains(&operation.namespace);
-    acts.set(Act::PolicyRemoved, is_policy(operation) && (deletes || operation.verb != "create"));
+    acts.set(
+        Act::PolicyRemoved,
+        is_policy(operation) && (deletes || operation.verb != "create"),
+    );
     acts.set(Act::DataDeleted, deletes && holds_data(operation));
     match (operation.group, operation.resource) {
         ("", "serviceaccounts") if creates => {
-            acts.set(if system { Act::SystemAccountMade } else { Act::AccountMade }, true);
+            acts.set(
+                if system {
+                    Act::SystemAccountMade
+                } else {
+                    Act::AccountMade
+                },
+                true,
+            );
         }
         ("", "namespaces") => {
             acts.set(Act::NamespaceMade, creates);
             acts.set(Act::NamespaceDeleted, deletes);
-            let level = event.facts.as_ref().map_or("", |facts| facts.pod_security.as_str());
+            let level = event
+                .facts
+                .as_ref()
+                .map_or("", |facts| facts.pod_security.as_str());
             acts.set(Act::PodSecurityLowered, level == "privileged" && !creates);
         }
         ("", "endpoints") | ("discovery.k8s.io", "endpointslices") => {
             acts.set(Act::EndpointsWritten, !deletes);
         }
-        ("security.openshift.io", "securitycontextconstraints") => acts.set(Act::Constraints, !deletes),
+        ("security.openshift.io", "securitycontextconstraints") => {
+            acts.set(Act::Constraints, !deletes)
+        }
         ("oauth.openshift.io", "oauthaccesstokens" | "oauthclients" | "oauthauthorizetokens") => {
             acts.set(Act::OAuthToken, !deletes);
         }
@@ -81,28 +108,40 @@ pub(super) fn by_operation(event: &AuditEvent<'_>, acts: &mut Acts) {
         ("apps" | "extensions", "daemonsets") if deletes => acts.set(Act::AgentRemoved, true),
         ("", "nodes") => acts.set(Act::NodeMade, creates),
         ("", "pods") if creates => {
-            acts.set(Act::Masquerade, PARTS.iter().any(|part| operation.name.starts_with(part)));
+            acts.set(
+                Act::Masquerade,
+                PARTS.iter().any(|part| operation.name.starts_with(part)),
+            );
             acts.set(Act::Tool, hostile::is_tool(operation.name));
             acts.set(Act::Miner, hostile::is_miner(operation.name));
         }
         ("apps" | "extensions", "daemonsets") if creates => acts.set(Act::DaemonSetMade, true),
         ("batch", "jobs" | "cronjobs") => {
             let is_made = creates || (operation.verb == "patch" && event.code == 201);
-            acts.set(Act::CronJobMade, is_made && operation.resource == "cronjobs");
+            acts.set(
+                Act::CronJobMade,
+                is_made && operation.resource == "cronjobs",
+            );
             acts.set(Act::JobWritten, !deletes);
         }
         ("apps" | "extensions", "deployments") if operation.verb.starts_with("delete") => {
             acts.set(Act::WorkloadDeleted, true);
         }
-        ("apps" | "extensions", "deployments" | "daemonsets" | "statefulsets") if operation.verb == "patch" => {
-            let spares = event.facts.as_ref().is_some_and(|f| f.pod.as_ref().is_some_and(|pod| !pod.containers));
+        ("apps" | "extensions", "deployments" | "daemonsets" | "statefulsets")
+            if operation.verb == "patch" =>
+        {
+            let spares = event
+                .facts
+                .as_ref()
+                .is_some_and(|f| f.pod.as_ref().is_some_and(|pod| !pod.containers));
             acts.set(Act::WorkloadChanged, !spares);
         }
         _ => {}
     }
 }
 
-/// What decides which pods may run, or may talk to which: policies of admission and network, by whoever enforces them.
+/// What decides which pods may run, or may talk to which: policies of admission and network, by
+/// whoever enforces them.
 fn is_policy(operation: &Operation<'_>) -> bool {
     let policies = [
         "kyverno.io",
@@ -118,13 +157,20 @@ fn is_policy(operation: &Operation<'_>) -> bool {
         "falco.org",
     ];
     let ends = |suffix: &&str| {
-        operation.group == *suffix || operation.group.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'))
+        operation.group == *suffix
+            || operation
+                .group
+                .strip_suffix(suffix)
+                .is_some_and(|rest| rest.ends_with('.'))
     };
-    let names = ["polic", "constraint"].iter().any(|part| operation.resource.contains(part))
+    let names = ["polic", "constraint"]
+        .iter()
+        .any(|part| operation.resource.contains(part))
         && !operation.resource.contains("report");
     let constraint = operation.group == "constraints.gatekeeper.sh";
     policies.iter().any(ends) && (names || constraint)
-        || operation.group == "admissionregistration.k8s.io" && operation.resource.contains("admissionpolic")
+        || operation.group == "admissionregistration.k8s.io"
+            && operation.resource.contains("admissionpolic")
 }
 
 /// What is gone for good when it is deleted.
@@ -152,7 +198,9 @@ pub(super) fn by_facts(view: &View<'_>, facts: &Facts, acts: &mut Acts) {
         acts.set(Act::WritingRole, rules.writes);
     }
     acts.set(Act::NodeVolume, !facts.volume_path.is_empty());
-    let aims = operation.resource == "secrets" && operation.verb != "create" && !facts.secret_account.is_empty();
+    let aims = operation.resource == "secrets"
+        && operation.verb != "create"
+        && !facts.secret_account.is_empty();
     acts.set(Act::SecretAimed, aims);
     if let Some(binding) = &facts.binding {
         acts.set(Act::EveryoneBound, binding.everyone);
@@ -176,42 +224,69 @@ pub(super) fn by_facts(view: &View<'_>, facts: &Facts, acts: &mut Acts) {
         acts.set(Act::FetchByExec, command.fetches);
     }
     acts.set(Act::Unread, facts.unread);
-    acts.set(Act::ClientCertificate, facts.signer == "kubernetes.io/kube-apiserver-client");
-    acts.set(Act::TokenSecret, facts.secret_type == "kubernetes.io/service-account-token");
-    acts.set(Act::Exposed, matches!(facts.service_type.as_str(), "NodePort" | "LoadBalancer"));
+    acts.set(
+        Act::ClientCertificate,
+        facts.signer == "kubernetes.io/kube-apiserver-client",
+    );
+    acts.set(
+        Act::TokenSecret,
+        facts.secret_type == "kubernetes.io/service-account-token",
+    );
+    acts.set(
+        Act::Exposed,
+        matches!(facts.service_type.as_str(), "NodePort" | "LoadBalancer"),
+    );
     acts.set(Act::PlainIngress, facts.without_tls);
     acts.set(Act::CredentialsWritten, facts.credentials);
 }
 
 /// One of the subjects is who makes the request.
 fn names_caller(view: &View<'_>, subjects: &[SmolStr]) -> bool {
-    subjects.iter().any(|subject| match (subject.split_once(':'), view.event.principal) {
-        (Some(("ServiceAccount", account)), Principal::ServiceAccount { namespace, name }) => {
-            account.split_once('/') == Some((namespace, name))
-        }
-        (Some(("User", user)), _) => user == view.event.username,
-        _ => false,
-    })
+    subjects.iter().any(
+        |subject| match (subject.split_once(':'), view.event.principal) {
+            (Some(("ServiceAccount", account)), Principal::ServiceAccount { namespace, name }) => {
+                account.split_once('/') == Some((namespace, name))
+            }
+            (Some(("User", user)), _) => user == view.event.username,
+            _ => false,
+        },
+    )
 }
 
 fn by_pod(view: &View<'_>, pod: &PodFacts, acts: &mut Acts) {
     let operation = &view.event.operation;
-    let of_controller = operation.namespace == "kube-system" && pod.service_account.ends_with("controller");
+    let of_controller =
+        operation.namespace == "kube-system" && pod.service_account.ends_with("controller");
     let is_power = |name: &SmolStr| gives_power(name);
     for (act, when) in [
         (Act::Privileged, pod.privileged),
-        (Act::NodeFiles, pod.host_paths.iter().any(|path| leads_to_node(path))),
+        (
+            Act::NodeFiles,
+            pod.host_paths.iter().any(|path| leads_to_node(path)),
+        ),
         (Act::HostPath, !pod.host_paths.is_empty()),
         (Act::HostPid, pod.host_pid),
         (Act::HostIpc, pod.host_ipc),
         (Act::HostNetwork, pod.host_network),
         (Act::HostProcess, pod.host_process),
-        (Act::NodeCapabilities, pod.added_capabilities.iter().any(is_power)),
+        (
+            Act::NodeCapabilities,
+            pod.added_capabilities.iter().any(is_power),
+        ),
         (Act::Capabilities, pod.strong_capabilities),
         (Act::ControllerAccount, of_controller),
-        (Act::StrongerAccount, view.run_as_power > view.account.power.max(Bits::whole(4))),
-        (Act::ControlPlanePod, pod.tolerates_control_plane && !pod.node_name.is_empty()),
-        (Act::SecretMounted, pod.secrets.iter().any(|name| is_new_mount(view, name))),
+        (
+            Act::StrongerAccount,
+            view.run_as_power > view.account.power.max(Bits::whole(4)),
+        ),
+        (
+            Act::ControlPlanePod,
+            pod.tolerates_control_plane && !pod.node_name.is_empty(),
+        ),
+        (
+            Act::SecretMounted,
+            pod.secrets.iter().any(|name| is_new_mount(view, name)),
+        ),
         (Act::SharedProcesses, pod.shares_processes),
         (Act::Root, pod.root),
         (Act::BreakGlass, pod.break_glass),
@@ -227,12 +302,23 @@ fn by_pod(view: &View<'_>, pod: &PodFacts, acts: &mut Acts) {
 /// A Secret that this account put into no pod before, and did not make itself.
 pub(in crate::detect) fn is_new_mount(view: &View<'_>, secret: &str) -> bool {
     let place = format!("{}/{secret}", view.event.operation.namespace);
-    let own = ["secret.write.o", "secret.write.n", "secret.write.s", "secret.get.o", "secret.get.n"];
-    view.account.practised(Act::SecretMounted.key(), ' ', &place).is_none()
-        && !own.iter().any(|key| view.account.practised(key, ' ', &place).is_some())
+    let own = [
+        "secret.write.o",
+        "secret.write.n",
+        "secret.write.s",
+        "secret.get.o",
+        "secret.get.n",
+    ];
+    view.account
+        .practised(Act::SecretMounted.key(), ' ', &place)
+        .is_none()
+        && !own
+            .iter()
+            .any(|key| view.account.practised(key, ' ', &place).is_some())
 }
 
-/// Capabilities that are as good as root on the node (`capabilities(7)`); those over the network are not among them.
+/// Capabilities that are as good as root on the node (`capabilities(7)`); those over the network
+/// are not among them.
 fn gives_power(capability: &str) -> bool {
     let name = capability.to_ascii_uppercase();
     let bare = name.strip_prefix("CAP_").unwrap_or(&name);
@@ -253,8 +339,10 @@ fn gives_power(capability: &str) -> bool {
 /// A path of the node through which a pod reads its credentials or changes what it runs.
 pub(in crate::detect) fn leads_to_node(path: &str) -> bool {
     let path = path.trim_end_matches('/');
-    let roots =
-        ["", "/etc", "/root", "/home", "/var", "/var/lib", "/var/run", "/run", "/proc", "/boot", "/usr", "/opt"];
+    let roots = [
+        "", "/etc", "/root", "/home", "/var", "/var/lib", "/var/run", "/run", "/proc", "/boot",
+        "/usr", "/opt",
+    ];
     let parts = [
         "/etc/kubernetes",
         "/etc/cron",
@@ -270,5 +358,8 @@ pub(in crate::detect) fn leads_to_node(path: &str) -> bool {
     roots.contains(&path)
         || parts.iter().any(|part| path.contains(part))
         || sockets.iter().any(|socket| path.ends_with(socket))
-        || matches!(path, "/var/lib/kubelet" | "/var/lib/kubelet/pods" | "/var/run/secrets")
+        || matches!(
+            path,
+            "/var/lib/kubelet" | "/var/lib/kubelet/pods" | "/var/run/secrets"
+        )
 }

@@ -1,12 +1,14 @@
 //! # What it sees
-//! A request without any credential is allowed to do more than ask for health, version or discovery.
+//! A request without any credential is allowed to do more than ask for health, version or
+//! discovery.
 //!
 //! # Why it matters
 //! Whatever `system:anonymous` may do, the whole network may do.
 //!
 //! # How it decides
-//! A request of `system:anonymous` that was allowed, but for health, version, discovery, OpenID and `cluster-info`: 7 bits, 3 for a read or 5
-//! for a write, and how new the operation is: what is public by design is so every day. A sensitive operation is reported besides.
+//! A request of `system:anonymous` that was allowed, but for health, version, discovery, OpenID and
+//! `cluster-info`: 7 bits, 3 for a read or 5 for a write, and how new the operation is: what is
+//! public by design is so every day. A sensitive operation is reported besides.
 //!
 //! # When it is wrong
 //! A cluster that publishes something on purpose.
@@ -36,7 +38,8 @@ pub const META: Meta = Meta {
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     let operation = &view.event.operation;
-    let anonymous = view.event.principal == Principal::Anonymous && view.event.outcome == Outcome::Allowed;
+    let anonymous =
+        view.event.principal == Principal::Anonymous && view.event.outcome == Outcome::Allowed;
     let public = operation.is_discovery()
         || operation.path.starts_with("/healthz")
         || operation.path.starts_with("/livez")
@@ -63,7 +66,12 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
             ),
             None => "requests without a credential are refused".to_owned(),
         },
-        observed: format!("{} {} by system:anonymous from {}: allowed", operation.verb, operation.kind(), view.origin),
+        observed: format!(
+            "{} {} by system:anonymous from {}: allowed",
+            operation.verb,
+            operation.kind(),
+            view.origin
+        ),
         ..Finding::of(&META, weight)
     });
 }

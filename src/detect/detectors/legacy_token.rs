@@ -3,12 +3,13 @@
 //! projected token is used after its time (stale).
 //!
 //! # Why it matters
-//! A Secret token has no expiry and no binding: whoever copied it once has it for good. It is also the
-//! usual way to stay.
+//! A Secret token has no expiry and no binding: whoever copied it once has it for good. It is also
+//! the usual way to stay.
 //!
 //! # How it decides
-//! A Secret token of an account that was never used with one: 10 bits and how surprising it is of an account that is known for so
-//! long; a rotated Secret, or a token used after it should have been replaced: 2. Program and place add to it.
+//! A Secret token of an account that was never used with one: 10 bits and how surprising it is of
+//! an account that is known for so long; a rotated Secret, or a token used after it should have
+//! been replaced: 2. Program and place add to it.
 //!
 //! # When it is wrong
 //! A person rotates a Secret token; an old client reads its token file only once (stale).
@@ -45,9 +46,18 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
             (new_secret(view), words.clone())
         }
         // An unbound token is remembered by its issuer, not by its age.
-        (kind, None) if credential.stale && (kind != CredentialKind::Unbound || view.holder.is_none()) => {
-            let whose = if credential.pod.is_empty() { String::new() } else { format!(" of pod {}", credential.pod) };
-            (Bits::whole(2), format!("the token{whose} was used after it should have been replaced"))
+        (kind, None)
+            if credential.stale && (kind != CredentialKind::Unbound || view.holder.is_none()) =>
+        {
+            let whose = if credential.pod.is_empty() {
+                String::new()
+            } else {
+                format!(" of pod {}", credential.pod)
+            };
+            (
+                Bits::whole(2),
+                format!("the token{whose} was used after it should have been replaced"),
+            )
         }
         _ => return,
     };
@@ -66,10 +76,19 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     });
 }
 
-/// A Secret token that replaces another is a rotation; how it came to be is told by `token-secret-made`.
+/// A Secret token that replaces another is a rotation; how it came to be is told by
+/// `token-secret-made`.
 fn new_secret(view: &View<'_>) -> Bits {
-    let used_before = view.account.issuers.iter().any(|(words, seen)| words.starts_with(LEGACY) && seen.days > 1);
-    if used_before { Bits::whole(2) } else { Bits::whole(10) }
+    let used_before = view
+        .account
+        .issuers
+        .iter()
+        .any(|(words, seen)| words.starts_with(LEGACY) && seen.days > 1);
+    if used_before {
+        Bits::whole(2)
+    } else {
+        Bits::whole(10)
+    }
 }
 
 /// How surprising another kind of credential is of an account that was known for so many days.
@@ -92,7 +111,9 @@ const LEGACY: &str = "legacy token";
 #[must_use]
 pub fn legacy_words(credential: &Credential<'_>) -> String {
     match credential.kind {
-        CredentialKind::Legacy if credential.legacy_secret.is_empty() => format!("{LEGACY} of a Secret without a name"),
+        CredentialKind::Legacy if credential.legacy_secret.is_empty() => {
+            format!("{LEGACY} of a Secret without a name")
+        }
         CredentialKind::Legacy => format!("{LEGACY} of Secret {}", credential.legacy_secret),
         _ => "stale token".to_owned(),
     }

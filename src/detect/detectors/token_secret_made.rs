@@ -6,8 +6,8 @@
 //! more than the right to create Secrets.
 //!
 //! # How it decides
-//! The token controller fills a Secret in that somebody made within a minute. It weighs what making such a Secret weighs of its maker:
-//! 9 bits and how surprising that is.
+//! The token controller fills a Secret in that somebody made within a minute. It weighs what making
+//! such a Secret weighs of its maker: 9 bits and how surprising that is.
 //!
 //! # When it is wrong
 //! A Helm chart or an operator that still makes token Secrets.
@@ -33,7 +33,9 @@ pub const META: Meta = Meta {
 };
 
 pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
-    let Some(maker) = &view.secret_maker else { return };
+    let Some(maker) = &view.secret_maker else {
+        return;
+    };
     let observed = format!(
         "{} made Secret {}/{}, which now holds a token without expiry",
         maker.by, view.event.operation.namespace, view.event.operation.name

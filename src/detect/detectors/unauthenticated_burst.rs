@@ -1,15 +1,17 @@
 //! # What it sees
-//! Many requests from one address, or one network outside, that fail authentication (401): forged, expired, revoked tokens, or
-//! tokens for another audience.
+//! Many requests from one address, or one network outside, that fail authentication (401): forged,
+//! expired, revoked tokens, or tokens for another audience.
 //!
 //! # Why it matters
 //! Somebody tries keys. Such a request names no user: the address is all there is.
 //!
 //! # How it decides
-//! Requests that failed authentication within five minutes from one address, or one network outside: 10 from outside, 20 from
-//! inside, of three kinds at least. Of fewer kinds it takes ten times as many from outside and fifty times as many from inside, for
-//! a client with an expired token repeats itself. From many networks together: 400. 12 bits there, and 2 more with each doubling,
-//! at most 20. Paths that are public by design (health, version, OpenID discovery) do not count.
+//! Requests that failed authentication within five minutes from one address, or one network
+//! outside: 10 from outside, 20 from inside, of three kinds at least. Of fewer kinds it takes ten
+//! times as many from outside and fifty times as many from inside, for a client with an expired
+//! token repeats itself. From many networks together: 400. 12 bits there, and 2 more with each
+//! doubling, at most 20. Paths that are public by design (health, version, OpenID discovery) do not
+//! count.
 //!
 //! # When it is wrong
 //! A client outside that goes on with an expired token; a load balancer that hides many clients.
@@ -48,7 +50,9 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     if is_public_path(view.event.operation.path) {
         return;
     }
-    if let Some(spread) = view.failures_outside.filter(|f| f.count >= policy.spread && f.kinds.count_ones() >= NETWORKS)
+    if let Some(spread) = view
+        .failures_outside
+        .filter(|f| f.count >= policy.spread && f.kinds.count_ones() >= NETWORKS)
     {
         findings.push(Finding {
             title: "Unauthenticated requests from many networks".into(),
@@ -76,7 +80,9 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     findings.push(Finding {
-        expected: format!("fewer than {needed} failed requests from one address within {FAILURE_WINDOW}"),
+        expected: format!(
+            "fewer than {needed} failed requests from one address within {FAILURE_WINDOW}"
+        ),
         observed: format!(
             "{} requests of {} from {} failed authentication since {}",
             failures.count,
@@ -88,7 +94,8 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     });
 }
 
-/// So many times as many requests of few kinds make a burst: a client whose token expired repeats itself for hours.
+/// So many times as many requests of few kinds make a burst: a client whose token expired repeats
+/// itself for hours.
 const RETRIES: u32 = 50;
 const RETRIES_OUTSIDE: u32 = 10;
 /// Networks, of the 61 that are told apart, that make a burst from everywhere.
@@ -102,6 +109,13 @@ fn weight(count: u32, needed: u32) -> Bits {
 
 /// What load balancers and monitors ask for without a credential.
 fn is_public_path(path: &str) -> bool {
-    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    matches!(first, "healthz" | "livez" | "readyz" | "version" | "openid" | ".well-known")
+    let first = path
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    matches!(
+        first,
+        "healthz" | "livez" | "readyz" | "version" | "openid" | ".well-known"
+    )
 }

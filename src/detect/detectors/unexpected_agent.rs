@@ -1,16 +1,18 @@
 //! # What it sees
-//! A service account's token is used by a program that never used it before, told by the product name
-//! of its user agent.
+//! A service account's token is used by a program that never used it before, told by the product
+//! name of its user agent.
 //!
 //! # Why it matters
-//! An attacker brings tools: `kubectl` or `curl` with the token of a workload is the strongest single
-//! sign that a person holds it.
+//! An attacker brings tools: `kubectl` or `curl` with the token of a workload is the strongest
+//! single sign that a person holds it.
 //!
 //! # How it decides
-//! The product token of the user agent (before the slash) is new to the account: up to 6 bits, by how often new programs come and how
-//! many there are; 2 more for a program of people and their scripts where none was used; a third where the program came with a
-//! new pod, resembles known ones, or comes to many accounts at once. A program of people loses a fifth on each day on which it
-//! returns; another one is at home from the day after. It adds to the weight of everything else in the request.
+//! The product token of the user agent (before the slash) is new to the account: up to 6 bits, by
+//! how often new programs come and how many there are; 2 more for a program of people and their
+//! scripts where none was used; a third where the program came with a new pod, resembles known
+//! ones, or comes to many accounts at once. A program of people loses a fifth on each day on which
+//! it returns; another one is at home from the day after. It adds to the weight of everything else
+//! in the request.
 //!
 //! # When it is wrong
 //! A new sidecar, a rewritten client, a person who debugs with the account's token.
@@ -19,8 +21,8 @@
 //! `learning.min_days`, `learning.forget_days`.
 //!
 //! # Respond
-//! Find out who ran the program: the address and the pod stand in the incident. The client chooses its
-//! user agent, so a familiar one proves nothing.
+//! Find out who ran the program: the address and the pod stand in the incident. The client chooses
+//! its user agent, so a familiar one proves nothing.
 
 use crate::base::Bits;
 use crate::detect::weigh::{self, Cause};
@@ -43,7 +45,12 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
     if surprise < LEAST || !view.is_machine() {
         return;
     }
-    let causes = view.weights.is_rollout.then(|| Cause::Rollout.to_string()).into_iter().collect();
+    let causes = view
+        .weights
+        .is_rollout
+        .then(|| Cause::Rollout.to_string())
+        .into_iter()
+        .collect();
     findings.push(Finding {
         expected: format!(
             "its token is used by {}{}",

@@ -2,11 +2,13 @@
 //! An account does something (verb, kind, scope) that it is not known to do.
 //!
 //! # Why it matters
-//! A workload's calls are written in its code: they rarely change. Whoever took its token tries others.
+//! A workload's calls are written in its code: they rarely change. Whoever took its token tries
+//! others.
 //!
 //! # How it decides
-//! Verb, kind and reach are new to the account and not sensitive: 1.5 bits for a read and 2.5 for a write, and how rare new
-//! operations are for this account, its program and its place. Peers that do it make it ordinary, peers that do not a little odder.
+//! Verb, kind and reach are new to the account and not sensitive: 1.5 bits for a read and 2.5 for a
+//! write, and how rare new operations are for this account, its program and its place. Peers that
+//! do it make it ordinary, peers that do not a little odder.
 //!
 //! # When it is wrong
 //! A new version of the application, a new custom resource, a rare job (yearly, or rarer than the
@@ -16,7 +18,8 @@
 //! `learning.min_days`, `learning.min_events`, `learning.forget_days`.
 //!
 //! # Respond
-//! Ask the owner whether the application changed; look at what else the account did in the incident.
+//! Ask the owner whether the application changed; look at what else the account did in the
+//! incident.
 
 use crate::base::Bits;
 use crate::detect::{Finding, Marks, Meta, Tactic, View, weigh};
@@ -29,7 +32,11 @@ pub const META: Meta = Meta {
     techniques: &["T1078", "T1613"],
     level: "Metadata",
     since: "0.1.0",
-    tunables: &["learning.min_days", "learning.min_events", "learning.forget_days"],
+    tunables: &[
+        "learning.min_days",
+        "learning.min_events",
+        "learning.forget_days",
+    ],
     wakes_on: Marks::NEW_OPERATION,
 };
 
@@ -39,7 +46,11 @@ pub fn judge(view: &View<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     let surprise = weigh::operation(view) + view.weights.program + view.weights.origin;
-    let gain = if view.event.operation.is_read() { READ } else { WRITE };
+    let gain = if view.event.operation.is_read() {
+        READ
+    } else {
+        WRITE
+    };
     let weight = weigh::weight(gain, surprise.min(MOST));
     if weight < LEAST {
         return;

@@ -1,29 +1,32 @@
 //! # What it sees
-//! The credential of a service account, a node or a component of Kubernetes is used from somewhere that it never came
-//! from. Where the operator has GeoIP files (`geoip`), a person who comes from a network or country for the first time,
-//! too.
+//! The credential of a service account, a node or a component of Kubernetes is used from somewhere
+//! that it never came from. Where the operator has GeoIP files (`geoip`), a person who comes from a
+//! network or country for the first time, too.
 //!
 //! # Why it matters
-//! A token that leaves its pod is a stolen token; one that leaves the cluster is in somebody's hands.
+//! A token that leaves its pod is a stolen token; one that leaves the cluster is in somebody's
+//! hands.
 //!
 //! # How it decides
-//! The class of the address, or its network, is new to the account: up to 6 bits, by how often new ones come, and a fifth less on
-//! each day on which it returns. The token of a pod from the internet is 18 bits where the log shows pods at their own
-//! addresses, and the certificate of a component that was only used from private addresses 14. Where GeoIP files are given,
-//! networks and countries count instead of addresses; a country that is new adds up to 2 bits.
+//! The class of the address, or its network, is new to the account: up to 6 bits, by how often new
+//! ones come, and a fifth less on each day on which it returns. The token of a pod from the
+//! internet is 18 bits where the log shows pods at their own addresses, and the certificate of a
+//! component that was only used from private addresses 14. Where GeoIP files are given, networks
+//! and countries count instead of addresses; a country that is new adds up to 2 bits.
 //!
 //! # When it is wrong
-//! A new office, runner or VPN range; a load balancer or NAT that appears in front of the API server
-//! (declare it in `network.trusted_proxies`). A person who travels, or whose traffic leaves by another provider or a
-//! VPN. Where one address stands for everybody the detector is blind and says nothing.
+//! A new office, runner or VPN range; a load balancer or NAT that appears in front of the API
+//! server (declare it in `network.trusted_proxies`). A person who travels, or whose traffic leaves
+//! by another provider or a VPN. Where one address stands for everybody the detector is blind and
+//! says nothing.
 //!
 //! # Tuning
 //! `network.trusted_proxies`, `network.cluster`, `geoip.country`, `geoip.asn`, `learning.min_days`,
 //! `learning.sensitive_days`.
 //!
 //! # Respond
-//! Revoke the token (delete its pod or Secret), then look at everything that came from the address. Ask a person whether
-//! it was them before their access is taken.
+//! Revoke the token (delete its pod or Secret), then look at everything that came from the address.
+//! Ask a person whether it was them before their access is taken.
 
 use crate::base::Bits;
 use crate::base::text::counted;
@@ -83,12 +86,24 @@ const COMPONENT_OUTSIDE: Bits = Bits::whole(14);
 /// Networks where the network is the news, else origins.
 fn expected(view: &View<'_>) -> String {
     let (networks, origins) = (&view.account.networks, &view.account.origins);
-    let by_network = view.geo.is_some() && !networks.is_empty() && (view.network_seen.is_none() || view.is_person());
-    let usual = if by_network { networks.most(3).join("; ") } else { origins.most(3).join(", ") };
+    let by_network = view.geo.is_some()
+        && !networks.is_empty()
+        && (view.network_seen.is_none() || view.is_person());
+    let usual = if by_network {
+        networks.most(3).join("; ")
+    } else {
+        origins.most(3).join(", ")
+    };
     match view.origin_days() {
-        _ if usual.is_empty() => format!("a {} is used by its pod", view.event.credential.kind.words()),
+        _ if usual.is_empty() => format!(
+            "a {} is used by its pod",
+            view.event.credential.kind.words()
+        ),
         days if days > 0 && view.is_person() => {
-            format!("this account comes from: {usual}; from there on {} only", counted(days.into(), "day"))
+            format!(
+                "this account comes from: {usual}; from there on {} only",
+                counted(days.into(), "day")
+            )
         }
         _ => format!("this account comes from: {usual}"),
     }
@@ -96,23 +111,42 @@ fn expected(view: &View<'_>) -> String {
 
 /// A credential that cannot be where it was used.
 fn impossible(view: &View<'_>) -> Option<Bits> {
-    if view.event.principal.component().is_some() { component_outside(view) } else { pod_outside(view) }
+    if view.event.principal.component().is_some() {
+        component_outside(view)
+    } else {
+        pod_outside(view)
+    }
 }
 
 /// A certificate of the control plane from the internet, that was only used from private addresses.
 fn component_outside(view: &View<'_>) -> Option<Bits> {
-    let is_public = |words: &str| words.parse::<IpNet>().is_ok_and(|net| !origin::is_private(net.addr()));
-    let was_outside = view.account.origins.iter().any(|(words, _)| is_public(words));
+    let is_public = |words: &str| {
+        words
+            .parse::<IpNet>()
+            .is_ok_and(|net| !origin::is_private(net.addr()))
+    };
+    let was_outside = view
+        .account
+        .origins
+        .iter()
+        .any(|(words, _)| is_public(words));
     let outside = view.origin.is_public() && view.is_new_origin();
-    (outside && !was_outside && !view.addresses_hidden && view.account.events > 0).then_some(COMPONENT_OUTSIDE)
+    (outside && !was_outside && !view.addresses_hidden && view.account.events > 0)
+        .then_some(COMPONENT_OUTSIDE)
 }
 
 /// A pod's or node's token from the internet, where the log shows pods at their own addresses.
 fn pod_outside(view: &View<'_>) -> Option<Bits> {
-    let bound = matches!(view.event.credential.kind, CredentialKind::PodBound | CredentialKind::NodeBound);
+    let bound = matches!(
+        view.event.credential.kind,
+        CredentialKind::PodBound | CredentialKind::NodeBound
+    );
     let outside = view.origin.class == Class::Network && view.origin.is_public();
     let tells = view.is_service_account() && view.pods_are_shown && !view.addresses_blind;
     // Pods of the host's network move with their node.
-    let moved = view.holder.and_then(|h| h.places.first()).is_some_and(|home| !origin::is_private(home.ip));
+    let moved = view
+        .holder
+        .and_then(|h| h.places.first())
+        .is_some_and(|home| !origin::is_private(home.ip));
     (bound && outside && tells && !moved && view.network_seen.is_none()).then_some(OUTSIDE)
 }

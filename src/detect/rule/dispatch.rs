@@ -1,7 +1,8 @@
-//! Which rules can hold at an event: an index over what their conditions need, made when they are loaded.
+//! Which rules can hold at an event: an index over what their conditions need, made when they are
+//! loaded.
 //!
-//! Refuses to judge, and to be stored: a rule that is left out would have said no, all others are evaluated, and the
-//! index is made anew of every policy.
+//! Refuses to judge, and to be stored: a rule that is left out would have said no, all others are
+//! evaluated, and the index is made anew of every policy.
 
 use super::Rule;
 use super::needs::{KEYS, Key, Needs};
@@ -12,7 +13,8 @@ use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Most words of one field that are told apart; rules that name more are looked at whatever the field says.
+/// Most words of one field that are told apart; rules that name more are looked at whatever the
+/// field says.
 const WORDS_MAX: usize = 4_096;
 /// Rules that one block of bits is for.
 const BLOCK: usize = u64::BITS as usize;
@@ -38,16 +40,27 @@ struct Table {
 impl Dispatch {
     #[must_use]
     pub fn of(rules: &[Arc<Rule>]) -> Dispatch {
-        let needs: Vec<Needs> = rules.iter().map(|rule| Needs::of(&rule.condition.0)).collect();
+        let needs: Vec<Needs> = rules
+            .iter()
+            .map(|rule| Needs::of(&rule.condition.0))
+            .collect();
         let blocks = rules.len().div_ceil(BLOCK);
         let mut all = vec![0; blocks];
         let possible = |needs: &Needs| needs.0.iter().flatten().all(|words| !words.is_empty());
-        needs.iter().enumerate().filter(|(_, needs)| possible(needs)).for_each(|(rule, _)| set(&mut all, rule));
+        needs
+            .iter()
+            .enumerate()
+            .filter(|(_, needs)| possible(needs))
+            .for_each(|(rule, _)| set(&mut all, rule));
         let tables = KEYS.iter().enumerate().filter_map(|(at, key)| {
-            let words: Vec<Option<&BTreeSet<SmolStr>>> = needs.iter().map(|needs| needs.0[at].as_ref()).collect();
+            let words: Vec<Option<&BTreeSet<SmolStr>>> =
+                needs.iter().map(|needs| needs.0[at].as_ref()).collect();
             Table::of(key, &words, blocks)
         });
-        Dispatch { tables: tables.collect(), all }
+        Dispatch {
+            tables: tables.collect(),
+            all,
+        }
     }
 
     /// The numbers of the rules that can hold at an event, in their order.
@@ -58,24 +71,39 @@ impl Dispatch {
                 break;
             }
             let row = table.row(view).into_iter().flatten();
-            left.iter_mut().zip(row).for_each(|(left, row)| *left &= row);
+            left.iter_mut()
+                .zip(row)
+                .for_each(|(left, row)| *left &= row);
         }
-        left.into_iter().enumerate().flat_map(|(block, left)| ones(left).map(move |bit| block * BLOCK + bit))
+        left.into_iter()
+            .enumerate()
+            .flat_map(|(block, left)| ones(left).map(move |bit| block * BLOCK + bit))
     }
 }
 
 impl Table {
     /// `None` where no rule needs anything of this field.
     fn of(key: &Key, needs: &[Option<&BTreeSet<SmolStr>>], blocks: usize) -> Option<Table> {
-        let mut table = Table { read: key.read, starts: HashMap::new(), bits: vec![0; blocks], blocks };
-        let needs: Vec<_> = needs.iter().map(|words| words.filter(|words| table.holds(words))).collect();
+        let mut table = Table {
+            read: key.read,
+            starts: HashMap::new(),
+            bits: vec![0; blocks],
+            blocks,
+        };
+        let needs: Vec<_> = needs
+            .iter()
+            .map(|words| words.filter(|words| table.holds(words)))
+            .collect();
         for (rule, words) in needs.into_iter().enumerate() {
             match words {
                 Some(words) => words
                     .iter()
                     .filter_map(|word| table.starts.get(word))
                     .for_each(|start| set(&mut table.bits[*start..], rule)),
-                None => table.bits.chunks_exact_mut(blocks).for_each(|row| set(row, rule)),
+                None => table
+                    .bits
+                    .chunks_exact_mut(blocks)
+                    .for_each(|row| set(row, rule)),
             }
         }
         (!table.starts.is_empty()).then_some(table)
@@ -95,7 +123,8 @@ impl Table {
         true
     }
 
-    /// `None` where a capital leaves open which of the words the field says: they stand here in lower case.
+    /// `None` where a capital leaves open which of the words the field says: they stand here in
+    /// lower case.
     fn row(&self, view: &View<'_>) -> Option<&[u64]> {
         let said = (self.read)(view);
         let start = match self.starts.get(said) {
@@ -116,5 +145,6 @@ fn set(bits: &mut [u64], rule: usize) {
 /// The places of the bits that are set, the lowest first.
 fn ones(bits: u64) -> impl Iterator<Item = usize> {
     let more = |bits: u64| (bits != 0).then_some(bits);
-    std::iter::successors(more(bits), move |bits| more(bits & (bits - 1))).map(|bits| bits.trailing_zeros() as usize)
+    std::iter::successors(more(bits), move |bits| more(bits & (bits - 1)))
+        .map(|bits| bits.trailing_zeros() as usize)
 }

@@ -1,14 +1,15 @@
 //! Evaluating a condition: pure, bounded, and never more than a fault when it goes wrong.
 //!
-//! Refuses unbounded work: every step costs, texts and lists by their length. As CEL says, `&&` and `||` take the
-//! answer of the other side where one side has none.
+//! Refuses unbounded work: every step costs, texts and lists by their length. As CEL says, `&&` and
+//! `||` take the answer of the other side where one side has none.
 
 use super::expr::{Arithmetic, Compare, Expr, Quantifier, TextTest};
 use super::fields::Subject;
 use super::value::Value;
 use std::borrow::Cow;
 
-/// Steps that one condition may take at one event: a list of a thousand items with a comparison each, twice over.
+/// Steps that one condition may take at one event: a list of a thousand items with a comparison
+/// each, twice over.
 pub const COST_MAX: u32 = 10_000;
 /// Bytes of text that a step may look at.
 pub(super) const BYTES_A_STEP: usize = 64;
@@ -36,7 +37,12 @@ impl Fault {
 }
 
 pub(super) fn truth(expr: &Expr, subject: &Subject<'_>) -> Result<bool, Fault> {
-    Evaluation { subject, left: COST_MAX, items: Vec::new() }.truth(expr)
+    Evaluation {
+        subject,
+        left: COST_MAX,
+        items: Vec::new(),
+    }
+    .truth(expr)
 }
 
 struct Evaluation<'s, 'a> {
@@ -63,7 +69,9 @@ impl<'s> Evaluation<'s, '_> {
     }
 
     fn text(&mut self, expr: &'s Expr) -> Result<Cow<'s, str>, Fault> {
-        let Value::Text(text) = self.value(expr)? else { return Err(Fault::Type) };
+        let Value::Text(text) = self.value(expr)? else {
+            return Err(Fault::Type);
+        };
         self.spend(text.len() / BYTES_A_STEP)?;
         Ok(text)
     }
@@ -93,13 +101,21 @@ impl<'s> Evaluation<'s, '_> {
                 }
                 value
             }
-            Expr::Item(depth) => self.items.get(usize::from(*depth)).cloned().ok_or(Fault::Type)?,
+            Expr::Item(depth) => self
+                .items
+                .get(usize::from(*depth))
+                .cloned()
+                .ok_or(Fault::Type)?,
             Expr::Not(inner) => Value::Bool(!self.truth(inner)?),
             Expr::And(all) => Value::Bool(self.junction(all, false)?),
             Expr::Or(any) => Value::Bool(self.junction(any, true)?),
             Expr::If(parts) => {
                 let [condition, then, otherwise] = &**parts;
-                let chosen = if self.truth(condition)? { then } else { otherwise };
+                let chosen = if self.truth(condition)? {
+                    then
+                } else {
+                    otherwise
+                };
                 self.value(chosen)?
             }
             Expr::Compare(how, sides) => Value::Bool(self.compare(*how, &sides[0], &sides[1])?),
@@ -114,14 +130,20 @@ impl<'s> Evaluation<'s, '_> {
             }
             Expr::Matches(text, pattern) => Value::Bool(pattern.is_match(&self.text(text)?)),
             Expr::SameFolded(text, other) => {
-                let Value::Text(text) = self.value(text)? else { return Err(Fault::Type) };
+                let Value::Text(text) = self.value(text)? else {
+                    return Err(Fault::Type);
+                };
                 // Texts of another length are not looked at.
                 self.spend(other.len() / BYTES_A_STEP)?;
                 Value::Bool(text.eq_ignore_ascii_case(other))
             }
             Expr::Size(of) => self.size(of)?,
             Expr::Lower(text) => Value::from(self.text(text)?.to_ascii_lowercase()),
-            Expr::Arithmetic(how, sides) => Value::Int(arithmetic(*how, self.int(&sides[0])?, self.int(&sides[1])?)?),
+            Expr::Arithmetic(how, sides) => Value::Int(arithmetic(
+                *how,
+                self.int(&sides[0])?,
+                self.int(&sides[1])?,
+            )?),
             Expr::Each(how, parts) => Value::Bool(self.each(*how, &parts[0], &parts[1])?),
         })
     }
@@ -189,7 +211,12 @@ impl<'s> Evaluation<'s, '_> {
         Ok(Value::Int(i64::try_from(n).unwrap_or(i64::MAX)))
     }
 
-    fn each(&mut self, how: Quantifier, list: &'s Expr, condition: &'s Expr) -> Result<bool, Fault> {
+    fn each(
+        &mut self,
+        how: Quantifier,
+        list: &'s Expr,
+        condition: &'s Expr,
+    ) -> Result<bool, Fault> {
         let items: Vec<Value<'s>> = match self.value(list)? {
             Value::Texts(texts) => texts.into_iter().map(Value::Text).collect(),
             Value::Ints(ints) => ints.iter().map(|n| Value::Int(*n)).collect(),

@@ -75,7 +75,8 @@ pub enum Quantifier {
     All,
 }
 
-/// Checked by whoever made it: an operand of another type than its place takes is a [`super::Fault`].
+/// Checked by whoever made it: an operand of another type than its place takes is a
+/// [`super::Fault`].
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Expr {
     Bool(bool),
@@ -114,10 +115,18 @@ impl Pattern {
     /// # Errors
     /// What is wrong with the pattern, in a sentence; or it is too large.
     pub fn new(text: &str) -> Result<Pattern, String> {
-        let built = RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
+        let built = RegexBuilder::new(text)
+            .size_limit(PATTERN_BYTES_MAX)
+            .build();
         built.map(Pattern).map_err(|e| match e {
             regex::Error::CompiledTooBig(_) => "the pattern is too large".to_owned(),
-            other => other.to_string().lines().last().unwrap_or_default().trim().to_owned(),
+            other => other
+                .to_string()
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
         })
     }
 

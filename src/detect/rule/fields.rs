@@ -1,7 +1,7 @@
 //! THE list of fields that conditions may use: name, type, possible values, meaning.
 //!
-//! Refuses whatever history does not keep: what a rule said can be told again from the stored events. The reference
-//! page is generated from the list.
+//! Refuses whatever history does not keep: what a rule said can be told again from the stored
+//! events. The reference page is generated from the list.
 
 use super::expr::Type;
 use super::value::Value;
@@ -112,7 +112,9 @@ impl Field {
     /// By its spelling in an audit event.
     #[must_use]
     pub fn wired(wire: &str) -> Option<Field> {
-        let at = FIELDS.iter().position(|f| !wire.is_empty() && f.wire == wire)?;
+        let at = FIELDS
+            .iter()
+            .position(|f| !wire.is_empty() && f.wire == wire)?;
         u16::try_from(at).ok().map(Field)
     }
 
@@ -131,11 +133,13 @@ impl Serialize for Field {
 impl<'de> Deserialize<'de> for Field {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Field, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Field::named(&name).ok_or_else(|| serde::de::Error::custom(format!("there is no field {name}")))
+        Field::named(&name)
+            .ok_or_else(|| serde::de::Error::custom(format!("there is no field {name}")))
     }
 }
 
-/// Of `RequestInfo` (`staging/src/k8s.io/apiserver/pkg/endpoints/request`): HTTP methods of paths, verbs of resources.
+/// Of `RequestInfo` (`staging/src/k8s.io/apiserver/pkg/endpoints/request`): HTTP methods of paths,
+/// verbs of resources.
 const VERBS: &[&str] = &[
     "get",
     "list",
@@ -192,18 +196,24 @@ const CREDENTIALS: &[&str] = &[
 const SEVERITIES: &[&str] = &["info", "low", "medium", "high", "critical"];
 const INCIDENT_KINDS: &[&str] = &["threat", "visibility"];
 
-const SHAPE_RESOURCE: Domain =
-    Domain::Shaped(is_resource, "a plural in lower case, such as pods; the subresource is another field");
+const SHAPE_RESOURCE: Domain = Domain::Shaped(
+    is_resource,
+    "a plural in lower case, such as pods; the subresource is another field",
+);
 const SHAPE_NAME: Domain = Domain::Shaped(is_label, "at most 63 lower-case letters, digits and -");
 const SHAPE_CODE: Domain = Domain::Within(0, 599);
 
 fn is_resource(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+    text.bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
 }
 
 /// RFC 1123 label, as namespaces and resources are named.
 fn is_label(text: &str) -> bool {
-    text.len() <= 63 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    text.len() <= 63
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn is_country(text: &str) -> bool {
@@ -240,7 +250,10 @@ pub(super) fn kind(view: &View<'_>) -> &'static str {
 fn name<'a>(view: &'a View<'a>) -> &'a str {
     use crate::event::Principal as P;
     match view.event.principal {
-        P::ServiceAccount { name, .. } | P::Node { name } | P::User { name } | P::Impostor { name } => name,
+        P::ServiceAccount { name, .. }
+        | P::Node { name }
+        | P::User { name }
+        | P::Impostor { name } => name,
         P::Anonymous | P::Nobody => "",
     }
 }

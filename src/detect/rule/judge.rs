@@ -18,13 +18,21 @@ pub struct Trouble {
 }
 
 /// What the rules of the view's policy make of an event; `dispatch` is of these rules.
-pub fn judge(view: &View<'_>, dispatch: &Dispatch, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) {
+pub fn judge(
+    view: &View<'_>,
+    dispatch: &Dispatch,
+    findings: &mut Vec<Finding>,
+    troubles: &mut Vec<Trouble>,
+) {
     let rules = &view.policy.rules.rules;
     for rule in dispatch.candidates(view).filter_map(|at| rules.get(at)) {
         match rule.condition.holds(view) {
             Ok(true) => findings.push(finding(view, rule)),
             Ok(false) => {}
-            Err(fault) => troubles.push(Trouble { id: rule.id.clone(), fault }),
+            Err(fault) => troubles.push(Trouble {
+                id: rule.id.clone(),
+                fault,
+            }),
         }
     }
 }
@@ -38,7 +46,11 @@ fn finding(view: &View<'_>, rule: &Arc<Rule>) -> Finding {
         techniques: &[],
         key: rule.id.clone(),
         object: SmolStr::default(),
-        expected: format!("no request that the rule {} describes; {}", rule.id, view.usual_operations()),
+        expected: format!(
+            "no request that the rule {} describes; {}",
+            rule.id,
+            view.usual_operations()
+        ),
         observed: describe::observed(view),
         causes: Vec::new(),
         also: None,
@@ -47,8 +59,14 @@ fn finding(view: &View<'_>, rule: &Arc<Rule>) -> Finding {
     }
 }
 
-/// Takes out the findings that an exemption covers, and returns how many. An exemption without an answer covers nothing.
-pub fn exempt(rules: &Rules, view: &View<'_>, findings: &mut Vec<Finding>, troubles: &mut Vec<Trouble>) -> u64 {
+/// Takes out the findings that an exemption covers, and returns how many. An exemption without an
+/// answer covers nothing.
+pub fn exempt(
+    rules: &Rules,
+    view: &View<'_>,
+    findings: &mut Vec<Finding>,
+    troubles: &mut Vec<Trouble>,
+) -> u64 {
     let before = findings.len();
     for exemption in &rules.exemptions {
         let is_over = exemption.expires.is_some_and(|end| view.now() >= end);
@@ -59,7 +77,10 @@ pub fn exempt(rules: &Rules, view: &View<'_>, findings: &mut Vec<Finding>, troub
         match exemption.condition.holds(view) {
             Ok(true) => findings.retain(|f| !covers(f)),
             Ok(false) => {}
-            Err(fault) => troubles.push(Trouble { id: exemption.id.clone(), fault }),
+            Err(fault) => troubles.push(Trouble {
+                id: exemption.id.clone(),
+                fault,
+            }),
         }
     }
     (before - findings.len()) as u64

@@ -1,7 +1,7 @@
 //! The operator's word: rules of their own, exemptions and silences, compiled.
 //!
-//! Refuses to read text: `config::rules` compiles YAML and CEL into these values. Here they are plain data that can be
-//! stored with a policy, evaluated within limits, and never fail the stream.
+//! Refuses to read text: `config::rules` compiles YAML and CEL into these values. Here they are
+//! plain data that can be stored with a policy, evaluated within limits, and never fail the stream.
 
 mod dispatch;
 mod eval;
@@ -90,8 +90,14 @@ impl Rules {
     /// A sentence for each exemption and silence that holds no more at `now`, the events' own time.
     #[must_use]
     pub fn expired(&self, now: Time) -> Vec<String> {
-        let exemptions = self.exemptions.iter().filter_map(|e| Some(("exemption", &e.id, &e.owner, e.expires?)));
-        let silences = self.silences.iter().map(|s| ("silence", &s.id, &s.owner, s.until));
+        let exemptions = self
+            .exemptions
+            .iter()
+            .filter_map(|e| Some(("exemption", &e.id, &e.owner, e.expires?)));
+        let silences = self
+            .silences
+            .iter()
+            .map(|s| ("silence", &s.id, &s.owner, s.until));
         let over = exemptions.chain(silences).filter(|(.., end)| now >= *end);
         over.map(|(kind, id, owner, end)| {
             format!("{kind} {id} of {owner} holds no more since {end}: renew it, or remove it from the rule files")
@@ -99,10 +105,13 @@ impl Rules {
         .collect()
     }
 
-    /// The silence that holds for an incident at `now`; one whose condition cannot be evaluated holds nothing back.
+    /// The silence that holds for an incident at `now`; one whose condition cannot be evaluated
+    /// holds nothing back.
     #[must_use]
     pub fn silence(&self, story: &Story<'_>, now: Time) -> Option<&Silence> {
-        self.silences.iter().find(|s| now < s.until && s.condition.holds_of(story) == Ok(true))
+        self.silences
+            .iter()
+            .find(|s| now < s.until && s.condition.holds_of(story) == Ok(true))
     }
 }
 

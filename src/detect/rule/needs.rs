@@ -1,7 +1,7 @@
 //! What an event has to say for a condition to hold, read off the condition.
 //!
-//! Refuses to guess: it may find less than a condition needs, never more, and nothing where the condition could run
-//! out of steps before it says no. `!`, functions and arithmetic say nothing.
+//! Refuses to guess: it may find less than a condition needs, never more, and nothing where the
+//! condition could run out of steps before it says no. `!`, functions and arithmetic say nothing.
 
 use super::eval::{BYTES_A_STEP, COST_MAX};
 use super::expr::{Compare, Expr, Type};
@@ -16,13 +16,29 @@ pub(super) struct Key {
     pub read: for<'v> fn(&'v View<'_>) -> &'v str,
 }
 
-/// Those that most conditions name. Each costs a look into a table at every event, where a rule names it.
+/// Those that most conditions name. Each costs a look into a table at every event, where a rule
+/// names it.
 pub(super) const KEYS: [Key; 5] = [
-    Key { name: "event.resource", read: |v| v.event.operation.resource },
-    Key { name: "event.verb", read: |v| v.event.operation.verb },
-    Key { name: "event.subresource", read: |v| v.event.operation.subresource },
-    Key { name: "event.namespace", read: |v| v.event.operation.namespace },
-    Key { name: "event.user_kind", read: |v| fields::kind(v) },
+    Key {
+        name: "event.resource",
+        read: |v| v.event.operation.resource,
+    },
+    Key {
+        name: "event.verb",
+        read: |v| v.event.operation.verb,
+    },
+    Key {
+        name: "event.subresource",
+        read: |v| v.event.operation.subresource,
+    },
+    Key {
+        name: "event.namespace",
+        read: |v| v.event.operation.namespace,
+    },
+    Key {
+        name: "event.user_kind",
+        read: |v| fields::kind(v),
+    },
 ];
 
 /// Of each key one of these words, in lower case; `None` where any will do.
@@ -39,7 +55,12 @@ impl Needs {
     fn word(field: Field, words: &[SmolStr]) -> Option<Needs> {
         let at = KEYS.iter().position(|key| key.name == field.info().name)?;
         let mut needs = Needs::default();
-        needs.0[at] = Some(words.iter().map(|word| word.to_ascii_lowercase().into()).collect());
+        needs.0[at] = Some(
+            words
+                .iter()
+                .map(|word| word.to_ascii_lowercase().into())
+                .collect(),
+        );
         Some(needs)
     }
 
@@ -92,10 +113,14 @@ fn refusal(expr: &Expr) -> Option<Refusal> {
         Expr::Or(parts) => return of_any(parts),
         _ => return None,
     };
-    Some(Refusal { needs, steps: steps(expr)? })
+    Some(Refusal {
+        needs,
+        steps: steps(expr)?,
+    })
 }
 
-/// A part says no for all, if the parts before it leave it the steps to do so; whether they have an answer is no matter.
+/// A part says no for all, if the parts before it leave it the steps to do so; whether they have an
+/// answer is no matter.
 fn of_all(parts: &[Expr]) -> Option<Refusal> {
     let (mut found, mut before): (Option<Refusal>, u32) = (None, 1);
     for part in parts {
@@ -104,7 +129,10 @@ fn of_all(parts: &[Expr]) -> Option<Refusal> {
             if steps > COST_MAX {
                 break;
             }
-            let found = found.get_or_insert_with(|| Refusal { needs: Needs::default(), steps });
+            let found = found.get_or_insert_with(|| Refusal {
+                needs: Needs::default(),
+                steps,
+            });
             found.needs.narrow(more.needs);
             found.steps = steps;
         }
@@ -130,7 +158,11 @@ fn of_any(parts: &[Expr]) -> Option<Refusal> {
 /// The most steps that an expression takes at any event; `None` where that depends on the event.
 fn steps(expr: &Expr) -> Option<u32> {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let sum = |parts: &[Expr]| parts.iter().try_fold(0u32, |sum, part| Some(sum.saturating_add(steps(part)?)));
+    let sum = |parts: &[Expr]| {
+        parts
+            .iter()
+            .try_fold(0u32, |sum, part| Some(sum.saturating_add(steps(part)?)))
+    };
     let inside = match expr {
         Expr::Bool(_) | Expr::Int(_) | Expr::Text(_) | Expr::Ints(_) => 0,
         Expr::Texts(texts) => count(texts.len()),
@@ -144,7 +176,9 @@ fn steps(expr: &Expr) -> Option<u32> {
             // Of two texts the shorter one counts.
             let looked_at = match &**sides {
                 [Expr::Text(text), _] | [_, Expr::Text(text)] => count(text.len() / BYTES_A_STEP),
-                [Expr::Field(field), Expr::Field(_)] if field.info().kind == Type::Text => return None,
+                [Expr::Field(field), Expr::Field(_)] if field.info().kind == Type::Text => {
+                    return None;
+                }
                 _ => 0,
             };
             sum(&**sides)?.saturating_add(looked_at)
@@ -153,7 +187,9 @@ fn steps(expr: &Expr) -> Option<u32> {
             [needle, Expr::Texts(texts)] => steps(needle)?.saturating_add(count(texts.len())),
             _ => return None,
         },
-        Expr::SameFolded(text, other) => steps(text)?.saturating_add(count(other.len() / BYTES_A_STEP)),
+        Expr::SameFolded(text, other) => {
+            steps(text)?.saturating_add(count(other.len() / BYTES_A_STEP))
+        }
         Expr::Item(_)
         | Expr::If(_)
         | Expr::Test(..)
@@ -166,14 +202,15 @@ fn steps(expr: &Expr) -> Option<u32> {
     Some(inside.saturating_add(1))
 }
 
-/// The same condition, with what costs little before what may cost much wherever `&&` leaves the order open: then what
-/// it needs can be read off it, and it is decided sooner.
+/// The same condition, with what costs little before what may cost much wherever `&&` leaves the
+/// order open: then what it needs can be read off it, and it is decided sooner.
 pub(super) fn cheap_first(expr: Expr) -> Expr {
     let each = |parts: Vec<Expr>| parts.into_iter().map(cheap_first).collect::<Vec<Expr>>();
     match expr {
         Expr::And(parts) => {
-            let (mut cheap, rest): (Vec<Expr>, Vec<Expr>) =
-                each(parts).into_iter().partition(|part| steps(part).is_some());
+            let (mut cheap, rest): (Vec<Expr>, Vec<Expr>) = each(parts)
+                .into_iter()
+                .partition(|part| steps(part).is_some());
             cheap.extend(rest);
             Expr::And(cheap)
         }

@@ -1,6 +1,7 @@
 //! Conditions that no event can ever meet, and why.
 //!
-//! Refuses to prove: it finds impossible values and contradictions that stand there openly, no more.
+//! Refuses to prove: it finds impossible values and contradictions that stand there openly, no
+//! more.
 
 use super::expr::{Compare, Expr, Pattern};
 use super::fields::{Domain, Field};
@@ -10,7 +11,10 @@ use super::fields::{Domain, Field};
 pub fn never(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Bool(false) => Some("it is never true".to_owned()),
-        Expr::And(parts) => parts.iter().find_map(never).or_else(|| contradiction(parts)),
+        Expr::And(parts) => parts
+            .iter()
+            .find_map(never)
+            .or_else(|| contradiction(parts)),
         Expr::Or(parts) => {
             let reasons: Option<Vec<String>> = parts.iter().map(never).collect();
             reasons.map(|mut reasons| {
@@ -23,15 +27,18 @@ pub fn never(expr: &Expr) -> Option<String> {
             _ => None,
         },
         Expr::In(sides) => match &**sides {
-            [Expr::Field(field), Expr::Texts(texts)] => all_impossible(*field, texts.iter().cloned().map(Expr::Text)),
-            [Expr::Field(field), Expr::Ints(ints)] => all_impossible(*field, ints.iter().map(|n| Expr::Int(*n))),
+            [Expr::Field(field), Expr::Texts(texts)] => {
+                all_impossible(*field, texts.iter().cloned().map(Expr::Text))
+            }
+            [Expr::Field(field), Expr::Ints(ints)] => {
+                all_impossible(*field, ints.iter().map(|n| Expr::Int(*n)))
+            }
             _ => None,
         },
         Expr::SameFolded(of, text) => match &**of {
             // Names in Kubernetes are lower case, and the comparison does not mind.
-            Expr::Field(field) => {
-                impossible(*field, &Expr::Text(text.to_ascii_lowercase().into())).filter(|_| !folds_into(*field, text))
-            }
+            Expr::Field(field) => impossible(*field, &Expr::Text(text.to_ascii_lowercase().into()))
+                .filter(|_| !folds_into(*field, text)),
             _ => None,
         },
         Expr::Matches(of, pattern) => match &**of {
@@ -43,8 +50,14 @@ pub fn never(expr: &Expr) -> Option<String> {
 }
 
 fn all_impossible(field: Field, values: impl Iterator<Item = Expr>) -> Option<String> {
-    let reasons: Vec<String> = values.map(|value| impossible(field, &value)).collect::<Option<_>>()?;
-    Some(if reasons.is_empty() { "the list is empty".to_owned() } else { reasons.join("; ") })
+    let reasons: Vec<String> = values
+        .map(|value| impossible(field, &value))
+        .collect::<Option<_>>()?;
+    Some(if reasons.is_empty() {
+        "the list is empty".to_owned()
+    } else {
+        reasons.join("; ")
+    })
 }
 
 fn folds_into(field: Field, text: &str) -> bool {
@@ -55,13 +68,20 @@ fn impossible(field: Field, value: &Expr) -> Option<String> {
     let info = field.info();
     match (info.domain, value) {
         (Domain::OneOf(values), Expr::Text(text)) if !values.contains(&text.as_str()) => {
-            Some(format!("{} is never {text:?}; it is one of {}", info.name, listed(values)))
+            Some(format!(
+                "{} is never {text:?}; it is one of {}",
+                info.name,
+                listed(values)
+            ))
         }
         (Domain::Shaped(fits, demands), Expr::Text(text)) if !fits(text) => {
             Some(format!("{} is never {text:?}; it is {demands}", info.name))
         }
         (Domain::Within(first, last), Expr::Int(n)) if !(first..=last).contains(n) => {
-            Some(format!("{} is never {n}; it is at least {first} and at most {last}", info.name))
+            Some(format!(
+                "{} is never {n}; it is at least {first} and at most {last}",
+                info.name
+            ))
         }
         _ => None,
     }
@@ -69,13 +89,25 @@ fn impossible(field: Field, value: &Expr) -> Option<String> {
 
 fn unmatched(field: Field, pattern: &Pattern) -> Option<String> {
     let info = field.info();
-    let Domain::OneOf(values) = info.domain else { return None };
-    (!values.iter().any(|v| pattern.is_match(v)))
-        .then(|| format!("no value of {} matches {:?}; it is one of {}", info.name, pattern.text(), listed(values)))
+    let Domain::OneOf(values) = info.domain else {
+        return None;
+    };
+    (!values.iter().any(|v| pattern.is_match(v))).then(|| {
+        format!(
+            "no value of {} matches {:?}; it is one of {}",
+            info.name,
+            pattern.text(),
+            listed(values)
+        )
+    })
 }
 
 fn listed(values: &[&str]) -> String {
-    values.iter().map(|v| if v.is_empty() { "\"\"" } else { v }).collect::<Vec<_>>().join(", ")
+    values
+        .iter()
+        .map(|v| if v.is_empty() { "\"\"" } else { v })
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// One field that has to be two things at once.
@@ -85,15 +117,25 @@ fn contradiction(parts: &[Expr]) -> Option<String> {
         .filter_map(|part| match part {
             Expr::Compare(Compare::Equal, sides) => match &**sides {
                 [Expr::Field(field), other @ (Expr::Text(_) | Expr::Int(_))]
-                | [other @ (Expr::Text(_) | Expr::Int(_)), Expr::Field(field)] => Some((*field, other)),
+                | [other @ (Expr::Text(_) | Expr::Int(_)), Expr::Field(field)] => {
+                    Some((*field, other))
+                }
                 _ => None,
             },
             _ => None,
         })
         .collect();
-    let clash = demands.iter().enumerate().find_map(|(at, (field, value))| {
-        let other = demands[at + 1..].iter().find(|(f, v)| f == field && v != value);
-        other.map(|_| *field)
-    })?;
-    Some(format!("{} cannot have two values at once", clash.info().name))
+    let clash = demands
+        .iter()
+        .enumerate()
+        .find_map(|(at, (field, value))| {
+            let other = demands[at + 1..]
+                .iter()
+                .find(|(f, v)| f == field && v != value);
+            other.map(|_| *field)
+        })?;
+    Some(format!(
+        "{} cannot have two values at once",
+        clash.info().name
+    ))
 }

@@ -41,17 +41,36 @@ pub fn markdown() -> String {
 }
 
 fn section(out: &mut String, title: &str, scope: Scope) {
-    let _ = write!(out, "\n## {title}\n\n| field | type | meaning |\n|---|---|---|\n");
+    let _ = write!(
+        out,
+        "\n## {title}\n\n| field | type | meaning |\n|---|---|---|\n"
+    );
     for info in FIELDS.iter().filter(|f| f.scope() == scope) {
-        let _ = writeln!(out, "| `{}` | {} | {}{} |", info.name, info.kind.name(), info.meaning, values(info));
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {}{} |",
+            info.name,
+            info.kind.name(),
+            info.meaning,
+            values(info)
+        );
     }
 }
 
 fn values(info: &Info) -> String {
     match info.domain {
         Domain::OneOf(values) => {
-            let shown = |v: &&str| if v.is_empty() { "`\"\"`".to_owned() } else { format!("`{v}`") };
-            format!(": {}", values.iter().map(shown).collect::<Vec<_>>().join(", "))
+            let shown = |v: &&str| {
+                if v.is_empty() {
+                    "`\"\"`".to_owned()
+                } else {
+                    format!("`{v}`")
+                }
+            };
+            format!(
+                ": {}",
+                values.iter().map(shown).collect::<Vec<_>>().join(", ")
+            )
         }
         Domain::Any | Domain::Shaped(..) | Domain::Within(..) => String::new(),
     }

@@ -28,7 +28,8 @@ const INSTALLED_KINDS: [&str; 12] = [
 /// So many of them, on more than one day or today, make it a trade.
 const TRADE: usize = 3;
 
-/// Roles from here on lead to others: they let their holder escalate, enter pods and kubelets, or mint tokens.
+/// Roles from here on lead to others: they let their holder escalate, enter pods and kubelets, or
+/// mint tokens.
 const LEADS_ON: Bits = Bits::whole(8);
 
 /// A program and a place that are no newer are the account's own.
@@ -51,7 +52,8 @@ pub enum Cause {
     Rollout,
     /// It was refused until it was granted.
     Asked,
-    /// An identity without a service account that behaves as a machine, by its one program, from where it always calls.
+    /// An identity without a service account that behaves as a machine, by its one program, from
+    /// where it always calls.
     Machine,
 }
 
@@ -62,16 +64,20 @@ impl fmt::Display for Cause {
             Cause::Role => f.write_str("accounts of the same role do this"),
             Cause::Wave => f.write_str("several accounts began this at the same time"),
             Cause::Installer => f.write_str("this account installs software routinely"),
-            Cause::HoldsAll => f.write_str("this identity is in system:masters and holds every right already"),
+            Cause::HoldsAll => {
+                f.write_str("this identity is in system:masters and holds every right already")
+            }
             Cause::Asked => f.write_str("it asked for this before, and was refused"),
-            Cause::Machine => f.write_str("it works round the clock with one program from its usual addresses"),
+            Cause::Machine => {
+                f.write_str("it works round the clock with one program from its usual addresses")
+            }
             Cause::Rollout => f.write_str("the program came with a new pod of this account"),
         }
     }
 }
 
-/// The weight that is left where causes explain a part, and which do. Whoever uses another program, or comes from
-/// elsewhere, has no part in a change of the account's own.
+/// The weight that is left where causes explain a part, and which do. Whoever uses another program,
+/// or comes from elsewhere, has no part in a change of the account's own.
 pub(super) fn explain(
     view: &View<'_>,
     what: What,
@@ -87,7 +93,10 @@ pub(super) fn explain(
         }
         return weight;
     }
-    if view.causes.is_wave(key, view.event.username, view.origin.ip, view.now()) {
+    if view
+        .causes
+        .is_wave(key, view.event.username, view.origin.ip, view.now())
+    {
         causes.push(Cause::Wave);
         return weight.times(1, 4);
     }
@@ -95,7 +104,8 @@ pub(super) fn explain(
         causes.push(Cause::Machine);
         return weight.times(1, 2);
     }
-    let elsewhere = why == Why::Place && matches!(what, What::Deed(Deed::ListSecrets, Reach::Other));
+    let elsewhere =
+        why == Why::Place && matches!(what, What::Deed(Deed::ListSecrets, Reach::Other));
     if (installs(view, what) || elsewhere) && is_installer(view) {
         causes.push(Cause::Installer);
         return weight.times(1, 3);
@@ -103,8 +113,8 @@ pub(super) fn explain(
     weight
 }
 
-/// Identities of clouds and agents outside the cluster have no pod that an intruder could have entered: whoever took
-/// their credential calls from elsewhere, with tools of his own.
+/// Identities of clouds and agents outside the cluster have no pod that an intruder could have
+/// entered: whoever took their credential calls from elsewhere, with tools of his own.
 fn is_machine_at_home(view: &View<'_>) -> bool {
     let account = view.account;
     view.is_person()
@@ -115,7 +125,8 @@ fn is_machine_at_home(view: &View<'_>) -> bool {
         && account.hours.are_round_the_clock()
 }
 
-/// What software brings along when it is installed. Rights over everything, and power over nodes, are not among it.
+/// What software brings along when it is installed. Rights over everything, and power over nodes,
+/// are not among it.
 fn installs(view: &View<'_>, what: What) -> bool {
     match what {
         // Its own role, which it has just written.
@@ -169,8 +180,15 @@ fn is_installer(view: &View<'_>) -> bool {
     }
     let mut kinds: SmallVec<[&str; 12]> = SmallVec::new();
     let today = |seen: &Seen| seen.last().day() == view.now().day();
-    for (operation, _) in view.account.operations.iter().filter(|(_, seen)| seen.days > 1 || today(seen)) {
-        let Some((verb, rest)) = operation.split_once(' ') else { continue };
+    for (operation, _) in view
+        .account
+        .operations
+        .iter()
+        .filter(|(_, seen)| seen.days > 1 || today(seen))
+    {
+        let Some((verb, rest)) = operation.split_once(' ') else {
+            continue;
+        };
         let kind = rest.split(' ').next().unwrap_or_default();
         let writes = matches!(verb, "create" | "patch" | "update");
         if writes && INSTALLED_KINDS.contains(&kind) && !kinds.contains(&kind) {

@@ -1,8 +1,9 @@
-//! How likely it is that this account does this now: its own past from the specific to the general, then accounts of its
-//! role, then all accounts of this cluster.
+//! How likely it is that this account does this now: its own past from the specific to the general,
+//! then accounts of its role, then all accounts of this cluster.
 //!
-//! Estimates are Good-Turing's in its simplest form: the share of days that brought something new is how likely the next
-//! one does (I. J. Good, Biometrika 40, 1953), with a prior for accounts that are hardly known.
+//! Estimates are Good-Turing's in its simplest form: the share of days that brought something new
+//! is how likely the next one does (I. J. Good, Biometrika 40, 1953), with a prior for accounts
+//! that are hardly known.
 
 use super::{Cause, What};
 use crate::base::Bits;
@@ -14,7 +15,8 @@ use crate::event::{Outcome, Principal, PrincipalKind};
 
 /// Accounts that the prior counts for.
 const PRIOR_ACCOUNTS: u64 = 20;
-/// Of a thousand accounts, how many do what is usual: the share that rarer kinds of act are measured by.
+/// Of a thousand accounts, how many do what is usual: the share that rarer kinds of act are
+/// measured by.
 const USUAL: u64 = 200;
 /// What is added to it on an account's first days, when everything is new.
 const FIRST: u64 = 600;
@@ -22,13 +24,15 @@ const FIRST: u64 = 600;
 const OBJECT_MAX: Bits = Bits::whole(6);
 /// The most that a kind of act counts.
 const KIND_MAX: Bits = Bits::whole(9);
-/// The most that a kind of act counts which wins nothing: news of no consequence is not evidence, however new it is.
+/// The most that a kind of act counts which wins nothing: news of no consequence is not evidence,
+/// however new it is.
 const SURPRISE_OF_NOTHING: Bits = Bits::whole(3);
 /// How surprising it is at least that a component does what is not its work.
 const UNLIKE_A_COMPONENT: Bits = Bits::whole(8);
 /// Most accounts of one role that are asked.
 const PEERS_ASKED: usize = 64;
-/// A day's requests are many when they are so many times those of the busiest day, and so many more.
+/// A day's requests are many when they are so many times those of the busiest day, and so many
+/// more.
 const BUSY_TIMES: u16 = 4;
 const BUSY_MORE: u16 = 16;
 
@@ -62,14 +66,28 @@ pub struct Familiarity {
 }
 
 pub(super) fn of(view: &View<'_>, what: What, key: &str, object: &str, place: &str) -> Familiarity {
-    let Some(practice) = view.account.practices.get(key) else { return of_new_kind(view, what, key) };
+    let Some(practice) = view.account.practices.get(key) else {
+        return of_new_kind(view, what, key);
+    };
     let days = u32::from(practice.seen.days);
-    let is_unknown = |mark, what: &str| !what.is_empty() && view.account.practised(key, mark, what).is_none();
+    let is_unknown =
+        |mark, what: &str| !what.is_empty() && view.account.practised(key, mark, what).is_none();
     // On the day that an account begins a kind of act, each object more is as new as the first.
-    if days == 1 && practice.is_today(view.now()) && (is_unknown(' ', object) || is_unknown('@', place)) {
-        return Familiarity { days, ..of_new_kind(view, what, key) };
+    if days == 1
+        && practice.is_today(view.now())
+        && (is_unknown(' ', object) || is_unknown('@', place))
+    {
+        return Familiarity {
+            days,
+            ..of_new_kind(view, what, key)
+        };
     }
-    let mut found = Familiarity { surprise: seldom(days), why: Why::Seldom, days, cause: None };
+    let mut found = Familiarity {
+        surprise: seldom(days),
+        why: Why::Seldom,
+        days,
+        cause: None,
+    };
     let mut consider = |surprise: Bits, why: Why| {
         if surprise > found.surprise {
             (found.surprise, found.why) = (surprise, why);
@@ -107,7 +125,10 @@ pub fn seldom(days: u32) -> Bits {
 
 fn of_new_kind(view: &View<'_>, what: What, key: &str) -> Familiarity {
     let account = view.account;
-    let (days, kinds) = (u64::from(account.days_before(view.now())), account.practices.len().max(1) as u64);
+    let (days, kinds) = (
+        u64::from(account.days_before(view.now())),
+        account.practices.len().max(1) as u64,
+    );
     let common = prevalence(view, what, key);
     let begun = u64::from(account.practices.novelty().days_before(view.now()));
     // How likely the account is to begin anything, and that it is this.
@@ -115,7 +136,11 @@ fn of_new_kind(view: &View<'_>, what: What, key: &str) -> Familiarity {
     let hits = (any * common.min(USUAL) / USUAL).max(1);
     let most = KIND_MAX.min(worth(what) + SURPRISE_OF_NOTHING);
     // What a component never does stands in its source, not in its past.
-    let least = if view.event.principal.component().is_some() { UNLIKE_A_COMPONENT.min(most) } else { seldom(0) };
+    let least = if view.event.principal.component().is_some() {
+        UNLIKE_A_COMPONENT.min(most)
+    } else {
+        seldom(0)
+    };
     // Where everything is new, the first time is no less odd than the second.
     let mut surprise = Bits::surprise(hits, 1000 * (days + 1)).min(most).max(least);
     let mut cause = None;
@@ -133,11 +158,16 @@ fn of_new_kind(view: &View<'_>, what: What, key: &str) -> Familiarity {
         surprise = (surprise - Bits::whole(3)).max(Bits(500));
         cause = Some(Cause::Installed(made));
     }
-    Familiarity { surprise, why: Why::Kind, days: 0, cause }
+    Familiarity {
+        surprise,
+        why: Why::Kind,
+        days: 0,
+        cause,
+    }
 }
 
-/// Of a thousand accounts of its group, how many do this; a guess by the gain while few were seen, and while the log is
-/// young, for then everything is new.
+/// Of a thousand accounts of its group, how many do this; a guess by the gain while few were seen,
+/// and while the log is young, for then everything is new.
 fn prevalence(view: &View<'_>, what: What, key: &str) -> u64 {
     let group = Group::of(view.event.principal.kind());
     let guess = match worth(what).0 / 1000 {
@@ -148,15 +178,20 @@ fn prevalence(view: &View<'_>, what: What, key: &str) -> u64 {
         _ => 200,
     };
     // People do many things once.
-    let guess = if group == Group::Users { guess * if view.account.days > 0 { 8 } else { 3 } } else { guess };
+    let guess = if group == Group::Users {
+        guess * if view.account.days > 0 { 8 } else { 3 }
+    } else {
+        guess
+    };
     let (practising, accounts) = view.prevalence.practising(key, group);
-    let counted = (1000 * u64::from(practising) + guess * PRIOR_ACCOUNTS) / (u64::from(accounts) + PRIOR_ACCOUNTS);
+    let counted = (1000 * u64::from(practising) + guess * PRIOR_ACCOUNTS)
+        / (u64::from(accounts) + PRIOR_ACCOUNTS);
     let young = 600 / (1 + u64::from(view.prevalence.days_before(view.now())));
     counted.max(young).max(1)
 }
 
-/// How surprising it stays of an account whose namesakes do it: names are cheap, and the graver the act, the less they
-/// excuse.
+/// How surprising it stays of an account whose namesakes do it: names are cheap, and the graver the
+/// act, the less they excuse.
 fn excused_by_role(what: What) -> Bits {
     Bits::whole(1) + (worth(what) - Bits::whole(5)).max(Bits::ZERO).times(1, 2)
 }
@@ -175,20 +210,32 @@ enum Role {
     Unknown,
 }
 
-/// What accounts of the same role do: namesakes in other namespaces that use the same program, and the account that had
-/// this name before. A program that is new to the account is no sign of its role.
+/// What accounts of the same role do: namesakes in other namespaces that use the same program, and
+/// the account that had this name before. A program that is new to the account is no sign of its
+/// role.
 fn role(view: &View<'_>, key: &str) -> Role {
     if view.agent_seen.is_none() && view.account.events > 0 {
         return Role::Unknown;
     }
-    let before = view.account.predecessor.as_ref().filter(|before| before.agents.get(view.agent).is_some());
+    let before = view
+        .account
+        .predecessor
+        .as_ref()
+        .filter(|before| before.agents.get(view.agent).is_some());
     if before.is_some_and(|before| before.practices.get(key).is_some()) {
         return Role::Does;
     }
     let (mut asked, mut known) = (0, 0);
     let username = view.event.username;
-    for name in view.population.family_of(username).filter(|name| *name != username).take(PEERS_ASKED) {
-        let Some(peer) = view.population.get(name).filter(|peer| peer.days >= 2) else { continue };
+    for name in view
+        .population
+        .family_of(username)
+        .filter(|name| *name != username)
+        .take(PEERS_ASKED)
+    {
+        let Some(peer) = view.population.get(name).filter(|peer| peer.days >= 2) else {
+            continue;
+        };
         if peer.agents.get(view.agent).is_some() {
             asked += 1;
             known += usize::from(peer.practices.get(key).is_some());
@@ -201,11 +248,15 @@ fn role(view: &View<'_>, key: &str) -> Role {
     }
 }
 
-/// When an account was made that began to call within a day of it: all that it does on its first day is new.
+/// When an account was made that began to call within a day of it: all that it does on its first
+/// day is new.
 fn installed(view: &View<'_>) -> Option<crate::base::Time> {
-    let Principal::ServiceAccount { namespace, name } = view.event.principal else { return None };
+    let Principal::ServiceAccount { namespace, name } = view.event.principal else {
+        return None;
+    };
     let made = view.causes.made_account(namespace, name, view.now())?;
-    (view.account.events == 0 || view.account.first_seen >= made - crate::base::Span::seconds(5)).then_some(made)
+    (view.account.events == 0 || view.account.first_seen >= made - crate::base::Span::seconds(5))
+        .then_some(made)
 }
 
 /// What is known of an object or a namespace of a kind of act.
@@ -221,7 +272,10 @@ fn known(view: &View<'_>, key: &str, mark: char, what: &str) -> Known {
         return Known::Nothing;
     }
     // An operator may have called any of them normal.
-    let seen = view.account.practised(key, mark, what).or_else(|| view.account.practised(key, mark, ANY));
+    let seen = view
+        .account
+        .practised(key, mark, what)
+        .or_else(|| view.account.practised(key, mark, ANY));
     seen.map_or(Known::Never, |seen| Known::Days(seen.days.into()))
 }
 
@@ -229,7 +283,11 @@ fn new_object(view: &View<'_>, practice: &Practice) -> Bits {
     let begun = u64::from(practice.new_objects.days_before(view.now()));
     let surprise = rare(begun, practice.objects.into(), days_before(practice, view));
     // Each one more of a day that brings many is as odd as the first, and a little more.
-    let today = if practice.is_today(view.now()) { practice.new_today } else { 0 };
+    let today = if practice.is_today(view.now()) {
+        practice.new_today
+    } else {
+        0
+    };
     let more = Bits::log2(u64::from(today) + 1).0.min(5000);
     (surprise + surprise.times(more, 8000)).min(OBJECT_MAX + Bits::whole(3))
 }
@@ -257,7 +315,9 @@ fn new_program(view: &View<'_>, key: &str) -> Bits {
         return Bits::ZERO;
     }
     let programs = view.account.agents.len() as u64;
-    Bits::surprise(200 * programs.min(5), 5000).min(Bits(4500)).times(2, 3)
+    Bits::surprise(200 * programs.min(5), 5000)
+        .min(Bits(4500))
+        .times(2, 3)
 }
 
 /// Of acts that do their harm by number.
@@ -266,11 +326,16 @@ fn busy(what: What, practice: &Practice, view: &View<'_>) -> Bits {
     use crate::detect::deed::Deed;
     let by_number = matches!(
         what,
-        What::Deed(Deed::EnterPod | Deed::MintToken | Deed::DeleteSecret | Deed::DeleteNode, _)
-            | What::Act(Act::NamespaceDeleted | Act::DataDeleted)
+        What::Deed(
+            Deed::EnterPod | Deed::MintToken | Deed::DeleteSecret | Deed::DeleteNode,
+            _
+        ) | What::Act(Act::NamespaceDeleted | Act::DataDeleted)
     );
     let is_today = practice.is_today(view.now());
-    let many = practice.busiest.saturating_mul(BUSY_TIMES).saturating_add(BUSY_MORE);
+    let many = practice
+        .busiest
+        .saturating_mul(BUSY_TIMES)
+        .saturating_add(BUSY_MORE);
     // The first day has none before it that could be busy.
     if !by_number
         || !is_today
@@ -280,5 +345,7 @@ fn busy(what: What, practice: &Practice, view: &View<'_>) -> Bits {
     {
         return Bits::ZERO;
     }
-    Bits::surprise(u64::from(practice.busiest) + 1, u64::from(practice.today)).times(2, 1).min(KIND_MAX)
+    Bits::surprise(u64::from(practice.busiest) + 1, u64::from(practice.today))
+        .times(2, 1)
+        .min(KIND_MAX)
 }

@@ -1,5 +1,5 @@
-//! What one act would win an intruder here: the table's gain, raised by whom it leads to, lowered by how it ended, and
-//! what it is aimed at.
+//! What one act would win an intruder here: the table's gain, raised by whom it leads to, lowered
+//! by how it ended, and what it is aimed at.
 
 use super::{Cause, What};
 use crate::base::Bits;
@@ -15,7 +15,12 @@ const NODE_BOUND: Bits = Bits::whole(3);
 const POD_BOUND: Bits = Bits::whole(2);
 
 /// The gain of an act, as far as its request was successful.
-pub(super) fn of(view: &View<'_>, what: What, key: &SmolStr, causes: &mut SmallVec<[Cause; 2]>) -> Bits {
+pub(super) fn of(
+    view: &View<'_>,
+    what: What,
+    key: &SmolStr,
+    causes: &mut SmallVec<[Cause; 2]>,
+) -> Bits {
     let mut gain = override_of(view, what, key).unwrap_or_else(|| table(view, what));
     if is_own_pod(view, what) {
         return Bits::ZERO;
@@ -25,7 +30,14 @@ pub(super) fn of(view: &View<'_>, what: What, key: &SmolStr, causes: &mut SmallV
     }
     let is_hostile = matches!(what, What::Act(act) if super::Acts::is_hostile(act));
     let is_forged = matches!(view.event.principal, Principal::Impostor { .. });
-    if !is_hostile && !is_forged && view.event.groups.iter().any(|group| group == "system:masters") {
+    if !is_hostile
+        && !is_forged
+        && view
+            .event
+            .groups
+            .iter()
+            .any(|group| group == "system:masters")
+    {
         gain = gain.times(1, 2);
         causes.push(Cause::HoldsAll);
     }
@@ -49,7 +61,11 @@ fn override_of(view: &View<'_>, what: What, key: &SmolStr) -> Option<Bits> {
 fn table(view: &View<'_>, what: What) -> Bits {
     match what {
         What::Deed(deed @ Deed::MintToken, reach) => {
-            let token = view.event.facts.as_ref().and_then(|facts| facts.token.as_ref());
+            let token = view
+                .event
+                .facts
+                .as_ref()
+                .and_then(|facts| facts.token.as_ref());
             let extra = match token.map_or("", |token| token.bound_to.as_str()) {
                 "Node" => NODE_BOUND,
                 // Only kubelets ask for the tokens of pods.
@@ -70,8 +86,16 @@ fn table(view: &View<'_>, what: What) -> Bits {
         // What its pods may do is not yet done.
         What::Act(Act::StrongerAccount) => view.run_as_power - Bits::whole(3),
         What::Act(Act::NodeVolume) => {
-            let path = view.event.facts.as_ref().map_or("", |facts| facts.volume_path.as_str());
-            if leads_to_node(path) { Bits::whole(12) } else { Act::HostPath.gain() }
+            let path = view
+                .event
+                .facts
+                .as_ref()
+                .map_or("", |facts| facts.volume_path.as_str());
+            if leads_to_node(path) {
+                Bits::whole(12)
+            } else {
+                Act::HostPath.gain()
+            }
         }
         // Cloud audiences and lifetimes of a minter are told once, by its token.
         What::Act(act) => {
@@ -89,24 +113,41 @@ fn table(view: &View<'_>, what: What) -> Bits {
 /// Whether the query asks for a label of one value. Whoever asks for all that lack a label has all.
 fn selects_by_label(uri: &str) -> bool {
     let query = uri.split_once('?').map_or("", |(_, query)| query);
-    let selector = query.split('&').find_map(|pair| pair.strip_prefix("labelSelector="));
-    let (key, value) = selector.and_then(|selector| selector.split_once("%3D")).unwrap_or_default();
-    let is_name =
-        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b));
+    let selector = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("labelSelector="));
+    let (key, value) = selector
+        .and_then(|selector| selector.split_once("%3D"))
+        .unwrap_or_default();
+    let is_name = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b))
+    };
     is_name(&key.replace("%2F", "/")) && is_name(value.strip_prefix("%3D").unwrap_or(value))
 }
 
 /// Who lists all Secrets wins little by reading one, with the same program.
 fn is_known_by_more(view: &View<'_>, what: What) -> bool {
-    let What::Deed(Deed::ReadSecret, reach) = what else { return false };
+    let What::Deed(Deed::ReadSecret, reach) = what else {
+        return false;
+    };
     let place = view.event.operation.namespace;
     let lists = |key: &str, mark: char, what: &str| {
-        view.account.practices.get(key).is_some() && view.account.practised(key, mark, what).is_some()
+        view.account.practices.get(key).is_some()
+            && view.account.practised(key, mark, what).is_some()
     };
     let in_place = match reach {
         Reach::Own => lists("secret.list.o", ':', view.agent),
-        Reach::Other => view.account.practised("secret.list.n", '@', place).is_some(),
-        Reach::System | Reach::Cluster => view.account.practised("secret.list.s", '@', place).is_some(),
+        Reach::Other => view
+            .account
+            .practised("secret.list.n", '@', place)
+            .is_some(),
+        Reach::System | Reach::Cluster => view
+            .account
+            .practised("secret.list.s", '@', place)
+            .is_some(),
     };
     (in_place || lists("secret.list.c", ':', view.agent)) && view.agent_seen.is_some()
 }
@@ -115,11 +156,19 @@ fn is_known_by_more(view: &View<'_>, what: What) -> bool {
 fn is_own_pod(view: &View<'_>, what: What) -> bool {
     let operation = &view.event.operation;
     matches!(what, What::Deed(Deed::EnterPod | Deed::ForwardPort, _))
-        && view.causes.is_own_pod(operation.namespace, operation.name, view.event.username, view.now())
+        && view.causes.is_own_pod(
+            operation.namespace,
+            operation.name,
+            view.event.username,
+            view.now(),
+        )
 }
 
 fn succeeded(view: &View<'_>, what: What, gain: Bits) -> Bits {
-    if matches!(what, What::Act(Act::Refused | Act::RefusedOutside | Act::OddVerb | Act::IdentityForged)) {
+    if matches!(
+        what,
+        What::Act(Act::Refused | Act::RefusedOutside | Act::OddVerb | Act::IdentityForged)
+    ) {
         return gain;
     }
     match view.event.outcome {
@@ -141,38 +190,66 @@ pub(super) fn aim(view: &View<'_>, what: What) -> (String, String) {
     let operation = &view.event.operation;
     let (namespace, name) = (operation.namespace, operation.name);
     let facts = view.event.facts.as_deref();
-    let foreign =
-        |place: &str| if place == view.event.principal.namespace() { String::new() } else { place.to_owned() };
+    let foreign = |place: &str| {
+        if place == view.event.principal.namespace() {
+            String::new()
+        } else {
+            place.to_owned()
+        }
+    };
     let full = || format!("{namespace}/{name}");
     match what {
         What::Deed(deed, _) => match deed {
             Deed::ReadSecret => (full(), foreign(namespace)),
             Deed::MintToken => (format!("{} {}", full(), view.target), foreign(namespace)),
             Deed::BindAdmin | Deed::BindStrong | Deed::BindRole | Deed::BindView => {
-                let role = facts.and_then(|f| f.binding.as_ref()).map_or("", |binding| binding.role.as_str());
+                let role = facts
+                    .and_then(|f| f.binding.as_ref())
+                    .map_or("", |binding| binding.role.as_str());
                 // Applications bring roles of their own, whose names are many by nature.
-                let object = if deed == Deed::BindRole { String::new() } else { role.to_owned() };
+                let object = if deed == Deed::BindRole {
+                    String::new()
+                } else {
+                    role.to_owned()
+                };
                 (object, foreign(namespace))
             }
             Deed::ActAsMasters | Deed::ActAsSystem | Deed::ActAsGroup | Deed::ActAsUser => {
                 (view.target.to_owned(), String::new())
             }
-            Deed::WriteWebhook | Deed::ChangeWebhook | Deed::RedirectWebhook | Deed::WriteApiService => {
+            Deed::WriteWebhook
+            | Deed::ChangeWebhook
+            | Deed::RedirectWebhook
+            | Deed::WriteApiService => {
                 let calls = facts.map_or("", |facts| facts.calls.as_str());
-                (format!("{name} {calls}").trim_end().to_owned(), String::new())
+                (
+                    format!("{name} {calls}").trim_end().to_owned(),
+                    String::new(),
+                )
             }
             Deed::ClusterConfig => (full(), String::new()),
-            Deed::KubeletExec | Deed::KubeletLogs | Deed::KubeletRead => (view.target.to_owned(), String::new()),
+            Deed::KubeletExec | Deed::KubeletLogs | Deed::KubeletRead => {
+                (view.target.to_owned(), String::new())
+            }
             _ => (String::new(), foreign(namespace)),
         },
         What::Act(Act::StrongerAccount) => {
-            let account = facts.and_then(|f| f.pod.as_ref()).map_or("", |pod| pod.service_account.as_str());
+            let account = facts
+                .and_then(|f| f.pod.as_ref())
+                .map_or("", |pod| pod.service_account.as_str());
             (format!("{namespace}/{account}"), String::new())
         }
         What::Act(Act::SecretMounted) => {
-            let secrets = facts.and_then(|f| f.pod.as_ref()).map(|pod| pod.secrets.as_slice()).unwrap_or_default();
+            let secrets = facts
+                .and_then(|f| f.pod.as_ref())
+                .map(|pod| pod.secrets.as_slice())
+                .unwrap_or_default();
             let new = secrets.iter().find(|secret| is_new_mount(view, secret));
-            (new.map(|secret| format!("{namespace}/{secret}")).unwrap_or_default(), String::new())
+            (
+                new.map(|secret| format!("{namespace}/{secret}"))
+                    .unwrap_or_default(),
+                String::new(),
+            )
         }
         What::Act(Act::NamespaceDeleted | Act::DataDeleted) => (full(), String::new()),
         // The operation tells where.
@@ -188,13 +265,27 @@ mod tests {
 
     #[test]
     fn a_selector_that_leaves_much_is_none() {
-        let selects = |query: &str| selects_by_label(&format!("/api/v1/namespaces/shelf/secrets?{query}"));
+        let selects =
+            |query: &str| selects_by_label(&format!("/api/v1/namespaces/shelf/secrets?{query}"));
         assert!(selects("labelSelector=owner%3Dhelm"));
-        assert!(selects("limit=500&labelSelector=app.kubernetes.io%2Fname%3D%3Dweb"));
-        for odd in ["", "limit=500", "labelSelector=", "labelSelector=%21x", "labelSelector=a%21%3Db"] {
+        assert!(selects(
+            "limit=500&labelSelector=app.kubernetes.io%2Fname%3D%3Dweb"
+        ));
+        for odd in [
+            "",
+            "limit=500",
+            "labelSelector=",
+            "labelSelector=%21x",
+            "labelSelector=a%21%3Db",
+        ] {
             assert!(!selects(odd), "{odd}");
         }
-        assert!(!selects("labelSelector=a%3Db%2Cc%21%3Dd"), "more than one word is not understood");
-        assert!(!selects("fieldSelector=type%3Dkubernetes.io%2Fservice-account-token"));
+        assert!(
+            !selects("labelSelector=a%3Db%2Cc%21%3Dd"),
+            "more than one word is not understood"
+        );
+        assert!(!selects(
+            "fieldSelector=type%3Dkubernetes.io%2Fservice-account-token"
+        ));
     }
 }

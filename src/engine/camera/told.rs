@@ -30,7 +30,9 @@ pub(super) fn silence(source: SourceIndex, log: &Log, policy: &Visibility) -> Bl
         finding: finding(
             SILENT,
             "The audit log fell silent",
-            format!("an API server writes several events a minute; silence of {patience} is reported"),
+            format!(
+                "an API server writes several events a minute; silence of {patience} is reported"
+            ),
             format!("no event after {}", log.last),
         ),
     }
@@ -64,7 +66,12 @@ pub fn leap(leap: &Leap, words: String, now: Time) -> Blind {
         subject: subject(leap.source),
         at: now,
         digest: Digest::of_parts(&[b"leap", &source, &to]),
-        finding: finding(LEAP, "The time of the audit log leaps", "the clocks of API servers agree".to_owned(), words),
+        finding: finding(
+            LEAP,
+            "The time of the audit log leaps",
+            "the clocks of API servers agree".to_owned(),
+            words,
+        ),
     }
 }
 
@@ -78,7 +85,10 @@ pub(super) fn vanished(part: usize, seen: &Part, now: Time) -> Blind {
             VANISHED,
             "A part of the audit log vanished",
             format!("events of {name} were seen {} times", seen.seen),
-            format!("none of the last {} events has it; the last one was at {}", seen.events_since, seen.last),
+            format!(
+                "none of the last {} events has it; the last one was at {}",
+                seen.events_since, seen.last
+            ),
         ),
     }
 }
@@ -116,7 +126,12 @@ pub(super) fn gap(source: SourceIndex, gap: &Gap<'_>, now: Time) -> Blind {
     }
 }
 
-pub(super) fn finding(detector: &'static str, title: &str, expected: String, observed: String) -> Finding {
+pub(super) fn finding(
+    detector: &'static str,
+    title: &str,
+    expected: String,
+    observed: String,
+) -> Finding {
     Finding {
         detector: detector.into(),
         title: title.into(),

@@ -28,11 +28,14 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Steps over `wanted` if it stands here. A constant length lets the comparison be a few words; and
-    /// a branch, not a select, lets the processor run ahead of it (which halves the time of a scan).
+    /// Steps over `wanted` if it stands here. A constant length lets the comparison be a few words;
+    /// and a branch, not a select, lets the processor run ahead of it (which halves the time of a
+    /// scan).
     #[inline(always)]
     pub(super) fn eat<const N: usize>(&mut self, wanted: &[u8; N]) -> bool {
-        let Some(rest) = self.text.as_bytes().get(self.at..) else { return false };
+        let Some(rest) = self.text.as_bytes().get(self.at..) else {
+            return false;
+        };
         if rest.starts_with(wanted) {
             self.at += N;
             return true;
@@ -54,12 +57,17 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    /// A key whose opening quote is behind us, with its colon. Keys with escapes are left to serde_json.
+    /// A key whose opening quote is behind us, with its colon. Keys with escapes are left to
+    /// serde_json.
     pub(super) fn key(&mut self) -> Option<&'a str> {
         let start = self.at;
         let end = stop(self.text.as_bytes(), start)?;
         self.at = end;
-        if self.eat(b"\":") { self.text.get(start..end) } else { None }
+        if self.eat(b"\":") {
+            self.text.get(start..end)
+        } else {
+            None
+        }
     }
 
     #[cold]
@@ -111,7 +119,12 @@ impl<'a> Cursor<'a> {
     /// A status code of three digits; any other number is left to serde_json.
     pub(super) fn code(&mut self) -> Option<i32> {
         match self.text.as_bytes().get(self.at..)?.first_chunk::<4>()? {
-            [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'}' | b','] => {
+            [
+                a @ b'1'..=b'9',
+                b @ b'0'..=b'9',
+                c @ b'0'..=b'9',
+                b'}' | b',',
+            ] => {
                 self.at += 3;
                 let [a, b, c] = [a, b, c].map(|digit| i32::from(digit - b'0'));
                 Some(a * 100 + b * 10 + c)
@@ -127,8 +140,8 @@ const fn stops(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, b'"' | b'\\')
 }
 
-/// Where the next `"`, `\` or control character is. Strings are short, so this beats a vector search that has to be
-/// called (memchr takes about as long to start as a name takes to read).
+/// Where the next `"`, `\` or control character is. Strings are short, so this beats a vector
+/// search that has to be called (memchr takes about as long to start as a name takes to read).
 #[inline(always)]
 fn stop(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
@@ -139,16 +152,26 @@ fn stop(bytes: &[u8], from: usize) -> Option<usize> {
         }
         at += STEP;
     }
-    bytes.get(at..)?.iter().position(|&b| stops(b)).map(|i| at + i)
+    bytes
+        .get(at..)?
+        .iter()
+        .position(|&b| stops(b))
+        .map(|i| at + i)
 }
 
 /// One bit for every byte of a block that `stops`.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-#[allow(unsafe_code, clippy::cast_possible_wrap, clippy::cast_sign_loss, clippy::cast_possible_truncation)]
+#[allow(
+    unsafe_code,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation
+)]
 fn hits(block: &[u8; STEP]) -> u32 {
     use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
+        _mm_set1_epi8,
     };
     let both = u128::from_le_bytes(*block);
     // SAFETY: these touch registers only, and SSE2 is part of every x86-64. In plain Rust (words of
@@ -177,7 +200,9 @@ fn escape(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
     let simple = match *bytes.get(at + 1)? {
         b'u' => {
             let digits = bytes.get(at + 2..at + 6)?;
-            let value = digits.iter().try_fold(0, |n, &b| char::from(b).to_digit(16).map(|d| n * 16 + d))?;
+            let value = digits
+                .iter()
+                .try_fold(0, |n, &b| char::from(b).to_digit(16).map(|d| n * 16 + d))?;
             return Some((value, 6));
         }
         b'b' => 0x08,
@@ -245,7 +270,9 @@ fn end_of_scalar(bytes: &[u8], at: usize) -> Option<usize> {
         return None;
     }
     let rest = bytes.get(at..)?;
-    let length = rest.iter().position(|b| !matches!(b, b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E'))?;
+    let length = rest
+        .iter()
+        .position(|b| !matches!(b, b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'E'))?;
     Some(at + length)
 }
 

@@ -17,8 +17,8 @@ pub enum Malformed {
     TooDeep,
     /// JSON, and no audit event: another kind or API group, or not even an object.
     NotAnEvent,
-    /// Holds an audit event that something put inside other JSON or behind a prefix: a log shipper's or a container
-    /// runtime's line, not the API server's.
+    /// Holds an audit event that something put inside other JSON or behind a prefix: a log
+    /// shipper's or a container runtime's line, not the API server's.
     Wrapped,
     /// `audit.k8s.io`, but neither `v1` nor `v1beta1`.
     UnsupportedVersion,

@@ -1,7 +1,7 @@
 //! Line -> events: the one door for everything that is read from a log.
 //!
-//! Two decoders stand behind it: a forward scanner for what kube-apiserver writes, and serde_json for
-//! everything else. Refuses to fail and to guess: what cannot be read is a [`Malformed`], and
+//! Two decoders stand behind it: a forward scanner for what kube-apiserver writes, and serde_json
+//! for everything else. Refuses to fail and to guess: what cannot be read is a [`Malformed`], and
 //! decoding allocates no more than a small multiple of the line.
 
 mod cursor;
@@ -23,28 +23,38 @@ pub const MAX_DEPTH: u32 = 128;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Without the newline. The API server takes requests of 3 MiB, and a line may hold request, response and
-    /// patch; but it writes `<`, `>` and `&` as six bytes each, so whoever likes can make a line of 18 MiB and more.
-    /// That such a line came is told: it hides a request.
+    /// Without the newline. The API server takes requests of 3 MiB, and a line may hold request,
+    /// response and patch; but it writes `<`, `>` and `&` as six bytes each, so whoever likes can
+    /// make a line of 18 MiB and more. That such a line came is told: it hides a request.
     pub max_line_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_line_bytes: 16 << 20 }
+        Limits {
+            max_line_bytes: 16 << 20,
+        }
     }
 }
 
-/// Reads every event of one line (without its newline) and hands each to `each` with its index in the
-/// line. A line is one `Event` or an `EventList`; a blank one has no event. An item of a list that
-/// cannot be read is set aside alone.
-pub fn line(bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
+/// Reads every event of one line (without its newline) and hands each to `each` with its index in
+/// the line. A line is one `Event` or an `EventList`; a blank one has no event. An item of a list
+/// that cannot be read is set aside alone.
+pub fn line(
+    bytes: &[u8],
+    limits: &Limits,
+    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
+) {
     line_with(by_either, bytes, limits, each);
 }
 
 /// [`line`] by serde_json alone: what the tests and benches compare with.
 #[doc(hidden)]
-pub fn line_by_reference(bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
+pub fn line_by_reference(
+    bytes: &[u8],
+    limits: &Limits,
+    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
+) {
     line_with(by_reference, bytes, limits, each);
 }
 
@@ -81,8 +91,16 @@ fn by_reference<'a>(text: &'a str, wire: &mut WireEvent<'a>) -> Result<(), Malfo
 /// Fills a fresh wire event in place: it is too large to be passed around.
 type Read = for<'a> fn(&'a str, &mut WireEvent<'a>) -> Result<(), Malformed>;
 
-fn line_with(read: Read, bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
+fn line_with(
+    read: Read,
+    bytes: &[u8],
+    limits: &Limits,
+    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
+) {
+    let bytes = bytes
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(bytes)
+        .trim_ascii();
     if bytes.is_empty() {
         return;
     }
@@ -98,9 +116,12 @@ fn line_with(read: Read, bytes: &[u8], limits: &Limits, each: &mut dyn FnMut(u32
         if !torn::may_be_glued(reason) {
             return each(0, Err(reason));
         }
-        // Two writers' lines, or a line that was cut off and the next one, without a line end between them.
+        // Two writers' lines, or a line that was cut off and the next one, without a line end
+        // between them.
         torn::parts(bytes, &mut |part| {
-            let read = part.map_or(Err(reason), |part| whole(read, part, limits, &mut index, each));
+            let read = part.map_or(Err(reason), |part| {
+                whole(read, part, limits, &mut index, each)
+            });
             if let Err(reason) = read {
                 each(index, Err(reason));
                 index += 1;
@@ -129,7 +150,8 @@ fn whole(
     Ok(())
 }
 
-/// Whether the line, which has no line end yet, ends with a document: then nothing of it is missing.
+/// Whether the line, which has no line end yet, ends with a document: then nothing of it is
+/// missing.
 #[must_use]
 pub fn ends_whole(bytes: &[u8]) -> bool {
     torn::ends_whole(bytes.trim_ascii())
@@ -145,7 +167,11 @@ fn checked<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, Malformed> {
     })
 }
 
-fn hand(index: u32, wire: &mut WireEvent<'_>, each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>)) {
+fn hand(
+    index: u32,
+    wire: &mut WireEvent<'_>,
+    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
+) {
     let command = facts::commanded(wire);
     purge::purge(wire);
     match normalise::event(wire, command) {
@@ -154,7 +180,8 @@ fn hand(index: u32, wire: &mut WireEvent<'_>, each: &mut dyn FnMut(u32, Result<&
     }
 }
 
-/// The list is valid JSON by now, so that items can be told apart without parsing them. Returns the index after the last.
+/// The list is valid JSON by now, so that items can be told apart without parsing them. Returns the
+/// index after the last.
 fn items(
     read: Read,
     list: Option<Raw<'_>>,
@@ -162,7 +189,10 @@ fn items(
     each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
 ) -> u32 {
     let Some(Raw(text)) = list else { return first };
-    let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else {
+    let Some(inside) = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    else {
         each(first, Err(Malformed::BadValue));
         return first + 1;
     };

@@ -15,7 +15,11 @@ pub(super) fn read(text: &str) -> Result<WireEvent<'_>, Malformed> {
         return Err(why(text));
     }
     let event = serde_json::from_str(text).map_err(|_| why(text))?;
-    if too_deep(text) { Err(Malformed::TooDeep) } else { Ok(event) }
+    if too_deep(text) {
+        Err(Malformed::TooDeep)
+    } else {
+        Ok(event)
+    }
 }
 
 /// serde_json steps over bodies without recursion, so it would accept any depth.
@@ -45,11 +49,15 @@ fn why(text: &str) -> Malformed {
     if too_deep(text) {
         return Malformed::TooDeep;
     }
-    let Ok(head) = serde_json::from_str::<Head<'_>>(text) else { return Malformed::NotAnEvent };
+    let Ok(head) = serde_json::from_str::<Head<'_>>(text) else {
+        return Malformed::NotAnEvent;
+    };
     let fields = WireEvent {
         kind: head.kind.unwrap_or_default(),
         api_version: head.api_version.unwrap_or_default(),
         ..WireEvent::default()
     };
-    super::document(&fields).err().unwrap_or(Malformed::BadValue)
+    super::document(&fields)
+        .err()
+        .unwrap_or(Malformed::BadValue)
 }

@@ -12,7 +12,13 @@ fn event() -> String {
 fn read(bytes: &[u8]) -> Vec<(u32, String)> {
     let mut out = Vec::new();
     line(bytes, &Limits::default(), &mut |index, event| {
-        out.push((index, event.map_or_else(|reason| reason.reason().to_owned(), |event| event.audit_id.to_owned())));
+        out.push((
+            index,
+            event.map_or_else(
+                |reason| reason.reason().to_owned(),
+                |event| event.audit_id.to_owned(),
+            ),
+        ));
     });
     out
 }
@@ -36,10 +42,16 @@ fn blank_lines_have_no_event_and_a_mark_or_white_space_does_not_hurt() {
 fn every_reason_is_told() {
     let large = Limits { max_line_bytes: 10 };
     let mut told = Vec::new();
-    line(event().as_bytes(), &large, &mut |_, event| told.push(event.err()));
+    line(event().as_bytes(), &large, &mut |_, event| {
+        told.push(event.err())
+    });
     assert_eq!(told, [Some(Malformed::TooLong)]);
     assert_eq!(read(b"\xff{}"), [(0, "not_utf8".into())]);
-    let deep = format!("{HEAD},\"requestObject\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let deep = format!(
+        "{HEAD},\"requestObject\":{}{}}}",
+        "[".repeat(200),
+        "]".repeat(200)
+    );
     for (text, expected) in [
         (&*format!("{}\0", &event()[..200]), "nul_bytes"),
         (&event()[..200], "not_json"),
@@ -49,18 +61,42 @@ fn every_reason_is_told() {
         ("5", "not_an_event"),
         ("{}", "not_an_event"),
         (r#"{"kind":0}"#, "not_an_event"),
-        (r#"{"kind":"Event","apiVersion":"v1","level":5}"#, "not_an_event"),
+        (
+            r#"{"kind":"Event","apiVersion":"v1","level":5}"#,
+            "not_an_event",
+        ),
         (&event().replace("audit.k8s.io/v1", "v1"), "not_an_event"),
-        (&event().replace("audit.k8s.io/v1", "events.k8s.io/v1"), "not_an_event"),
-        (&event().replace("audit.k8s.io/v1", "audit.k8s.io/v1alpha1"), "unsupported_version"),
-        (&event().replace("\"level\":\"Metadata\",", ""), "missing_field"),
-        (&event().replace("\"auditID\":\"a\"", "\"auditID\":\"\""), "missing_field"),
+        (
+            &event().replace("audit.k8s.io/v1", "events.k8s.io/v1"),
+            "not_an_event",
+        ),
+        (
+            &event().replace("audit.k8s.io/v1", "audit.k8s.io/v1alpha1"),
+            "unsupported_version",
+        ),
+        (
+            &event().replace("\"level\":\"Metadata\",", ""),
+            "missing_field",
+        ),
+        (
+            &event().replace("\"auditID\":\"a\"", "\"auditID\":\"\""),
+            "missing_field",
+        ),
         (&event().replace("2026-03-02", "2026-03-32"), "bad_time"),
         (&event().replace("Metadata", "None"), "bad_value"),
         (&event().replace("ResponseComplete", "Later"), "bad_value"),
-        (&event().replace("{\"username\":\"erika\"}", "5"), "bad_value"),
-        (&event().replace("\"verb\":\"get\"", "\"verb\":\"get\",\"verb\":\"put\""), "bad_value"),
-        (&format!("{HEAD},\"responseStatus\":{{\"metadata\":{{}},\"code\":70000}}}}"), "bad_value"),
+        (
+            &event().replace("{\"username\":\"erika\"}", "5"),
+            "bad_value",
+        ),
+        (
+            &event().replace("\"verb\":\"get\"", "\"verb\":\"get\",\"verb\":\"put\""),
+            "bad_value",
+        ),
+        (
+            &format!("{HEAD},\"responseStatus\":{{\"metadata\":{{}},\"code\":70000}}}}"),
+            "bad_value",
+        ),
     ] {
         assert_eq!(reason(text), expected, "{text}");
     }
@@ -82,13 +118,23 @@ fn a_list_sets_a_bad_item_aside_alone() {
     );
     let expected = ["a", "not_an_event", "not_an_event", "],[\""];
     let seen = read(text.as_bytes());
-    assert_eq!(seen.iter().map(|(_, said)| &**said).collect::<Vec<_>>(), expected);
-    assert_eq!(seen.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(
+        seen.iter().map(|(_, said)| &**said).collect::<Vec<_>>(),
+        expected
+    );
+    assert_eq!(
+        seen.iter().map(|(index, _)| *index).collect::<Vec<_>>(),
+        [0, 1, 2, 3]
+    );
     for (items, expected) in [("[]", 0), ("[ ]", 0), ("null", 0), ("{}", 1)] {
-        let text = format!(r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":{items}}}"#);
+        let text =
+            format!(r#"{{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":{items}}}"#);
         assert_eq!(read(text.as_bytes()).len(), expected, "{items}");
     }
-    assert_eq!(reason(r#"{"kind":"EventList","apiVersion":"v1","items":[]}"#), "not_an_event");
+    assert_eq!(
+        reason(r#"{"kind":"EventList","apiVersion":"v1","items":[]}"#),
+        "not_an_event"
+    );
 }
 
 #[test]
@@ -117,8 +163,10 @@ fn skipped_values_must_be_balanced_and_their_strings_well_formed() {
         ("tru", true),
     ] {
         let text = format!("{HEAD},\"requestObject\":{body}}}");
-        let text =
-            text.replace(r#","stageTimestamp":"2026-03-02T08:53:50.021149Z","requestObject""#, ",\"requestObject\"");
+        let text = text.replace(
+            r#","stageTimestamp":"2026-03-02T08:53:50.021149Z","requestObject""#,
+            ",\"requestObject\"",
+        );
         assert_eq!(fast(&text).is_some(), taken, "{body}");
     }
 }
@@ -139,17 +187,39 @@ fn labels_are_stable_and_distinct() {
 
 #[test]
 fn whole_events_survive_on_the_line_of_a_torn_one() {
-    let said = |line: String| read(line.as_bytes()).into_iter().map(|(_, said)| said).collect::<Vec<_>>();
+    let said = |line: String| {
+        read(line.as_bytes())
+            .into_iter()
+            .map(|(_, said)| said)
+            .collect::<Vec<_>>()
+    };
     let (whole, b) = (event(), event().replace("\"a\"", "\"b\""));
     for at in [1, 17, 60, 200, whole.len() - 1] {
-        assert_eq!(said(format!("{}{b}", &whole[..at])), ["not_json", "b"], "torn at {at}");
-        assert_eq!(said(format!("{whole}{}", &b[..at])), ["a", "not_json"], "torn at {at}");
-        assert_eq!(said(format!("{}{}{b}", &whole[..at], &whole[..at])), ["not_json", "b"], "torn at {at}");
+        assert_eq!(
+            said(format!("{}{b}", &whole[..at])),
+            ["not_json", "b"],
+            "torn at {at}"
+        );
+        assert_eq!(
+            said(format!("{whole}{}", &b[..at])),
+            ["a", "not_json"],
+            "torn at {at}"
+        );
+        assert_eq!(
+            said(format!("{}{}{b}", &whole[..at], &whole[..at])),
+            ["not_json", "b"],
+            "torn at {at}"
+        );
     }
     assert_eq!(said(format!("{whole}{b}")), ["a", "b"]);
     assert_eq!(said(format!("{whole} {b}{whole}")), ["a", "b", "a"]);
     let mut cut = event().replace("erika", "\u{e9}").into_bytes();
-    cut.truncate(cut.windows(2).position(|two| two == "\u{e9}".as_bytes()).unwrap() + 1);
+    cut.truncate(
+        cut.windows(2)
+            .position(|two| two == "\u{e9}".as_bytes())
+            .unwrap()
+            + 1,
+    );
     cut.extend_from_slice(b.as_bytes());
     assert_eq!(read(&cut), [(0, "not_utf8".into()), (1, "b".into())]);
     assert!(ends_whole(format!("{}{b}", &whole[..60]).as_bytes()));
@@ -174,12 +244,29 @@ fn what_only_looks_like_an_event_in_a_body_is_none() {
 
 #[test]
 fn events_that_somebody_wrapped_are_read_or_named() {
-    assert_eq!(reason(&format!("2026-03-02T08:53:50.02Z stdout F {}", event())), "a");
-    assert_eq!(reason(&format!("<13>Mar  2 08:53:50 cp-1 audit: {}", event())), "a");
+    assert_eq!(
+        reason(&format!("2026-03-02T08:53:50.02Z stdout F {}", event())),
+        "a"
+    );
+    assert_eq!(
+        reason(&format!("<13>Mar  2 08:53:50 cp-1 audit: {}", event())),
+        "a"
+    );
     let quoted = event().replace('"', "\\\"");
-    assert_eq!(reason(&format!("{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\"}}")), "wrapped");
-    assert_eq!(reason(&format!("{{\"_source\":{{\"audit\":{}}}}}", event())), "wrapped");
+    assert_eq!(
+        reason(&format!(
+            "{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\"}}"
+        )),
+        "wrapped"
+    );
+    assert_eq!(
+        reason(&format!("{{\"_source\":{{\"audit\":{}}}}}", event())),
+        "wrapped"
+    );
     assert_eq!(reason(&format!("[{}]", event())), "wrapped");
     assert_eq!(reason(&format!("stdout F \"{quoted}\"")), "wrapped");
-    assert_eq!(reason("{\"log\":\"a line of something else\"}"), "not_an_event");
+    assert_eq!(
+        reason("{\"log\":\"a line of something else\"}"),
+        "not_an_event"
+    );
 }

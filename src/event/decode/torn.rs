@@ -1,15 +1,18 @@
 //! A line that is no JSON: what of it is whole?
 //!
-//! A crash cuts a line off, and the next write of the API server goes on in it; two writers leave out a line end.
-//! The whole events in such a line happened, and are read. Refuses to mend the part that was cut off.
+//! A crash cuts a line off, and the next write of the API server goes on in it; two writers leave
+//! out a line end. The whole events in such a line happened, and are read. Refuses to mend the part
+//! that was cut off.
 
 use super::Malformed;
 use memchr::memmem;
 use serde::de::IgnoredAny;
 
-/// How every line of kube-apiserver's log begins. A client cannot write it into a string: quotes are escaped there.
+/// How every line of kube-apiserver's log begins. A client cannot write it into a string: quotes
+/// are escaped there.
 const BEGIN: &[u8] = b"{\"kind\":\"Event\"";
-/// Beginnings tried in one line: bodies can hold what looks like one, and each costs a pass over the rest.
+/// Beginnings tried in one line: bodies can hold what looks like one, and each costs a pass over
+/// the rest.
 const BEGINNINGS: usize = 16;
 /// What stands in every audit event, also inside an escaped string.
 const GROUP: &[u8] = b"audit.k8s.io/v1";
@@ -17,19 +20,27 @@ const ID: &[u8] = b"auditID";
 
 /// Whether a line that failed for this reason may hold whole events.
 pub(super) fn may_be_glued(reason: Malformed) -> bool {
-    matches!(reason, Malformed::NotJson | Malformed::NotUtf8 | Malformed::NulBytes)
+    matches!(
+        reason,
+        Malformed::NotJson | Malformed::NotUtf8 | Malformed::NulBytes
+    )
 }
 
-/// A line behind a prefix that is none of JSON, such as the time and stream of a container runtime: the whole document.
+/// A line behind a prefix that is none of JSON, such as the time and stream of a container runtime:
+/// the whole document.
 #[cold]
 pub(super) fn behind_prefix(line: &[u8]) -> Option<&[u8]> {
     let begin = memmem::find(line, BEGIN).filter(|begin| *begin > 0)?;
     let (prefix, rest) = line.split_at(begin);
-    let plain = prefix.iter().all(|byte| !matches!(byte, b'{' | b'}' | b'"' | 0)) && prefix.is_ascii();
+    let plain = prefix
+        .iter()
+        .all(|byte| !matches!(byte, b'{' | b'}' | b'"' | 0))
+        && prefix.is_ascii();
     (plain && document(rest) == Some(rest.len())).then_some(rest)
 }
 
-/// The reason in the words that help: an audit event that was wrapped by somebody is there, and cannot be judged.
+/// The reason in the words that help: an audit event that was wrapped by somebody is there, and
+/// cannot be judged.
 #[cold]
 pub(super) fn wrapped(line: &[u8], reason: Malformed) -> Malformed {
     let other = match reason {
@@ -40,7 +51,11 @@ pub(super) fn wrapped(line: &[u8], reason: Malformed) -> Malformed {
     };
     // Inside another object's string its quotes are escaped; `auditID` and the group are not.
     let holds = |what: &[u8]| memmem::find(line, what).is_some();
-    if other && holds(GROUP) && holds(ID) { Malformed::Wrapped } else { reason }
+    if other && holds(GROUP) && holds(ID) {
+        Malformed::Wrapped
+    } else {
+        reason
+    }
 }
 
 /// The whole documents of a line in their order, and `None` for each stretch that is none.
@@ -52,7 +67,9 @@ pub(super) fn parts(line: &[u8], each: &mut dyn FnMut(Option<&[u8]>)) {
         let rest = &line[at..];
         // What goes on with anything but a beginning lay in the body of the torn one.
         let next = |end: &usize| rest[*end..].trim_ascii_start();
-        if let Some(end) = document(rest).filter(|end| !torn || matches!(next(end).first(), None | Some(b'{'))) {
+        if let Some(end) =
+            document(rest).filter(|end| !torn || matches!(next(end).first(), None | Some(b'{')))
+        {
             if std::mem::take(&mut torn) {
                 each(None);
             }
@@ -86,5 +103,7 @@ fn document(bytes: &[u8]) -> Option<usize> {
     }
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
     let end = values.next()?.ok().map(|_| values.byte_offset())?;
-    simdutf8::basic::from_utf8(&bytes[..end]).is_ok().then_some(end)
+    simdutf8::basic::from_utf8(&bytes[..end])
+        .is_ok()
+        .then_some(end)
 }

@@ -1,7 +1,8 @@
 //! A request body, as far as facts are taken from it.
 //!
-//! Refuses to become large: a body is the caller's to choose, and three megabytes of `[0,0,...` would be
-//! a hundred as a tree. Only members with names that facts use are kept, and only so many values.
+//! Refuses to become large: a body is the caller's to choose, and three megabytes of `[0,0,...`
+//! would be a hundred as a tree. Only members with names that facts use are kept, and only so many
+//! values.
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -11,11 +12,16 @@ use std::fmt;
 /// that the API server takes has 10,000 steps of three.
 const VALUES: usize = 50_000;
 
-/// Parses a body, and says whether all of it was kept that facts use. `None` where it is no JSON, or holds texts and
-/// numbers that no value of ours can be.
+/// Parses a body, and says whether all of it was kept that facts use. `None` where it is no JSON,
+/// or holds texts and numbers that no value of ours can be.
 pub(super) fn parse(body: &str) -> Option<(Value, bool)> {
-    let mut room = Room { left: VALUES, spent: false };
-    let value = Kept(&mut room).deserialize(&mut serde_json::Deserializer::from_str(body)).ok()?;
+    let mut room = Room {
+        left: VALUES,
+        spent: false,
+    };
+    let value = Kept(&mut room)
+        .deserialize(&mut serde_json::Deserializer::from_str(body))
+        .ok()?;
     Some((value, !room.spent))
 }
 
@@ -27,7 +33,10 @@ struct Room {
 
 fn is_used(name: &str) -> bool {
     let step = matches!(name, "op" | "path" | "value");
-    let nesting = matches!(name, "spec" | "template" | "jobTemplate" | "securityContext" | "capabilities" | "add");
+    let nesting = matches!(
+        name,
+        "spec" | "template" | "jobTemplate" | "securityContext" | "capabilities" | "add"
+    );
     let pod = matches!(
         name,
         "hostNetwork"
@@ -63,10 +72,19 @@ fn is_used(name: &str) -> bool {
             | "secretRef"
     );
     let token = matches!(name, "expirationSeconds" | "audiences" | "boundObjectRef");
-    let rbac = matches!(name, "roleRef" | "subjects" | "rules" | "verbs" | "resources" | "apiGroups");
-    let review = matches!(name, "resourceAttributes" | "user" | "verb" | "resource" | "subresource");
+    let rbac = matches!(
+        name,
+        "roleRef" | "subjects" | "rules" | "verbs" | "resources" | "apiGroups"
+    );
+    let review = matches!(
+        name,
+        "resourceAttributes" | "user" | "verb" | "resource" | "subresource"
+    );
     let deletion = matches!(name, "gracePeriodSeconds" | "dryRun" | "deleteOptions");
-    let common = matches!(name, "kind" | "name" | "namespace" | "type" | "signerName" | "tls");
+    let common = matches!(
+        name,
+        "kind" | "name" | "namespace" | "type" | "signerName" | "tls"
+    );
     let metadata = matches!(
         name,
         "metadata"
@@ -75,11 +93,15 @@ fn is_used(name: &str) -> bool {
             | "pod-security.kubernetes.io/enforce"
             | "kubernetes.io/service-account.name"
     );
-    let calls = matches!(name, "webhooks" | "clientConfig" | "url" | "service" | "local");
+    let calls = matches!(
+        name,
+        "webhooks" | "clientConfig" | "url" | "service" | "local"
+    );
     step || nesting || pod || token || rbac || review || deletion || common || metadata || calls
 }
 
-/// Builds a [`Value`] while there is room; what does not fit is stepped over, reads as `null`, and is owned up to.
+/// Builds a [`Value`] while there is room; what does not fit is stepped over, reads as `null`, and
+/// is owned up to.
 struct Kept<'r>(&'r mut Room);
 
 impl<'de> DeserializeSeed<'de> for Kept<'_> {
@@ -87,7 +109,9 @@ impl<'de> DeserializeSeed<'de> for Kept<'_> {
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
         if self.0.left == 0 {
             self.0.spent = true;
-            return from.deserialize_ignored_any(IgnoredAny).map(|_| Value::Null);
+            return from
+                .deserialize_ignored_any(IgnoredAny)
+                .map(|_| Value::Null);
         }
         self.0.left -= 1;
         from.deserialize_any(self)

@@ -1,19 +1,29 @@
-//! What the command of an exec looks like: the words stand in the URI (`?command=cat&command=%2Fetc%2Fpasswd`).
+//! What the command of an exec looks like: the words stand in the URI
+//! (`?command=cat&command=%2Fetc%2Fpasswd`).
 //!
-//! Refuses what was redacted: it takes the words that the client sent, or whoever sends them would choose what is
-//! hidden. Nothing of them is kept.
+//! Refuses what was redacted: it takes the words that the client sent, or whoever sends them would
+//! choose what is hidden. Nothing of them is kept.
 
 use super::{CommandFacts, hostile};
 use crate::event::wire::WireEvent;
 
-/// Bytes of a command line that are looked at: the server takes no request line of more (`DefaultMaxHeaderBytes`).
+/// Bytes of a command line that are looked at: the server takes no request line of more
+/// (`DefaultMaxHeaderBytes`).
 const COMMAND_MAX: usize = (1 << 20) + 4096;
 
-/// The facts of a command that is sent into a pod, through its API or its kubelet's; `None` where it has none.
+/// The facts of a command that is sent into a pod, through its API or its kubelet's; `None` where
+/// it has none.
 pub(in crate::event) fn commanded(wire: &WireEvent<'_>) -> Option<CommandFacts> {
     let object = wire.object_ref.as_ref()?;
-    let carries = matches!((&*object.resource, &*object.subresource), ("pods", "exec") | ("nodes", "proxy"));
-    let facts = if carries { of_line(&command_line(&wire.request_uri)) } else { CommandFacts::default() };
+    let carries = matches!(
+        (&*object.resource, &*object.subresource),
+        ("pods", "exec") | ("nodes", "proxy")
+    );
+    let facts = if carries {
+        of_line(&command_line(&wire.request_uri))
+    } else {
+        CommandFacts::default()
+    };
     (facts != CommandFacts::default()).then_some(facts)
 }
 
@@ -28,8 +38,8 @@ fn of_line(line: &str) -> CommandFacts {
     }
 }
 
-/// The words of the command, decoded, in lower case, with spaces between them. The server decodes names of
-/// parameters as it does values.
+/// The words of the command, decoded, in lower case, with spaces between them. The server decodes
+/// names of parameters as it does values.
 fn command_line(uri: &str) -> String {
     let query = uri.split_once('?').map_or("", |(_, query)| query);
     let mut line = Vec::new();
@@ -56,7 +66,11 @@ fn decode(text: &str, most: usize, out: &mut Vec<u8>) {
         out.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let mut digit = || rest.next().and_then(|b| char::from(b).to_digit(16)).unwrap_or(0) as u8;
+                let mut digit = || {
+                    rest.next()
+                        .and_then(|b| char::from(b).to_digit(16))
+                        .unwrap_or(0) as u8
+                };
                 let high = digit();
                 high << 4 | digit()
             }
@@ -70,19 +84,38 @@ mod tests {
     use super::*;
 
     fn facts(query: &str) -> CommandFacts {
-        of_line(&command_line(&format!("/api/v1/namespaces/n/pods/p/exec?{query}&stdout=true")))
+        of_line(&command_line(&format!(
+            "/api/v1/namespaces/n/pods/p/exec?{query}&stdout=true"
+        )))
     }
 
     #[test]
     fn commands_are_read_word_by_word() {
         let none = CommandFacts::default();
-        let token = "command=cat&command=%2Fvar%2Frun%2Fsecrets%2Fkubernetes.io%2Fserviceaccount%2Ftoken";
-        assert_eq!(facts(token), CommandFacts { token: true, ..none });
+        let token =
+            "command=cat&command=%2Fvar%2Frun%2Fsecrets%2Fkubernetes.io%2Fserviceaccount%2Ftoken";
+        assert_eq!(
+            facts(token),
+            CommandFacts {
+                token: true,
+                ..none
+            }
+        );
         assert_eq!(
             facts("command=sh&command=-c&command=curl+-s+http%3A%2F%2F169.254.169.254%2F"),
-            CommandFacts { metadata: true, fetches: true, ..none }
+            CommandFacts {
+                metadata: true,
+                fetches: true,
+                ..none
+            }
         );
-        assert_eq!(facts("command=TAR&command=cf&command=-&command=%2Fdata"), CommandFacts { copies: true, ..none });
+        assert_eq!(
+            facts("command=TAR&command=cf&command=-&command=%2Fdata"),
+            CommandFacts {
+                copies: true,
+                ..none
+            }
+        );
         assert_eq!(facts("command=ls&command=%zz&command=%2"), none);
         assert_eq!(facts(&format!("command={}", "%20".repeat(9000))), none);
     }
@@ -91,7 +124,10 @@ mod tests {
     fn names_of_parameters_are_decoded_as_the_server_does() {
         assert!(facts("%63ommand=cat&c%6fmmand=%2Fetc%2Fshadow").token);
         assert!(facts("cmd=cat%20/etc/shadow").token, "as kubelets name it");
-        assert_eq!(facts("recommand=cat&x=%2Fetc%2Fshadow"), CommandFacts::default());
+        assert_eq!(
+            facts("recommand=cat&x=%2Fetc%2Fshadow"),
+            CommandFacts::default()
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What texts of attackers look like: names of tools, command lines that call back, credentials.
 //!
-//! Refuses to be complete: whoever renames a tool is not in these lists. They name what gives itself away.
+//! Refuses to be complete: whoever renames a tool is not in these lists. They name what gives
+//! itself away.
 
 /// Names long enough to be told anywhere in a text.
 const TOOLS: [&str; 14] = [
@@ -21,8 +22,9 @@ const TOOLS: [&str; 14] = [
 ];
 
 /// Names that are parts of other words: told only between separators.
-const SHORT_TOOLS: [&str; 10] =
-    ["botb", "deepce", "hydra", "kali", "kdigger", "nikto", "nmap", "nuclei", "sqlmap", "zgrab"];
+const SHORT_TOOLS: [&str; 10] = [
+    "botb", "deepce", "hydra", "kali", "kdigger", "nikto", "nmap", "nuclei", "sqlmap", "zgrab",
+];
 
 const MINERS: [&str; 22] = [
     "2miners",
@@ -82,7 +84,9 @@ const CREDENTIALS: [&str; 9] = [
 pub fn is_tool(text: &str) -> bool {
     let text = text.to_lowercase();
     TOOLS.iter().any(|tool| text.contains(tool))
-        || text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| SHORT_TOOLS.contains(&word))
+        || text
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|word| SHORT_TOOLS.contains(&word))
 }
 
 /// A name, an image or a lower-case command line of a coin miner.
@@ -112,14 +116,20 @@ pub fn reads_token(line: &str) -> bool {
         "/etc/shadow",
         "gcloud/credentials",
     ];
-    FILES.iter().any(|file| line.contains(file)) || (line.contains("/run/secrets/") && line.contains("token"))
+    FILES.iter().any(|file| line.contains(file))
+        || (line.contains("/run/secrets/") && line.contains("token"))
 }
 
 /// A lower-case command line that asks a cloud's metadata service.
 #[must_use]
 pub fn asks_metadata(line: &str) -> bool {
-    const SERVICES: [&str; 5] =
-        ["169.254.169.254", "169.254.170.2", "metadata.google.internal", "fd00:ec2::254", "100.100.100.200"];
+    const SERVICES: [&str; 5] = [
+        "169.254.169.254",
+        "169.254.170.2",
+        "metadata.google.internal",
+        "fd00:ec2::254",
+        "100.100.100.200",
+    ];
     SERVICES.iter().any(|service| line.contains(service))
 }
 

@@ -25,10 +25,11 @@ pub struct Facts {
     pub rules: Option<RuleFacts>,
     /// `type` of a Secret that is written (`kubernetes.io/service-account-token`).
     pub secret_type: SmolStr,
-    /// The service account that a Secret is to hold a token of (annotation `kubernetes.io/service-account.name`).
+    /// The service account that a Secret is to hold a token of (annotation
+    /// `kubernetes.io/service-account.name`).
     pub secret_account: SmolStr,
-    /// Whom an admission webhook, an APIService or an ExternalName Service calls: `service ns/name` or a host, several
-    /// with commas between, at most 256 bytes.
+    /// Whom an admission webhook, an APIService or an ExternalName Service calls: `service ns/name`
+    /// or a host, several with commas between, at most 256 bytes.
     pub calls: SmolStr,
     /// The level that a Namespace is to enforce (label `pod-security.kubernetes.io/enforce`).
     pub pod_security: SmolStr,
@@ -43,17 +44,17 @@ pub struct Facts {
     /// A ConfigMap is written whose text looks like it holds credentials.
     pub credentials: bool,
     pub review: Option<ReviewFacts>,
-    /// Pods are deleted or evicted without the time that they may take to end (`gracePeriodSeconds: 0`), and not only
-    /// for a try (`dryRun`).
+    /// Pods are deleted or evicted without the time that they may take to end (`gracePeriodSeconds:
+    /// 0`), and not only for a try (`dryRun`).
     pub at_once: bool,
-    /// The body could not be looked at whole: it is no JSON that can be read, larger than anybody needs, or moves its
-    /// parts about. What the other facts leave out, it may hold.
+    /// The body could not be looked at whole: it is no JSON that can be read, larger than anybody
+    /// needs, or moves its parts about. What the other facts leave out, it may hold.
     pub unread: bool,
     pub command: Option<CommandFacts>,
 }
 
-/// What the command of an exec looks like, taken from the words that the client sent: what is stored of them is
-/// redacted. Absent where nothing stands out.
+/// What the command of an exec looks like, taken from the words that the client sent: what is
+/// stored of them is redacted. Absent where nothing stands out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct CommandFacts {
@@ -75,7 +76,8 @@ pub struct CommandFacts {
 pub struct TokenFacts {
     /// 0 where the request names none (the server then gives an hour).
     pub lifetime_seconds: i64,
-    /// At most 8, those of clouds first, each at most 256 bytes; empty means the API server's own audience.
+    /// At most 8, those of clouds first, each at most 256 bytes; empty means the API server's own
+    /// audience.
     pub audiences: Vec<SmolStr>,
     /// One of all audiences is a cloud's identity service.
     pub cloud: bool,
@@ -113,7 +115,8 @@ pub struct PodFacts {
     pub secrets: Vec<SmolStr>,
     /// A command reads the file of a token or key.
     pub reads_token: bool,
-    /// The most exposed of the images' names, for people; at most 256 bytes. Passwords do not stand there.
+    /// The most exposed of the images' names, for people; at most 256 bytes. Passwords do not stand
+    /// there.
     pub image: SmolStr,
     /// What names, images and commands look like; they themselves are not kept.
     pub tool: bool,
@@ -140,7 +143,8 @@ pub struct ReviewFacts {
 pub struct BindingFacts {
     /// `roleRef.name`, at most 256 bytes.
     pub role: SmolStr,
-    /// `ServiceAccount:namespace/name`, `User:name`, `Group:name`; at most 16, each at most 256 bytes.
+    /// `ServiceAccount:namespace/name`, `User:name`, `Group:name`; at most 16, each at most 256
+    /// bytes.
     pub subjects: Vec<SmolStr>,
     /// One of all subjects is everybody, or every service account.
     pub everyone: bool,
@@ -175,7 +179,8 @@ impl RuleFacts {
         }
     }
 
-    /// Whether the role leads further: to all, to secrets, into pods and nodes, or to other accounts.
+    /// Whether the role leads further: to all, to secrets, into pods and nodes, or to other
+    /// accounts.
     #[must_use]
     pub fn is_powerful(&self) -> bool {
         self.any_verb

@@ -1,7 +1,7 @@
 //! What a pod, or the template of a workload, asks of its node.
 //!
-//! Refuses to keep images and commands, which change with every release and hold secrets: it only says
-//! what they look like. Environments are not read.
+//! Refuses to keep images and commands, which change with every release and hold secrets: it only
+//! says what they look like. Environments are not read.
 
 use super::extract::{cut, each, keep, keep_all, set};
 use super::{Facts, PodFacts, hostile};
@@ -11,8 +11,8 @@ const HOST_PATHS: usize = 8;
 const CAPABILITIES: usize = 16;
 const SECRETS: usize = 8;
 
-/// Capabilities (without `CAP_`) that lead out of a container or let it act on others' traffic. Runtimes take them in
-/// any case.
+/// Capabilities (without `CAP_`) that lead out of a container or let it act on others' traffic.
+/// Runtimes take them in any case.
 const STRONG: [&str; 11] = [
     "ALL",
     "BPF",
@@ -62,7 +62,10 @@ pub(super) fn read(spec: &Value, facts: &mut Facts) {
 /// Secrets behind a volume, or a part of one.
 fn mount(volume: &Value, pod: &mut PodFacts) {
     let projected = each(&volume["projected"]["sources"]).map(|source| &source["secret"]["name"]);
-    for name in projected.chain([&volume["secret"]["secretName"]]).filter_map(Value::as_str) {
+    for name in projected
+        .chain([&volume["secret"]["secretName"]])
+        .filter_map(Value::as_str)
+    {
         keep(&mut pod.secrets, SECRETS, name);
     }
 }
@@ -72,7 +75,10 @@ fn tolerates_control_plane(toleration: &Value) -> bool {
     match toleration["key"].as_str() {
         None | Some("") => toleration["operator"].as_str() == Some("Exists"),
         Some(key) => {
-            matches!(key, "node-role.kubernetes.io/control-plane" | "node-role.kubernetes.io/master")
+            matches!(
+                key,
+                "node-role.kubernetes.io/control-plane" | "node-role.kubernetes.io/master"
+            )
         }
     }
 }
@@ -91,12 +97,18 @@ fn look_at(container: &Value, pod: &mut PodFacts) {
             pod.image = cut(image);
         }
     }
-    for text in [&container["name"], &container["image"]].into_iter().filter_map(Value::as_str) {
+    for text in [&container["name"], &container["image"]]
+        .into_iter()
+        .filter_map(Value::as_str)
+    {
         pod.tool |= hostile::is_tool(text);
         pod.miner |= hostile::is_miner(&text.to_lowercase());
     }
-    let words: Vec<&str> =
-        [&container["command"], &container["args"]].into_iter().flat_map(each).filter_map(Value::as_str).collect();
+    let words: Vec<&str> = [&container["command"], &container["args"]]
+        .into_iter()
+        .flat_map(each)
+        .filter_map(Value::as_str)
+        .collect();
     if !words.is_empty() {
         let line = words.join(" ").to_lowercase();
         pod.miner |= hostile::is_miner(&line);
@@ -106,9 +118,14 @@ fn look_at(container: &Value, pod: &mut PodFacts) {
 }
 
 fn is_strong(capability: &str) -> bool {
-    let bare =
-        capability.get(4..).filter(|_| capability.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("CAP_")));
-    STRONG.iter().any(|strong| strong.eq_ignore_ascii_case(bare.unwrap_or(capability)))
+    let bare = capability.get(4..).filter(|_| {
+        capability
+            .get(..4)
+            .is_some_and(|head| head.eq_ignore_ascii_case("CAP_"))
+    });
+    STRONG
+        .iter()
+        .any(|strong| strong.eq_ignore_ascii_case(bare.unwrap_or(capability)))
 }
 
 fn is_root(context: &Value) -> bool {

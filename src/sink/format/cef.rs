@@ -1,24 +1,28 @@
 //! ArcSight Common Event Format, version 0.
 //!
-//! Refuses a separator from the log to separate: header and extensions are escaped by their own rules.
+//! Refuses a separator from the log to separate: header and extensions are escaped by their own
+//! rules.
 //!
-//! Facts: "ArcSight Common Event Format (CEF) Implementation Standard", chapters "Header Information", "Character
-//! Encoding" and "CEF Key Names".
+//! Facts: "ArcSight Common Event Format (CEF) Implementation Standard", chapters "Header
+//! Information", "Character Encoding" and "CEF Key Names".
 
 use super::super::note::Note;
 use super::{address, cut, millis, tenth};
 use crate::base::text::shortened;
 
-/// The length that the standard's dictionary gives to texts, in characters; of the whole line at most a tenth.
+/// The length that the standard's dictionary gives to texts, in characters; of the whole line at
+/// most a tenth.
 const LONG: usize = 1023;
 /// Of detector and title, in bytes: they stand in the header, which has to be there in every line.
 const ID: usize = 63;
 const NAME: usize = 150;
 
-/// One line of at most so many bytes, from 480 on: what does not fit any more is left out, and nothing is cut within an
-/// escape.
+/// One line of at most so many bytes, from 480 on: what does not fit any more is left out, and
+/// nothing is cut within an escape.
 pub(crate) fn line(note: &Note, max: usize) -> String {
-    let title = note.gravest().map_or(note.summary.as_str(), |f| f.title.as_str());
+    let title = note
+        .gravest()
+        .map_or(note.summary.as_str(), |f| f.title.as_str());
     let detector = note.detectors.first().map_or("incident", String::as_str);
     let mut out = format!(
         "CEF:0|tokentrail|tokentrail|{}|{}|{}|{}|",
@@ -39,12 +43,27 @@ pub(crate) fn line(note: &Note, max: usize) -> String {
         ("act", note.status.clone()),
         ("cat", note.kind.clone()),
         ("suser", note.principal.clone()),
-        ("spriv", if account.is_empty() { String::new() } else { format!("{namespace}/{account}") }),
-        ("src", address(note).filter(std::net::IpAddr::is_ipv4).map_or(String::new(), |a| a.to_string())),
+        (
+            "spriv",
+            if account.is_empty() {
+                String::new()
+            } else {
+                format!("{namespace}/{account}")
+            },
+        ),
+        (
+            "src",
+            address(note)
+                .filter(std::net::IpAddr::is_ipv4)
+                .map_or(String::new(), |a| a.to_string()),
+        ),
         ("requestClientApplication", note.user_agents.join(", ")),
         ("cnt", note.requests.to_string()),
         ("msg", note.summary.clone()),
-        ("reason", finding.map_or(String::new(), |f| f.observed.clone())),
+        (
+            "reason",
+            finding.map_or(String::new(), |f| f.observed.clone()),
+        ),
         ("cs1Label", "cluster".to_owned()),
         ("cs1", note.cluster.clone()),
         ("cs2Label", "expected".to_owned()),
@@ -60,7 +79,10 @@ pub(crate) fn line(note: &Note, max: usize) -> String {
         ("cs6Label", "origins".to_owned()),
         ("cs6", note.origins.join(", ")),
     ];
-    let there = all.iter().chain(&more).filter(|(_, value)| !value.is_empty());
+    let there = all
+        .iter()
+        .chain(&more)
+        .filter(|(_, value)| !value.is_empty());
     let mut gap = "";
     for (key, value) in there {
         let field = format!("{gap}{key}={}", extension(&cut(value, LONG.min(max / 10))));
@@ -74,10 +96,15 @@ pub(crate) fn line(note: &Note, max: usize) -> String {
 
 /// Backslash and pipe; a line end has no place there at all.
 fn header(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ")
+    text.replace('\\', "\\\\")
+        .replace('|', "\\|")
+        .replace(['\n', '\r'], " ")
 }
 
 /// Backslash, equals sign and ends of lines.
 fn extension(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('=', "\\=").replace('\n', "\\n").replace('\r', "\\r")
+    text.replace('\\', "\\\\")
+        .replace('=', "\\=")
+        .replace('\n', "\\n")
+        .replace('\r', "\\r")
 }

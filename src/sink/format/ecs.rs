@@ -2,7 +2,8 @@
 //!
 //! Refuses field names of its own outside of `tokentrail`, where the incident's own fields stand.
 //!
-//! Facts: <https://www.elastic.co/docs/reference/ecs/ecs-event>, `ecs-rule`, `ecs-threat`, `ecs-orchestrator`.
+//! Facts: <https://www.elastic.co/docs/reference/ecs/ecs-event>, `ecs-rule`, `ecs-threat`,
+//! `ecs-orchestrator`.
 
 use super::super::note::Note;
 use super::{address, tenth};

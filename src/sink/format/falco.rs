@@ -1,9 +1,10 @@
 //! The JSON of Falco's alerts, so that Falcosidekick's outputs work at once.
 //!
-//! Refuses values other than strings and numbers in `output_fields`: receivers write them into labels.
+//! Refuses values other than strings and numbers in `output_fields`: receivers write them into
+//! labels.
 //!
-//! Facts: <https://falco.org/docs/concepts/outputs/formatting/> and `types.FalcoPayload` of Falcosidekick, which takes
-//! `k8s.ns.name` for the namespace and refuses an empty `output`.
+//! Facts: <https://falco.org/docs/concepts/outputs/formatting/> and `types.FalcoPayload` of
+//! Falcosidekick, which takes `k8s.ns.name` for the namespace and refuses an empty `output`.
 
 use super::super::note::Note;
 use super::address;
@@ -25,15 +26,31 @@ pub(crate) fn alert(note: &Note) -> Value {
     put("tokentrail.severity", note.severity.label().to_owned());
     put("tokentrail.cluster", note.cluster.clone());
     put("tokentrail.detectors", note.detectors.join(","));
-    put("tokentrail.expected", finding.map_or(String::new(), |f| f.expected.clone()));
-    put("tokentrail.observed", finding.map_or(String::new(), |f| f.observed.clone()));
+    put(
+        "tokentrail.expected",
+        finding.map_or(String::new(), |f| f.expected.clone()),
+    );
+    put(
+        "tokentrail.observed",
+        finding.map_or(String::new(), |f| f.observed.clone()),
+    );
     put("tokentrail.credentials", note.credentials.join(","));
     put("tokentrail.serviceaccount", account.to_owned());
     put("ka.user.name", note.principal.clone());
-    put("ka.useragent", note.user_agents.first().cloned().unwrap_or_default());
-    put("ka.sourceips", address(note).map_or(String::new(), |a| a.to_string()));
+    put(
+        "ka.useragent",
+        note.user_agents.first().cloned().unwrap_or_default(),
+    );
+    put(
+        "ka.sourceips",
+        address(note).map_or(String::new(), |a| a.to_string()),
+    );
     put("k8s.ns.name", namespace.to_owned());
-    let state = if note.is_over() { format!("{}: ", note.status) } else { String::new() };
+    let state = if note.is_over() {
+        format!("{}: ", note.status)
+    } else {
+        String::new()
+    };
     let mut tags: Vec<&str> = vec!["tokentrail", "k8s"];
     tags.extend(note.techniques.iter().map(String::as_str));
     let detector = note.detectors.first().map_or("incident", String::as_str);
@@ -54,7 +71,14 @@ pub(crate) fn alert(note: &Note) -> Value {
 fn uuid(note: &Note) -> String {
     let digest = crate::base::Digest::of(note.key().as_bytes()).to_string();
     let digit = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
-    format!("{}-{}-8{}-a{}-{}", digit(0, 8), digit(8, 12), digit(13, 16), digit(17, 20), digit(20, 32))
+    format!(
+        "{}-{}-8{}-a{}-{}",
+        digit(0, 8),
+        digit(8, 12),
+        digit(13, 16),
+        digit(17, 20),
+        digit(20, 32)
+    )
 }
 
 fn priority(severity: Severity) -> &'static str {

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How an incident is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// As `docs/incidents.md` has it.
@@ -60,14 +62,18 @@ pub(super) fn tenth(severity: Severity) -> u8 {
 
 /// The first origin that is an address.
 pub(super) fn address(note: &Note) -> Option<std::net::IpAddr> {
-    note.origins.iter().find_map(|origin| origin.split(' ').next()?.parse().ok())
+    note.origins
+        .iter()
+        .find_map(|origin| origin.split(' ').next()?.parse().ok())
 }
 
 /// `sensitive-operation` -> `SensitiveOperation`.
 pub(super) fn camel(detector: &str) -> String {
     let word = |word: &str| {
         let mut chars = word.chars();
-        chars.next().map_or(String::new(), |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+        chars.next().map_or(String::new(), |first| {
+            first.to_ascii_uppercase().to_string() + chars.as_str()
+        })
     };
     detector.split('-').map(word).collect()
 }
@@ -77,7 +83,10 @@ pub(super) fn cut(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
         return text.to_owned();
     }
-    text.chars().take(max.saturating_sub(1)).chain(['\u{2026}']).collect()
+    text.chars()
+        .take(max.saturating_sub(1))
+        .chain(['\u{2026}'])
+        .collect()
 }
 
 /// What goes first where there is no room for all: long lists, then long sentences.
@@ -97,7 +106,8 @@ const LEAVE: [&str; 13] = [
     "summary",
 ];
 
-/// The incident in its own form, in at most so many bytes: what does not fit is named in `left_out`.
+/// The incident in its own form, in at most so many bytes: what does not fit is named in
+/// `left_out`.
 pub(super) fn fitted(note: &Note, max: usize) -> Vec<u8> {
     let whole = ascii(&String::from_utf8_lossy(&note.line));
     if whole.len() <= max {
@@ -106,7 +116,9 @@ pub(super) fn fitted(note: &Note, max: usize) -> Vec<u8> {
     let mut object: Value = serde_json::from_slice(&note.line).unwrap_or_default();
     let mut left_out = Vec::new();
     for name in LEAVE {
-        object.as_object_mut().map(|fields| fields.shift_remove(name));
+        object
+            .as_object_mut()
+            .map(|fields| fields.shift_remove(name));
         left_out.push(name);
         object["left_out"] = left_out.clone().into();
         let text = ascii(&object.to_string());
@@ -129,7 +141,9 @@ fn ascii(json: &str) -> String {
         if c.is_ascii() {
             out.push(c);
         } else {
-            c.encode_utf16(&mut pair).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            c.encode_utf16(&mut pair)
+                .iter()
+                .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
         }
     }
     out

@@ -1,9 +1,11 @@
-//! OCSF 1.5: Detection Finding, class 2004, with what was normal and what was seen in `anomaly_analyses`.
+//! OCSF 1.5: Detection Finding, class 2004, with what was normal and what was seen in
+//! `anomaly_analyses`.
 //!
 //! Refuses names that stand beside a number to differ from it: both come from one table.
 //!
-//! Facts: `events/findings/detection_finding.json`, `finding.json` and `objects/anomaly_analysis.json` of
-//! <https://github.com/ocsf/ocsf-schema>, also at <https://schema.ocsf.io/1.5.0/classes/detection_finding>.
+//! Facts: `events/findings/detection_finding.json`, `finding.json` and
+//! `objects/anomaly_analysis.json` of <https://github.com/ocsf/ocsf-schema>, also at
+//! <https://schema.ocsf.io/1.5.0/classes/detection_finding>.
 
 use super::super::note::{Finding, Note};
 use super::{address, millis};
@@ -17,8 +19,14 @@ pub(crate) fn finding(note: &Note) -> Value {
     let (activity, activity_name, type_name) = activity(note);
     let (severity, severity_name) = severity(note.severity);
     let (status, status_name) = status(note);
-    let time = note.ended.as_deref().filter(|_| note.is_over()).unwrap_or(&note.last_seen);
-    let title = note.gravest().map_or(note.summary.as_str(), |f| f.title.as_str());
+    let time = note
+        .ended
+        .as_deref()
+        .filter(|_| note.is_over())
+        .unwrap_or(&note.last_seen);
+    let title = note
+        .gravest()
+        .map_or(note.summary.as_str(), |f| f.title.as_str());
     let mut all = json!({
         "category_uid": 2, "category_name": "Findings",
         "class_uid": CLASS, "class_name": "Detection Finding",
@@ -102,8 +110,14 @@ fn attack(technique: &String) -> Value {
 }
 
 fn resources(note: &Note) -> Value {
-    let (namespace, name) = note.service_account().unwrap_or(("", note.principal.as_str()));
-    let kind = if namespace.is_empty() { "User" } else { "ServiceAccount" };
+    let (namespace, name) = note
+        .service_account()
+        .unwrap_or(("", note.principal.as_str()));
+    let kind = if namespace.is_empty() {
+        "User"
+    } else {
+        "ServiceAccount"
+    };
     let mut one = json!({ "uid": note.principal, "name": name, "type": kind });
     if !namespace.is_empty() {
         one["namespace"] = namespace.into();
@@ -124,7 +138,11 @@ fn evidence(note: &Note) -> Value {
 
 /// Some detectors compare with what was seen before, the others with what is known to be an attack.
 fn kind_of_analysis(finding: &Finding) -> &'static str {
-    if is_novelty(finding) { "Frequency Analysis" } else { "Deviation Analysis" }
+    if is_novelty(finding) {
+        "Frequency Analysis"
+    } else {
+        "Deviation Analysis"
+    }
 }
 
 fn is_novelty(finding: &Finding) -> bool {

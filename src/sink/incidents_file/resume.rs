@@ -1,5 +1,5 @@
-//! Which of the pending rows does the file already hold? All of ours beyond the cursor begins at its length, because
-//! nothing is appended anywhere but at a committed cursor.
+//! Which of the pending rows does the file already hold? All of ours beyond the cursor begins at
+//! its length, because nothing is appended anywhere but at a committed cursor.
 //!
 //! Refuses to change the file, and to hold more of it in memory than one row.
 
@@ -21,7 +21,12 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn clean(cursor: Cursor) -> Place {
-        Place { cursor, file_bytes: cursor.file_bytes, torn_bytes: 0, is_mid_line: false }
+        Place {
+            cursor,
+            file_bytes: cursor.file_bytes,
+            torn_bytes: 0,
+            is_mid_line: false,
+        }
     }
 }
 
@@ -42,13 +47,25 @@ pub(super) fn find(file: &mut File, committed: Cursor, pending: &[Row]) -> io::R
         if line.bytes == 0 {
             break;
         }
-        if !line.is_complete && wanted.is_some() && row.starts_with(&line.head) && line.bytes == line.head.len() as u64
+        if !line.is_complete
+            && wanted.is_some()
+            && row.starts_with(&line.head)
+            && line.bytes == line.head.len() as u64
         {
             cursor.file_bytes = at;
-            return Ok(Place { cursor, file_bytes: at + line.bytes, torn_bytes: line.head.len(), is_mid_line: false });
+            return Ok(Place {
+                cursor,
+                file_bytes: at + line.bytes,
+                torn_bytes: line.head.len(),
+                is_mid_line: false,
+            });
         }
         at += line.bytes;
-        if line.is_complete && wanted.is_some() && line.head == row && line.bytes == row.len() as u64 + 1 {
+        if line.is_complete
+            && wanted.is_some()
+            && line.head == row
+            && line.bytes == row.len() as u64 + 1
+        {
             cursor.next_row += 1;
             wanted = rows.next();
         }
@@ -67,23 +84,38 @@ struct Line {
 
 fn read_line(tail: &mut impl BufRead, row_bytes: usize) -> io::Result<Line> {
     let mut head = Vec::new();
-    let mut bytes = tail.by_ref().take(row_bytes as u64 + 1).read_until(b'\n', &mut head)? as u64;
+    let mut bytes = tail
+        .by_ref()
+        .take(row_bytes as u64 + 1)
+        .read_until(b'\n', &mut head)? as u64;
     if head.last() == Some(&b'\n') {
         head.pop();
-        return Ok(Line { head, bytes, is_complete: true });
+        return Ok(Line {
+            head,
+            bytes,
+            is_complete: true,
+        });
     }
     // Longer than the row, so not ours: however long it is, it passes through without being kept.
     loop {
         let chunk = tail.fill_buf()?;
         if chunk.is_empty() {
-            return Ok(Line { head, bytes, is_complete: false });
+            return Ok(Line {
+                head,
+                bytes,
+                is_complete: false,
+            });
         }
         let end = memchr::memchr(b'\n', chunk);
         let used = end.map_or(chunk.len(), |i| i + 1);
         tail.consume(used);
         bytes += used as u64;
         if end.is_some() {
-            return Ok(Line { head, bytes, is_complete: true });
+            return Ok(Line {
+                head,
+                bytes,
+                is_complete: true,
+            });
         }
     }
 }

@@ -7,12 +7,23 @@ use tempfile::TempDir;
 
 fn rows(from: u64, to: u64) -> Vec<Row> {
     (from..to)
-        .map(|n| (n, format!("{{\"row\":{n},\"pad\":\"{}\"}}", "x".repeat(n as usize * 7 % 23)).into_bytes()))
+        .map(|n| {
+            (
+                n,
+                format!(
+                    "{{\"row\":{n},\"pad\":\"{}\"}}",
+                    "x".repeat(n as usize * 7 % 23)
+                )
+                .into_bytes(),
+            )
+        })
         .collect()
 }
 
 fn text(rows: &[Row]) -> String {
-    rows.iter().map(|(_, row)| String::from_utf8(row.clone()).unwrap() + "\n").collect()
+    rows.iter()
+        .map(|(_, row)| String::from_utf8(row.clone()).unwrap() + "\n")
+        .collect()
 }
 
 fn place() -> (TempDir, PathBuf) {
@@ -26,14 +37,24 @@ fn read(path: &Path) -> String {
 }
 
 fn add(path: &Path, bytes: &str) {
-    OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(bytes.as_bytes()).unwrap();
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap()
+        .write_all(bytes.as_bytes())
+        .unwrap();
 }
 
 /// As the daemon does it: open, commit the cursor, deliver until done.
 fn run(path: &Path, committed: Option<Cursor>, pending: &[Row]) -> Cursor {
     let (mut file, mut cursor) = IncidentsFile::open(path, committed, pending).unwrap();
     loop {
-        let rest: Vec<Row> = pending.iter().filter(|(n, _)| *n >= cursor.next_row).cloned().collect();
+        let rest: Vec<Row> = pending
+            .iter()
+            .filter(|(n, _)| *n >= cursor.next_row)
+            .cloned()
+            .collect();
         match file.deliver(&rest).unwrap() {
             Delivery::Done(cursor) => return cursor,
             Delivery::Moved(to) => cursor = to,
@@ -45,10 +66,19 @@ fn run(path: &Path, committed: Option<Cursor>, pending: &[Row]) -> Cursor {
 fn appends_and_goes_on() {
     let (_dir, path) = place();
     let cursor = run(&path, None, &rows(0, 3));
-    assert_eq!(cursor, Cursor { next_row: 3, file_bytes: text(&rows(0, 3)).len() as u64 });
+    assert_eq!(
+        cursor,
+        Cursor {
+            next_row: 3,
+            file_bytes: text(&rows(0, 3)).len() as u64
+        }
+    );
     run(&path, Some(cursor), &rows(3, 5));
     assert_eq!(read(&path), text(&rows(0, 5)));
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
 }
 
 #[test]
@@ -56,19 +86,37 @@ fn a_file_of_someone_else_is_kept_and_begun_after() {
     let (_dir, path) = place();
     add(&path, "theirs, unfinished");
     run(&path, None, &rows(0, 2));
-    assert_eq!(read(&path), format!("theirs, unfinished\n{}", text(&rows(0, 2))));
+    assert_eq!(
+        read(&path),
+        format!("theirs, unfinished\n{}", text(&rows(0, 2)))
+    );
 }
 
 #[test]
 fn rotation_while_running_moves_to_the_new_file() {
     let (dir, path) = place();
     let (mut file, _) = IncidentsFile::open(&path, None, &[]).unwrap();
-    assert!(matches!(file.deliver(&rows(0, 2)).unwrap(), Delivery::Done(_)));
+    assert!(matches!(
+        file.deliver(&rows(0, 2)).unwrap(),
+        Delivery::Done(_)
+    ));
     let old = dir.path().join("incidents.jsonl.1");
     fs::rename(&path, &old).unwrap();
-    assert_eq!(file.deliver(&rows(2, 4)).unwrap(), Delivery::Moved(Cursor { next_row: 2, file_bytes: 0 }));
-    assert!(matches!(file.deliver(&rows(2, 4)).unwrap(), Delivery::Done(_)));
-    assert_eq!((read(&old), read(&path)), (text(&rows(0, 2)), text(&rows(2, 4))));
+    assert_eq!(
+        file.deliver(&rows(2, 4)).unwrap(),
+        Delivery::Moved(Cursor {
+            next_row: 2,
+            file_bytes: 0
+        })
+    );
+    assert!(matches!(
+        file.deliver(&rows(2, 4)).unwrap(),
+        Delivery::Done(_)
+    ));
+    assert_eq!(
+        (read(&old), read(&path)),
+        (text(&rows(0, 2)), text(&rows(2, 4)))
+    );
 }
 
 #[test]
@@ -77,19 +125,38 @@ fn cutting_and_writing_by_others_move_to_the_end() {
     let (mut file, _) = IncidentsFile::open(&path, None, &[]).unwrap();
     let _ = file.deliver(&rows(0, 2)).unwrap();
     fs::write(&path, "").unwrap();
-    assert!(matches!(file.deliver(&rows(2, 3)).unwrap(), Delivery::Moved(Cursor { next_row: 2, file_bytes: 0 })));
+    assert!(matches!(
+        file.deliver(&rows(2, 3)).unwrap(),
+        Delivery::Moved(Cursor {
+            next_row: 2,
+            file_bytes: 0
+        })
+    ));
     let _ = file.deliver(&rows(2, 3)).unwrap();
     add(&path, "note");
-    assert!(matches!(file.deliver(&rows(3, 4)).unwrap(), Delivery::Moved(_)));
+    assert!(matches!(
+        file.deliver(&rows(3, 4)).unwrap(),
+        Delivery::Moved(_)
+    ));
     let _ = file.deliver(&rows(3, 4)).unwrap();
-    assert_eq!(read(&path), format!("{}note\n{}", text(&rows(2, 3)), text(&rows(3, 4))));
+    assert_eq!(
+        read(&path),
+        format!("{}note\n{}", text(&rows(2, 3)), text(&rows(3, 4)))
+    );
 }
 
 #[test]
 fn a_shorter_file_is_begun_at_its_end() {
     let (_dir, path) = place();
     add(&path, "new\n");
-    run(&path, Some(Cursor { next_row: 4, file_bytes: 1_000 }), &rows(4, 6));
+    run(
+        &path,
+        Some(Cursor {
+            next_row: 4,
+            file_bytes: 1_000,
+        }),
+        &rows(4, 6),
+    );
     assert_eq!(read(&path), format!("new\n{}", text(&rows(4, 6))));
 }
 
@@ -98,24 +165,61 @@ fn lines_of_others_between_ours_do_not_double_ours() {
     let (_dir, path) = place();
     let pending = rows(0, 4);
     let long = "#".repeat(300_000);
-    add(&path, &format!("{}theirs\n{long}\n{}", text(&pending[..1]), text(&pending[1..2])));
-    run(&path, Some(Cursor { next_row: 0, file_bytes: 0 }), &pending);
-    assert_eq!(read(&path), format!("{}theirs\n{long}\n{}", text(&pending[..1]), text(&pending[1..])));
+    add(
+        &path,
+        &format!(
+            "{}theirs\n{long}\n{}",
+            text(&pending[..1]),
+            text(&pending[1..2])
+        ),
+    );
+    run(
+        &path,
+        Some(Cursor {
+            next_row: 0,
+            file_bytes: 0,
+        }),
+        &pending,
+    );
+    assert_eq!(
+        read(&path),
+        format!(
+            "{}theirs\n{long}\n{}",
+            text(&pending[..1]),
+            text(&pending[1..])
+        )
+    );
 }
 
 #[test]
 fn refuses_missing_rows_pipes_and_use_after_a_failure() {
     let (dir, path) = place();
-    assert!(matches!(IncidentsFile::open(&path, None, &rows(4, 5)).unwrap_err(), SinkError::OutOfOrder { .. }));
-    assert!(matches!(IncidentsFile::open(dir.path(), None, &[]).unwrap_err(), SinkError::Io { .. }));
-    assert!(matches!(IncidentsFile::open(Path::new("/dev/null"), None, &[]).unwrap_err(), SinkError::Io { .. }));
+    assert!(matches!(
+        IncidentsFile::open(&path, None, &rows(4, 5)).unwrap_err(),
+        SinkError::OutOfOrder { .. }
+    ));
+    assert!(matches!(
+        IncidentsFile::open(dir.path(), None, &[]).unwrap_err(),
+        SinkError::Io { .. }
+    ));
+    assert!(matches!(
+        IncidentsFile::open(Path::new("/dev/null"), None, &[]).unwrap_err(),
+        SinkError::Io { .. }
+    ));
     let (mut file, _) = IncidentsFile::open(&path, None, &[]).unwrap();
-    assert!(matches!(file.deliver(&rows(1, 2)).unwrap_err(), SinkError::OutOfOrder { expected: 0, .. }));
-    assert!(matches!(file.deliver(&rows(0, 1)).unwrap_err(), SinkError::Broken { .. }));
+    assert!(matches!(
+        file.deliver(&rows(1, 2)).unwrap_err(),
+        SinkError::OutOfOrder { expected: 0, .. }
+    ));
+    assert!(matches!(
+        file.deliver(&rows(0, 1)).unwrap_err(),
+        SinkError::Broken { .. }
+    ));
 }
 
 proptest! {
-    /// Killed after any byte of an append, twice, with or without an unfinished foreign line before it.
+    /// Killed after any byte of an append, twice, with or without an unfinished foreign line before
+    /// it.
     #[test]
     fn kills_at_any_byte_leave_each_row_once(
         before in 0_u64..4, pending in 1_u64..6, cuts in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),

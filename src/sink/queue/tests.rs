@@ -7,7 +7,12 @@ use crate::detect::Severity;
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn route() -> Route {
-    Route { min_severity: Severity::Info, detectors: vec![], namespaces: vec![], every_revision: false }
+    Route {
+        min_severity: Severity::Info,
+        detectors: vec![],
+        namespaces: vec![],
+        every_revision: false,
+    }
 }
 
 fn queue(keep: Keep) -> Queue {
@@ -15,7 +20,11 @@ fn queue(keep: Keep) -> Queue {
 }
 
 fn wide() -> Keep {
-    Keep { notices: 1000, bytes: 1 << 20, age: DAY }
+    Keep {
+        notices: 1000,
+        bytes: 1 << 20,
+        age: DAY,
+    }
 }
 
 fn sent(queue: &mut Queue, now: Instant) -> Arc<Note> {
@@ -26,7 +35,10 @@ fn sent(queue: &mut Queue, now: Instant) -> Arc<Note> {
 }
 
 fn retry() -> Outcome {
-    Outcome::Retry { why: "no answer".to_owned(), asked: None }
+    Outcome::Retry {
+        why: "no answer".to_owned(),
+        asked: None,
+    }
 }
 
 #[test]
@@ -58,7 +70,10 @@ fn after_an_hours_outage_everything_arrives_once_and_in_order() {
     assert!((30..90).contains(&tries), "{tries} tries in an hour");
     assert_eq!((queue.next_row(), queue.depth()), (60, 0));
     let tally = queue.take_tally();
-    assert_eq!((tally.delivered, tally.failed, tally.dropped), (60, tries, 0));
+    assert_eq!(
+        (tally.delivered, tally.failed, tally.dropped),
+        (60, tries, 0)
+    );
 }
 
 #[test]
@@ -86,20 +101,31 @@ fn who_heard_of_the_beginning_hears_of_the_end_and_nobody_else() {
     queue.push(2, note(2, 1, "resolved", "high", true), now);
     queue.push(3, note(3, 1, "open", "high", true), now);
     queue.push(4, note(3, 2, "resolved", "high", true), now);
-    assert_eq!(sent(&mut queue, now).key(), note(1, 1, "open", "medium", true).key());
+    assert_eq!(
+        sent(&mut queue, now).key(),
+        note(1, 1, "open", "medium", true).key()
+    );
     queue.answered(&Outcome::Delivered, now, 0);
     assert!(sent(&mut queue, now).is_over());
     queue.answered(&Outcome::Delivered, now, 0);
     assert_eq!(sent(&mut queue, now).id, Digest([3; 16]).to_string());
     queue.answered(&Outcome::Refused { why: String::new() }, now, 0);
-    assert_eq!(queue.next(now), Step::Idle, "the receiver refused the beginning");
+    assert_eq!(
+        queue.next(now),
+        Step::Idle,
+        "the receiver refused the beginning"
+    );
     assert_eq!((queue.next_row(), queue.take_tally().refused), (5, 1));
 }
 
 #[test]
 fn what_is_too_many_or_too_old_is_dropped_and_counted_and_its_end_stays_owed() {
     let now = Instant::now();
-    let mut queue = queue(Keep { notices: 2, age: Duration::from_secs(60), ..wide() });
+    let mut queue = queue(Keep {
+        notices: 2,
+        age: Duration::from_secs(60),
+        ..wide()
+    });
     queue.push(0, note(1, 1, "open", "medium", true), now);
     let _ = sent(&mut queue, now);
     queue.answered(&Outcome::Delivered, now, 0);
@@ -107,13 +133,23 @@ fn what_is_too_many_or_too_old_is_dropped_and_counted_and_its_end_stays_owed() {
     for row in 2..5 {
         queue.push(row, note(row as u8, 1, "open", "medium", true), now);
     }
-    assert_eq!((queue.next_row(), queue.depth(), queue.take_tally().dropped), (3, 2, 2));
+    assert_eq!(
+        (queue.next_row(), queue.depth(), queue.take_tally().dropped),
+        (3, 2, 2)
+    );
     let owed = queue.take_changed()[&Digest([1; 16])].clone().unwrap();
     assert!(owed.is_over());
     let later = now + Duration::from_secs(61);
     assert!(sent(&mut queue, later).is_over());
     queue.answered(&Outcome::Delivered, later, 0);
-    assert_eq!((queue.next(later), queue.next_row(), queue.take_tally().dropped), (Step::Idle, 5, 2));
+    assert_eq!(
+        (
+            queue.next(later),
+            queue.next_row(),
+            queue.take_tally().dropped
+        ),
+        (Step::Idle, 5, 2)
+    );
     assert_eq!(queue.take_changed()[&Digest([1; 16])], None);
 }
 
@@ -123,14 +159,27 @@ fn a_restart_goes_on_from_the_cursor_with_what_was_told() {
     let told = note(1, 1, "open", "medium", true);
     let every = Duration::from_secs(60);
     let mut queue = Queue::new(route(), wide(), Some(every), 7, vec![told.clone()]);
-    assert_eq!(queue.next(now), Step::Send(Parcel::Refresh(vec![told.clone()])), "nobody knows how long we were away");
+    assert_eq!(
+        queue.next(now),
+        Step::Send(Parcel::Refresh(vec![told.clone()])),
+        "nobody knows how long we were away"
+    );
     queue.answered(&Outcome::Delivered, now, 0);
     assert_eq!(queue.next(now), Step::Wait(now + every));
     let higher = note(1, 2, "updated", "high", true);
     queue.push(7, higher.clone(), now);
-    assert_eq!(queue.next(now), Step::Send(Parcel::Notice { note: higher.clone(), before: Some(told) }));
+    assert_eq!(
+        queue.next(now),
+        Step::Send(Parcel::Notice {
+            note: higher.clone(),
+            before: Some(told)
+        })
+    );
     queue.answered(&Outcome::Delivered, now, 0);
-    assert_eq!(queue.next(now + every), Step::Send(Parcel::Refresh(vec![higher])));
+    assert_eq!(
+        queue.next(now + every),
+        Step::Send(Parcel::Refresh(vec![higher]))
+    );
     queue.answered(&retry(), now + every, 0);
     assert!(matches!(queue.next(now + every), Step::Wait(_)));
 }
@@ -138,7 +187,16 @@ fn a_restart_goes_on_from_the_cursor_with_what_was_told() {
 #[test]
 fn who_did_not_hear_of_an_incident_is_told_with_the_next_revision() {
     let now = Instant::now();
-    let mut queue = Queue::new(Route { detectors: vec!["enumeration".to_owned()], ..route() }, wide(), None, 0, vec![]);
+    let mut queue = Queue::new(
+        Route {
+            detectors: vec!["enumeration".to_owned()],
+            ..route()
+        },
+        wide(),
+        None,
+        0,
+        vec![],
+    );
     let joined = |revision| {
         let base = note(1, revision, "updated", "medium", false);
         let mut row: serde_json::Value = serde_json::from_slice(&base.line).unwrap();
@@ -163,14 +221,24 @@ fn where_the_receiver_keeps_an_incident_is_remembered_over_revisions_and_restart
     let _ = sent(&mut queue, now);
     queue.kept_at(Some("C1 1.2".to_owned()));
     queue.answered(&Outcome::Delivered, now, 0);
-    let told = queue.take_changed().remove(&Digest([1; 16])).unwrap().unwrap();
+    let told = queue
+        .take_changed()
+        .remove(&Digest([1; 16]))
+        .unwrap()
+        .unwrap();
     let again = Note::read(&told.line).unwrap();
     let mut queue = Queue::new(route(), wide(), None, 1, vec![Arc::new(again)]);
     queue.push(1, note(1, 2, "updated", "high", true), now);
-    let Step::Send(Parcel::Notice { before, .. }) = queue.next(now) else { panic!("nothing to send") };
+    let Step::Send(Parcel::Notice { before, .. }) = queue.next(now) else {
+        panic!("nothing to send")
+    };
     assert_eq!(before.unwrap().handle.as_deref(), Some("C1 1.2"));
     queue.answered(&Outcome::Delivered, now, 0);
-    let told = queue.take_changed().remove(&Digest([1; 16])).unwrap().unwrap();
+    let told = queue
+        .take_changed()
+        .remove(&Digest([1; 16]))
+        .unwrap()
+        .unwrap();
     assert_eq!((told.revision, told.handle.as_deref()), (2, Some("C1 1.2")));
 }
 

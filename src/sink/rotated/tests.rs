@@ -4,7 +4,13 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 
 fn sink(path: &Path, rotate_bytes: u64, keep_files: u32) -> Rotated {
-    Rotated { path: path.to_owned(), format: Format::Tokentrail, rotate_bytes, keep_files, every_revision: false }
+    Rotated {
+        path: path.to_owned(),
+        format: Format::Tokentrail,
+        rotate_bytes,
+        keep_files,
+        every_revision: false,
+    }
 }
 
 fn lines(path: &Path) -> Vec<String> {
@@ -31,9 +37,17 @@ fn no_line_is_lost_or_split_and_the_oldest_file_goes() {
     }
     let expected: Vec<String> = (40 - kept.len()..40).map(line).collect();
     assert_eq!(kept, expected);
-    assert!(!sink.numbered(4).exists() && kept.len() > 12, "{}", kept.len());
+    assert!(
+        !sink.numbered(4).exists() && kept.len() > 12,
+        "{}",
+        kept.len()
+    );
     sink.write("z".repeat(1000).as_bytes()).unwrap();
-    assert_eq!(lines(&path).len(), 1, "one that is longer than a file has a file for itself");
+    assert_eq!(
+        lines(&path).len(),
+        1,
+        "one that is longer than a file has a file for itself"
+    );
 }
 
 #[test]
@@ -47,7 +61,12 @@ fn half_a_line_of_ours_is_taken_back_and_half_a_line_of_others_is_left() {
     sink.write(b"{\"n\":2}").unwrap();
     assert_eq!(lines(&path), ["{\"n\":1}", "{\"n\":2}"]);
     std::fs::write(&path, "notes of a person").unwrap();
-    assert!(sink.write(b"{\"n\":3}").unwrap_err().to_string().contains("not ours"));
+    assert!(
+        sink.write(b"{\"n\":3}")
+            .unwrap_err()
+            .to_string()
+            .contains("not ours")
+    );
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "notes of a person");
 }
 

@@ -1,14 +1,18 @@
-//! Rows that have a group of columns in common: one search for all of these columns, not one for each.
+//! Rows that have a group of columns in common: one search for all of these columns, not one for
+//! each.
 //!
-//! Refuses to take two for the same that differ in a byte: what is looked up is everything that the columns come from.
+//! Refuses to take two for the same that differ in a byte: what is looked up is everything that the
+//! columns come from.
 
 use super::dictionary::{Dictionary, NONE};
 
-/// What is known of a group stays from roll to roll up to so many, and so many bytes that they come from.
+/// What is known of a group stays from roll to roll up to so many, and so many bytes that they come
+/// from.
 const KEPT_LIMIT: usize = 1 << 15;
 const KEPT_BYTES_LIMIT: usize = 8 << 20;
 
-/// Of how many kinds a sample of the key is remembered: those that come again soon are found without a search.
+/// Of how many kinds a sample of the key is remembered: those that come again soon are found
+/// without a search.
 const RECENT: usize = 1 << 12;
 
 pub(super) struct Alike {
@@ -43,13 +47,15 @@ impl Alike {
     /// Adds something that the columns come from.
     pub fn part(&mut self, bytes: &[u8]) {
         // Where it ends: no two rows that differ give the same key.
-        self.key.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.key
+            .extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         self.key.extend_from_slice(bytes);
     }
 
     /// Adds a list of such.
     pub fn parts<'p>(&mut self, parts: impl ExactSizeIterator<Item = &'p [u8]>) {
-        self.key.extend_from_slice(&(parts.len() as u32).to_le_bytes());
+        self.key
+            .extend_from_slice(&(parts.len() as u32).to_le_bytes());
         parts.for_each(|part| self.part(part));
     }
 
@@ -67,7 +73,11 @@ impl Alike {
         }
         let recent = &mut self.recent[sample(&self.key)];
         let is_recent = *recent != NONE && self.known.get(*recent) == self.key;
-        let (number, is_new) = if is_recent { (*recent, false) } else { self.known.number(&self.key) };
+        let (number, is_new) = if is_recent {
+            (*recent, false)
+        } else {
+            self.known.number(&self.key)
+        };
         *recent = number;
         self.rows.push(number);
         std::mem::swap(&mut self.key, &mut self.last);
@@ -98,9 +108,13 @@ fn sample(key: &[u8]) -> usize {
     const WORDS: usize = 8;
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let parts = key.chunks(key.len().div_ceil(WORDS).max(size_of::<u64>()));
-    let words = parts.filter_map(|part| part.first_chunk()).chain(key.last_chunk());
+    let words = parts
+        .filter_map(|part| part.first_chunk())
+        .chain(key.last_chunk());
     let mixed = words.fold(key.len() as u64, |mixed, word| {
-        (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(ODD).rotate_left(u64::BITS / 2)
+        (mixed ^ u64::from_le_bytes(*word))
+            .wrapping_mul(ODD)
+            .rotate_left(u64::BITS / 2)
     });
     // After the last turn the well mixed bits are the low ones.
     mixed as usize % RECENT

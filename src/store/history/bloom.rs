@@ -1,6 +1,8 @@
-//! Bloom filters of Parquet, of a size that we choose: one byte for each distinct value, two to three lookups in a hundred in vain.
+//! Bloom filters of Parquet, of a size that we choose: one byte for each distinct value, two to
+//! three lookups in a hundred in vain.
 //!
-//! Refuses more than a byte a value: at one lookup in a hundred the filter of the audit ids would be twice as large, to save reading a row group for each seventieth lookup.
+//! Refuses more than a byte a value: at one lookup in a hundred the filter of the audit ids would
+//! be twice as large, to save reading a row group for each seventieth lookup.
 
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
@@ -13,8 +15,9 @@ pub(super) fn with_room_for(count: usize) -> Result<Sbbf, ParquetError> {
     Sbbf::from_bytes(&empty(count.next_power_of_two().max(LEAST_BYTES)))
 }
 
-/// An empty filter as it stands in a file: `BloomFilterHeader` in Thrift's compact form (`parquet.thrift` of
-/// apache/parquet-format), then the bits. The crate has no other public way to make one of a given size.
+/// An empty filter as it stands in a file: `BloomFilterHeader` in Thrift's compact form
+/// (`parquet.thrift` of apache/parquet-format), then the bits. The crate has no other public way to
+/// make one of a given size.
 fn empty(bytes: usize) -> Vec<u8> {
     const I32: u8 = 0x15;
     const UNION_OF_AN_EMPTY_STRUCT: [u8; 4] = [0x1c, 0x1c, 0, 0];

@@ -20,7 +20,8 @@ pub fn tolerance(age: Span) -> Span {
 /// The newest time that is reached from the middle row on without so long a time without rows.
 /// [`Time::ZERO`] where there is no row.
 pub fn newest<'s>(segments: impl Iterator<Item = &'s Segment>, tolerance: Span) -> Time {
-    let has_events = |s: &&Segment| matches!(s.kind, SegmentKind::Head | SegmentKind::Events) && s.rows > 0;
+    let has_events =
+        |s: &&Segment| matches!(s.kind, SegmentKind::Head | SegmentKind::Events) && s.rows > 0;
     let mut files: Vec<&Segment> = segments.filter(has_events).collect();
     files.sort_by_key(|s| (s.time_max, s.id));
     let all: u64 = files.iter().map(|s| s.rows).sum();
@@ -33,8 +34,13 @@ pub fn newest<'s>(segments: impl Iterator<Item = &'s Segment>, tolerance: Span) 
         }
         before += file.rows;
         // A head may hold days, and one line makes its end.
-        let is_torn = file.kind == SegmentKind::Head && file.time_max.since(file.time_min) > tolerance;
-        reached = reached.max(if is_torn { file.time_min } else { file.time_max });
+        let is_torn =
+            file.kind == SegmentKind::Head && file.time_max.since(file.time_min) > tolerance;
+        reached = reached.max(if is_torn {
+            file.time_min
+        } else {
+            file.time_max
+        });
     }
     reached
 }
@@ -46,15 +52,32 @@ mod tests {
     const DAY: i64 = 86_400;
 
     fn file(id: u64, day: i64, rows: u64) -> Segment {
-        let (time_min, time_max) = (Time::from_seconds(day * DAY), Time::from_seconds(day * DAY + DAY - 1));
+        let (time_min, time_max) = (
+            Time::from_seconds(day * DAY),
+            Time::from_seconds(day * DAY + DAY - 1),
+        );
         let (path, sha256) = (String::new(), String::new());
         let (seq_min, seq_max) = (id * 1000, id * 1000 + rows - 1);
         let kind = SegmentKind::Events;
-        Segment { id, kind, path, bytes: rows, rows, time_min, time_max, seq_min, seq_max, sha256, engine: 0 }
+        Segment {
+            id,
+            kind,
+            path,
+            bytes: rows,
+            rows,
+            time_min,
+            time_max,
+            seq_min,
+            seq_max,
+            sha256,
+            engine: 0,
+        }
     }
 
     fn newest_day(files: &[Segment]) -> i64 {
-        newest(files.iter(), tolerance(Span::seconds(90 * DAY))).as_seconds().div_euclid(DAY)
+        newest(files.iter(), tolerance(Span::seconds(90 * DAY)))
+            .as_seconds()
+            .div_euclid(DAY)
     }
 
     #[test]
@@ -69,7 +92,11 @@ mod tests {
 
     #[test]
     fn a_pause_of_days_is_no_leap() {
-        let files = [file(1, 20_000, 100), file(2, 20_004, 100), file(3, 20_010, 1)];
+        let files = [
+            file(1, 20_000, 100),
+            file(2, 20_004, 100),
+            file(3, 20_010, 1),
+        ];
         assert_eq!(newest_day(&files), 20_010);
         assert_eq!(newest([].iter(), Span::ZERO), Time::ZERO);
     }

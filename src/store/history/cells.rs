@@ -33,7 +33,10 @@ impl<'a> Texts<'a> {
         } else {
             (Numbers::None, array)
         };
-        Some(Texts { numbers, texts: texts.as_string_opt::<i32>()? })
+        Some(Texts {
+            numbers,
+            texts: texts.as_string_opt::<i32>()?,
+        })
     }
 
     /// Rows of the same number have the same text, within one batch. `None`: NULL.
@@ -62,12 +65,21 @@ impl<'a> Texts<'a> {
 
     /// Whether a row has one of these texts. Each text of a dictionary is compared once.
     pub fn is_one_of(&self, wanted: &[String]) -> Vec<bool> {
-        let texts = self.texts.iter().map(|text| text.is_some_and(|text| wanted.iter().any(|w| w == text)));
+        let texts = self
+            .texts
+            .iter()
+            .map(|text| text.is_some_and(|text| wanted.iter().any(|w| w == text)));
         let of_text: Vec<bool> = texts.collect();
         match self.numbers {
             Numbers::None => of_text,
-            Numbers::Head(numbers) => numbers.iter().map(|n| n.is_some_and(|n| of_text[n as usize])).collect(),
-            Numbers::File(numbers) => numbers.iter().map(|n| n.is_some_and(|n| of_text[n as usize])).collect(),
+            Numbers::Head(numbers) => numbers
+                .iter()
+                .map(|n| n.is_some_and(|n| of_text[n as usize]))
+                .collect(),
+            Numbers::File(numbers) => numbers
+                .iter()
+                .map(|n| n.is_some_and(|n| of_text[n as usize]))
+                .collect(),
         }
     }
 }

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, PageType, Type, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats,
+};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
@@ -71,8 +73,8 @@ impl Open {
         }
     }
 
-    /// Pages of the texts that `row` says, their lengths before all of them; an empty one is NULL. `each` sees every
-    /// text on its way.
+    /// Pages of the texts that `row` says, their lengths before all of them; an empty one is NULL.
+    /// `each` sees every text on its way.
     pub fn texts<'t>(
         &mut self,
         rows: usize,
@@ -81,7 +83,12 @@ impl Open {
         room: &mut Room,
         zstd: &mut zstd::bulk::Compressor<'_>,
     ) -> io::Result<()> {
-        let Room { page, levels, lengths, bytes } = room;
+        let Room {
+            page,
+            levels,
+            lengths,
+            bytes,
+        } = room;
         let mut from = 0;
         while from < rows {
             let mut until = from;
@@ -98,10 +105,22 @@ impl Open {
             }
             let nulls = until - from - lengths.len();
             page.clear();
-            put_levels(until - from, nulls, |n| !row(from + n).is_empty(), levels, page);
+            put_levels(
+                until - from,
+                nulls,
+                |n| !row(from + n).is_empty(),
+                levels,
+                page,
+            );
             delta::encode(lengths, page);
             page.extend_from_slice(bytes);
-            self.write_page(page, until - from, nulls, Encoding::DELTA_LENGTH_BYTE_ARRAY, zstd)?;
+            self.write_page(
+                page,
+                until - from,
+                nulls,
+                Encoding::DELTA_LENGTH_BYTE_ARRAY,
+                zstd,
+            )?;
             from = until;
         }
         Ok(())
@@ -148,13 +167,27 @@ impl Open {
         Ok(())
     }
 
-    fn write(&mut self, page: Page, uncompressed: usize, page_type: PageType) -> io::Result<(i64, usize)> {
+    fn write(
+        &mut self,
+        page: Page,
+        uncompressed: usize,
+        page_type: PageType,
+    ) -> io::Result<(i64, usize)> {
         let encoding = page.encoding();
-        match self.encodings.iter_mut().find(|e| e.page_type == page_type && e.encoding == encoding) {
+        match self
+            .encodings
+            .iter_mut()
+            .find(|e| e.page_type == page_type && e.encoding == encoding)
+        {
             Some(known) => known.count += 1,
-            None => self.encodings.push(PageEncodingStats { page_type, encoding, count: 1 }),
+            None => self.encodings.push(PageEncodingStats {
+                page_type,
+                encoding,
+                count: 1,
+            }),
         }
-        let written = SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, uncompressed));
+        let written = SerializedPageWriter::new(&mut self.sink)
+            .write_page(CompressedPage::new(page, uncompressed));
         let written = written.map_err(parquet_io)?;
         self.compressed += written.compressed_size;
         self.uncompressed += written.uncompressed_size;
@@ -163,10 +196,18 @@ impl Open {
 
     /// Says of the page written last what its numbers lie between.
     pub fn number_bounds(&mut self, bounds: Option<(i64, i64)>, nulls: usize) {
-        let pages = self.page_bounds.get_or_insert_with(|| ColumnIndexBuilder::new(Type::INT64));
+        let pages = self
+            .page_bounds
+            .get_or_insert_with(|| ColumnIndexBuilder::new(Type::INT64));
         match bounds {
             Some((min, max)) => {
-                pages.append(false, min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec(), nulls as i64, None);
+                pages.append(
+                    false,
+                    min.to_le_bytes().to_vec(),
+                    max.to_le_bytes().to_vec(),
+                    nulls as i64,
+                    None,
+                );
             }
             None => pages.append(true, Vec::new(), Vec::new(), nulls as i64, None),
         }
@@ -182,16 +223,32 @@ impl Open {
         }
         if min.len().max(max.len()) <= STATISTICS_BYTES {
             let (min, max) = (min.to_vec().into(), max.to_vec().into());
-            self.statistics = Some(Statistics::byte_array(Some(min), Some(max), None, Some(self.nulls as u64), false));
+            self.statistics = Some(Statistics::byte_array(
+                Some(min),
+                Some(max),
+                None,
+                Some(self.nulls as u64),
+                false,
+            ));
         }
     }
 
     pub fn close(self) -> io::Result<Chunk> {
         let nulls = || Statistics::byte_array(None, None, None, Some(self.nulls as u64), false);
-        let page_bounds = self.page_bounds.filter(ColumnIndexBuilder::valid).map(ColumnIndexBuilder::build);
-        let encodings = self.encodings.iter().map(|e| e.encoding).chain([Encoding::RLE]).collect();
+        let page_bounds = self
+            .page_bounds
+            .filter(ColumnIndexBuilder::valid)
+            .map(ColumnIndexBuilder::build);
+        let encodings = self
+            .encodings
+            .iter()
+            .map(|e| e.encoding)
+            .chain([Encoding::RLE])
+            .collect();
         let metadata = ColumnChunkMetaData::builder(self.column)
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL).map_err(parquet_io)?))
+            .set_compression(Compression::ZSTD(
+                ZstdLevel::try_new(LEVEL).map_err(parquet_io)?,
+            ))
             .set_encodings(encodings)
             .set_page_encoding_stats(self.encodings)
             .set_total_compressed_size(self.compressed as i64)

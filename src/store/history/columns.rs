@@ -1,8 +1,8 @@
-//! THE list of columns of an event in history: name, type, meaning. Head and Parquet files have all of them, in this
-//! order.
+//! THE list of columns of an event in history: name, type, meaning. Head and Parquet files have all
+//! of them, in this order.
 //!
-//! Refuses bodies. A column may be added at the end; none is renamed, retyped or given another meaning, since files of
-//! every age are read together.
+//! Refuses bodies. A column may be added at the end; none is renamed, retyped or given another
+//! meaning, since files of every age are read together.
 
 use super::sheet::View;
 use super::texts::Texts;
@@ -52,7 +52,8 @@ impl Kind {
 /// The one text column whose values hardly repeat: it has no dictionary.
 pub(super) const UNIQUE: &str = "audit_id";
 
-/// Columns whose values follow each other from row to row: which of them a row has is one number for all.
+/// Columns whose values follow each other from row to row: which of them a row has is one number
+/// for all.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
     /// Who asks, with what credential, from where.
@@ -182,21 +183,34 @@ pub(super) const GROUP_NAMES: [&str; GROUPS] = ["caller", "request", "outcome", 
 
 /// The columns of a group, as a head has them.
 pub(super) fn fields_of(group: usize) -> Fields {
-    let columns = COLUMNS.iter().zip(GROUP_OF).filter(|(_, of)| **of as usize == group);
-    columns.map(|(column, _)| Field::new(column.name, column.kind.data_type(), true)).collect()
+    let columns = COLUMNS
+        .iter()
+        .zip(GROUP_OF)
+        .filter(|(_, of)| **of as usize == group);
+    columns
+        .map(|(column, _)| Field::new(column.name, column.kind.data_type(), true))
+        .collect()
 }
 
-/// The schema of a head: the rows' own columns, then each group as numbers into a dictionary of structs.
+/// The schema of a head: the rows' own columns, then each group as numbers into a dictionary of
+/// structs.
 pub(super) static HEAD_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let own = fields_of(Group::Row as usize);
     let in_common = GROUP_NAMES.iter().enumerate().map(|(group, name)| {
         let kinds = DataType::Struct(fields_of(group));
         Arc::new(Field::new_dictionary(*name, DataType::Int16, kinds, false))
     });
-    Arc::new(Schema::new(own.iter().cloned().chain(in_common).collect::<Fields>()))
+    Arc::new(Schema::new(
+        own.iter().cloned().chain(in_common).collect::<Fields>(),
+    ))
 });
 
 /// The schema of Parquet files with these columns, and of what a scan of them returns.
 pub(super) fn schema(columns: &[Column]) -> Schema {
-    Schema::new(columns.iter().map(|c| Field::new(c.name, c.kind.data_type(), true)).collect::<Vec<_>>())
+    Schema::new(
+        columns
+            .iter()
+            .map(|c| Field::new(c.name, c.kind.data_type(), true))
+            .collect::<Vec<_>>(),
+    )
 }

@@ -29,12 +29,25 @@ fn encode_block(differences: &[i64], out: &mut Vec<u8>) {
     let least = differences.iter().copied().min().unwrap_or_default();
     varint(zigzag(least), out);
     let above = |difference: &i64| difference.wrapping_sub(least) as u64;
-    let width = |part: &[i64]| u64::BITS - part.iter().map(above).fold(0, |all, n| all | n).leading_zeros();
+    let width = |part: &[i64]| {
+        u64::BITS
+            - part
+                .iter()
+                .map(above)
+                .fold(0, |all, n| all | n)
+                .leading_zeros()
+    };
     let mut widths = [0; BLOCK / PART];
-    widths.iter_mut().zip(differences.chunks(PART)).for_each(|(w, part)| *w = width(part) as u8);
+    widths
+        .iter_mut()
+        .zip(differences.chunks(PART))
+        .for_each(|(w, part)| *w = width(part) as u8);
     out.extend_from_slice(&widths);
     for (part, width) in differences.chunks(PART).zip(widths) {
-        let filled = part.iter().map(above).chain(std::iter::repeat_n(0, PART - part.len()));
+        let filled = part
+            .iter()
+            .map(above)
+            .chain(std::iter::repeat_n(0, PART - part.len()));
         pack(filled, u32::from(width), out);
     }
 }

@@ -20,7 +20,12 @@ pub(super) struct Dictionary {
 impl Dictionary {
     /// The number of a text, and whether it is new.
     pub fn number(&mut self, text: &[u8]) -> (u32, bool) {
-        let Dictionary { bytes, ends, table, state } = self;
+        let Dictionary {
+            bytes,
+            ends,
+            table,
+            state,
+        } = self;
         let hash = state.hash_one(text);
         if let Some(known) = table.find(hash, |n| slice(bytes, ends, *n) == text) {
             return (*known, false);
@@ -47,7 +52,9 @@ impl Dictionary {
 
     /// Bytes of memory, about.
     pub fn held(&self) -> usize {
-        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>() + self.table.capacity() * size_of::<u32>()
+        self.bytes.capacity()
+            + self.ends.capacity() * size_of::<usize>()
+            + self.table.capacity() * size_of::<u32>()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {

@@ -1,4 +1,5 @@
-//! A file that appears whole or not at all: written beside its place, synced, renamed; its sum taken on the way.
+//! A file that appears whole or not at all: written beside its place, synced, renamed; its sum
+//! taken on the way.
 //!
 //! Refuses to replace a file that a commit may name: ids are never used twice.
 
@@ -20,10 +21,24 @@ impl Durable {
     /// Begins the file `path` below `dir`.
     pub fn create(dir: &Path, path: &str) -> io::Result<Durable> {
         let whole = dir.join(path);
-        DirBuilder::new().recursive(true).mode(0o700).create(whole.parent().unwrap_or(dir))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(whole.parent().unwrap_or(dir))?;
         let unfinished = dir.join(format!("{path}.tmp"));
-        let out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        Ok(Durable { out, hash: Sha256::new(), bytes: 0, unfinished, whole })
+        let out = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&unfinished)?;
+        Ok(Durable {
+            out,
+            hash: Sha256::new(),
+            bytes: 0,
+            unfinished,
+            whole,
+        })
     }
 
     /// Makes it durable under its name; returns its length and its SHA-256, in hexadecimal.

@@ -1,7 +1,8 @@
-//! Event files of a window, copied out with their sums: evidence that can be checked with `sha256sum -c`.
+//! Event files of a window, copied out with their sums: evidence that can be checked with
+//! `sha256sum -c`.
 //!
-//! Refuses to copy a file whose content is not what was committed, and to write into a directory that has anything in
-//! it.
+//! Refuses to copy a file whose content is not what was committed, and to write into a directory
+//! that has anything in it.
 
 use super::manifest::{self, MANIFEST, Manifest, Segment, SegmentKind};
 use crate::base::Time;
@@ -21,12 +22,19 @@ pub struct Exported {
     pub rows_left_in_head: u64,
 }
 
-/// Copies each event file of the state `dir` that has events between `since` and `until` to `out`, whole, under the
-/// same path, and writes `SHA256SUMS` and the manifest of what was copied beside them.
+/// Copies each event file of the state `dir` that has events between `since` and `until` to `out`,
+/// whole, under the same path, and writes `SHA256SUMS` and the manifest of what was copied beside
+/// them.
 ///
 /// # Errors
-/// `out` is not empty or cannot be written; a file is not what was committed (`InvalidData`, naming it).
-pub fn export(dir: &Path, out: &Path, since: Option<Time>, until: Option<Time>) -> io::Result<Exported> {
+/// `out` is not empty or cannot be written; a file is not what was committed (`InvalidData`, naming
+/// it).
+pub fn export(
+    dir: &Path,
+    out: &Path,
+    since: Option<Time>,
+    until: Option<Time>,
+) -> io::Result<Exported> {
     begin(out)?;
     let mut exported = Exported::default();
     let mut copied = Vec::new();
@@ -49,8 +57,14 @@ pub fn export(dir: &Path, out: &Path, since: Option<Time>, until: Option<Time>) 
         }
     }
     sums.sync_all()?;
-    let manifest = serde_json::to_vec(&Manifest { version: 1, segments: copied })?;
-    DirBuilder::new().recursive(true).mode(0o700).create(out.join("history"))?;
+    let manifest = serde_json::to_vec(&Manifest {
+        version: 1,
+        segments: copied,
+    })?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(out.join("history"))?;
     let mut file = create(&out.join(MANIFEST))?;
     file.write_all(&manifest)?;
     file.sync_all()?;
@@ -61,19 +75,29 @@ pub fn export(dir: &Path, out: &Path, since: Option<Time>, until: Option<Time>) 
 pub(super) fn begin(out: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(out)?;
     if fs::read_dir(out)?.next().is_some() {
-        return Err(io::Error::other(format!("{} is not empty: name a new directory", out.display())));
+        return Err(io::Error::other(format!(
+            "{} is not empty: name a new directory",
+            out.display()
+        )));
     }
     Ok(())
 }
 
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn copy(dir: &Path, out: &Path, segment: &Segment) -> io::Result<()> {
     let to = out.join(&segment.path);
     if let Some(parent) = to.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)?;
     }
     let (mut from, mut to) = (File::open(dir.join(&segment.path))?, create(&to)?);
     let (mut hash, mut block) = (Sha256::new(), vec![0; 1 << 20]);
@@ -87,7 +111,10 @@ fn copy(dir: &Path, out: &Path, segment: &Segment) -> io::Result<()> {
     }
     to.sync_all()?;
     if super::durable::hex(hash) != segment.sha256 {
-        let text = format!("{} is not what was committed: its SHA-256 differs", segment.path);
+        let text = format!(
+            "{} is not what was committed: its SHA-256 differs",
+            segment.path
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
     Ok(())

@@ -17,16 +17,28 @@ use std::path::Path;
 
 const FILE: &str = "events.ndjson";
 
-/// Writes each event of the state `dir` between `since` and `until` to `out/events.ndjson`, an object a line without
-/// what is NULL, in the order of files and rows, and `SHA256SUMS` beside it.
+/// Writes each event of the state `dir` between `since` and `until` to `out/events.ndjson`, an
+/// object a line without what is NULL, in the order of files and rows, and `SHA256SUMS` beside it.
 ///
 /// # Errors
 /// `out` is not empty or cannot be written; history cannot be read.
-pub fn export_lines(dir: &Path, out: &Path, since: Option<Time>, until: Option<Time>) -> io::Result<Exported> {
+pub fn export_lines(
+    dir: &Path,
+    out: &Path,
+    since: Option<Time>,
+    until: Option<Time>,
+) -> io::Result<Exported> {
     begin(out)?;
     let columns: Vec<&'static str> = COLUMNS.iter().map(|column| column.name).collect();
-    let filter = Filter { from: since, until, ..Filter::default() };
-    let mut exported = Exported { files: 1, ..Exported::default() };
+    let filter = Filter {
+        from: since,
+        until,
+        ..Filter::default()
+    };
+    let mut exported = Exported {
+        files: 1,
+        ..Exported::default()
+    };
     let mut lines = BufWriter::new(Durable::create(out, FILE)?);
     for batch in Scan::open(dir, false, filter, &columns, Bounds::default())? {
         let batch = batch?;
@@ -35,7 +47,10 @@ pub fn export_lines(dir: &Path, out: &Path, since: Option<Time>, until: Option<T
         }
         exported.rows += batch.num_rows() as u64;
     }
-    let (bytes, sha256) = lines.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
+    let (bytes, sha256) = lines
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?
+        .finish()?;
     exported.bytes = bytes;
     let mut sums = create(&out.join("SHA256SUMS"))?;
     writeln!(sums, "{sha256}  {FILE}")?;
@@ -46,12 +61,19 @@ pub fn export_lines(dir: &Path, out: &Path, since: Option<Time>, until: Option<T
 fn object(batch: &RecordBatch, row: usize) -> Map<String, Value> {
     let mut object = Map::new();
     for column in COLUMNS {
-        let Some(array) = batch.column_by_name(column.name).filter(|array| !array.is_null(row)) else { continue };
+        let Some(array) = batch
+            .column_by_name(column.name)
+            .filter(|array| !array.is_null(row))
+        else {
+            continue;
+        };
         let value = match column.kind {
             Kind::Text => Value::from(Texts::of(array).and_then(|texts| texts.get(row))),
             Kind::Int => Value::from(array.as_primitive::<Int64Type>().value(row)),
             Kind::Flag => Value::from(array.as_boolean().value(row)),
-            Kind::Time => Time(array.as_primitive::<TimestampMicrosecondType>().value(row)).to_string().into(),
+            Kind::Time => Time(array.as_primitive::<TimestampMicrosecondType>().value(row))
+                .to_string()
+                .into(),
         };
         object.insert(column.name.to_owned(), value);
     }

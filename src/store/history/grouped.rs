@@ -32,7 +32,9 @@ impl Aggregate {
     pub fn column(self) -> Option<usize> {
         match self {
             Aggregate::Count => None,
-            Aggregate::Sum(column) | Aggregate::Min(column) | Aggregate::Max(column) => Some(column),
+            Aggregate::Sum(column) | Aggregate::Min(column) | Aggregate::Max(column) => {
+                Some(column)
+            }
         }
     }
 }
@@ -47,8 +49,8 @@ pub enum Cell<'g> {
     Text(&'g str),
 }
 
-/// The groups that come first in the order of one aggregate, NULL before all values, and those that are equal to the
-/// last of them.
+/// The groups that come first in the order of one aggregate, NULL before all values, and those that
+/// are equal to the last of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Top {
     /// Which of the aggregates.
@@ -91,8 +93,16 @@ impl Groups {
             read: aggregate.column().map(read),
             by_group: Vec::new(),
         };
-        let (by, told) = (by.iter().copied().map(read).collect(), aggregates.iter().map(told).collect());
-        let mut groups = Groups { by, told, keys: Dictionary::default(), key: Vec::new() };
+        let (by, told) = (
+            by.iter().copied().map(read).collect(),
+            aggregates.iter().map(told).collect(),
+        );
+        let mut groups = Groups {
+            by,
+            told,
+            keys: Dictionary::default(),
+            key: Vec::new(),
+        };
         for batch in scan.by_ref() {
             groups.take(&batch?)?;
             bounds.check(groups.bytes())?;
@@ -102,18 +112,30 @@ impl Groups {
 
     fn take(&mut self, batch: &RecordBatch) -> io::Result<()> {
         let read = self.told.iter_mut().filter_map(|told| told.read.as_mut());
-        self.by.iter_mut().chain(read).try_for_each(|read| read.take(batch))?;
+        self.by
+            .iter_mut()
+            .chain(read)
+            .try_for_each(|read| read.take(batch))?;
         let mut from = 0;
         while from < batch.num_rows() {
             // Files are sorted by principal and time: neighbours are often of one group.
-            let is_other = |row: &usize| self.by.iter().any(|read| read.values[*row] != read.values[from]);
-            let until = (from + 1..batch.num_rows()).find(is_other).unwrap_or(batch.num_rows());
+            let is_other = |row: &usize| {
+                self.by
+                    .iter()
+                    .any(|read| read.values[*row] != read.values[from])
+            };
+            let until = (from + 1..batch.num_rows())
+                .find(is_other)
+                .unwrap_or(batch.num_rows());
             self.key.clear();
-            self.by.iter().for_each(|read| self.key.extend(read.values[from].to_le_bytes()));
+            self.by
+                .iter()
+                .for_each(|read| self.key.extend(read.values[from].to_le_bytes()));
             let (group, is_new) = self.keys.number(&self.key);
             for told in &mut self.told {
                 if is_new {
-                    told.by_group.push(if told.read.is_none() { 0 } else { NULL });
+                    told.by_group
+                        .push(if told.read.is_none() { 0 } else { NULL });
                 }
                 told.count(group, from..until)?;
             }
@@ -125,37 +147,66 @@ impl Groups {
     /// Of memory.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let told: usize = self.told.iter().map(|told| told.by_group.capacity() * size_of::<i64>()).sum();
+        let told: usize = self
+            .told
+            .iter()
+            .map(|told| told.by_group.capacity() * size_of::<i64>())
+            .sum();
         let read = self.told.iter().filter_map(|told| told.read.as_ref());
-        let texts: usize = self.by.iter().chain(read).map(|read| read.texts.held()).sum();
+        let texts: usize = self
+            .by
+            .iter()
+            .chain(read)
+            .map(|read| read.texts.held())
+            .sum();
         (self.keys.held() + told + texts) as u64
     }
 
-    /// Hands out group after group, or those of `top` and maybe more, in the order of what they have in common, NULL
-    /// first: that, and what is told of it.
+    /// Hands out group after group, or those of `top` and maybe more, in the order of what they
+    /// have in common, NULL first: that, and what is told of it.
     ///
     /// # Errors
     /// Whatever `each` brings.
-    pub fn each<E>(&self, top: Option<Top>, each: &mut dyn FnMut(&[Cell<'_>]) -> Result<(), E>) -> Result<(), E> {
+    pub fn each<E>(
+        &self,
+        top: Option<Top>,
+        each: &mut dyn FnMut(&[Cell<'_>]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let ranks: Vec<Vec<u32>> = self.by.iter().map(|read| ranks(&read.texts)).collect();
-        let number = |key: &[u8], at: usize| key[8 * at..].first_chunk().map_or(NULL, |n| i64::from_le_bytes(*n));
+        let number = |key: &[u8], at: usize| {
+            key[8 * at..]
+                .first_chunk()
+                .map_or(NULL, |n| i64::from_le_bytes(*n))
+        };
         let rank = |key: &[u8], at: usize| {
             let number = number(key, at);
-            usize::try_from(number).ok().and_then(|n| ranks[at].get(n)).map_or(number, |rank| i64::from(*rank))
+            usize::try_from(number)
+                .ok()
+                .and_then(|n| ranks[at].get(n))
+                .map_or(number, |rank| i64::from(*rank))
         };
         let mut order = self.wanted(top);
         order.sort_unstable_by(|a, b| {
             let (a, b) = (self.keys.get(*a), self.keys.get(*b));
-            (0..self.by.len()).map(|at| rank(a, at)).cmp((0..self.by.len()).map(|at| rank(b, at)))
+            (0..self.by.len())
+                .map(|at| rank(a, at))
+                .cmp((0..self.by.len()).map(|at| rank(b, at)))
         });
         let mut cells = Vec::new();
         for group in order {
             let key = self.keys.get(group);
             cells.clear();
-            cells.extend(self.by.iter().enumerate().map(|(at, read)| read.cell(number(key, at))));
+            cells.extend(
+                self.by
+                    .iter()
+                    .enumerate()
+                    .map(|(at, read)| read.cell(number(key, at))),
+            );
             cells.extend(self.told.iter().map(|told| {
                 let number = told.by_group[group as usize];
-                told.read.as_ref().map_or(Cell::Number(number), |read| read.cell(number))
+                told.read
+                    .as_ref()
+                    .map_or(Cell::Number(number), |read| read.cell(number))
             }));
             each(&cells)?;
         }
@@ -166,15 +217,22 @@ impl Groups {
         let all = 0..self.keys.len() as u32;
         let told = top.and_then(|top| Some((self.told.get(top.aggregate)?, top)));
         // Texts are numbered in the order of their appearance.
-        let is_text = |told: &Told| told.read.as_ref().is_some_and(|read| read.column.kind == Kind::Text);
-        let Some((told, top)) = told.filter(|(told, top)| top.count < all.len() && !is_text(told)) else {
+        let is_text = |told: &Told| {
+            told.read
+                .as_ref()
+                .is_some_and(|read| read.column.kind == Kind::Text)
+        };
+        let Some((told, top)) = told.filter(|(told, top)| top.count < all.len() && !is_text(told))
+        else {
             return all.collect();
         };
         let place = |group: &u32| match told.by_group[*group as usize] {
             number if top.is_descending => !number,
             number => number,
         };
-        let Some(before) = top.count.checked_sub(1) else { return Vec::new() };
+        let Some(before) = top.count.checked_sub(1) else {
+            return Vec::new();
+        };
         let mut places: Vec<i64> = all.clone().map(|group| place(&group)).collect();
         let last = *places.select_nth_unstable(before).1;
         all.filter(|group| place(group) <= last).collect()
@@ -189,16 +247,20 @@ impl Told {
             *told += rows.len() as i64;
             return Ok(());
         };
-        let values = read.values[rows].iter().copied().filter(|value| *value != NULL);
+        let values = read.values[rows]
+            .iter()
+            .copied()
+            .filter(|value| *value != NULL);
         let known = (*told != NULL).then_some(*told);
         let mut all = known.into_iter().chain(values);
         let now = match self.aggregate {
             Aggregate::Min(_) => all.min_by(|a, b| read.compare(*a, *b)),
             Aggregate::Max(_) => all.max_by(|a, b| read.compare(*a, *b)),
             Aggregate::Sum(_) | Aggregate::Count => match all.next() {
-                Some(first) => {
-                    Some(all.try_fold(first, i64::checked_add).ok_or_else(|| io::Error::other("integer overflow"))?)
-                }
+                Some(first) => Some(
+                    all.try_fold(first, i64::checked_add)
+                        .ok_or_else(|| io::Error::other("integer overflow"))?,
+                ),
                 None => None,
             },
         };
@@ -219,7 +281,12 @@ struct Read {
 
 impl Read {
     fn new(column: &'static Column) -> Read {
-        Read { column, texts: Dictionary::default(), words: None, values: Vec::new() }
+        Read {
+            column,
+            texts: Dictionary::default(),
+            words: None,
+            values: Vec::new(),
+        }
     }
 
     fn take(&mut self, batch: &RecordBatch) -> io::Result<()> {
@@ -232,20 +299,35 @@ impl Read {
         let taken = match self.column.kind {
             Kind::Text => self.take_texts(array),
             Kind::Flag => array.as_boolean_opt().map(|flags| {
-                self.values.extend(flags.iter().map(|flag| flag.map_or(NULL, i64::from)));
+                self.values
+                    .extend(flags.iter().map(|flag| flag.map_or(NULL, i64::from)));
             }),
             Kind::Int => array.as_primitive_opt::<Int64Type>().map(|numbers| {
-                self.values.extend(numbers.iter().map(|number| number.unwrap_or(NULL)));
+                self.values
+                    .extend(numbers.iter().map(|number| number.unwrap_or(NULL)));
             }),
-            Kind::Time => array.as_primitive_opt::<TimestampMicrosecondType>().map(|times| {
-                self.values.extend(times.iter().map(|time| time.unwrap_or(NULL)));
-            }),
+            Kind::Time => array
+                .as_primitive_opt::<TimestampMicrosecondType>()
+                .map(|times| {
+                    self.values
+                        .extend(times.iter().map(|time| time.unwrap_or(NULL)));
+                }),
         };
-        taken.ok_or_else(|| damaged(&format!("the column {} is of another type", self.column.name)))
+        taken.ok_or_else(|| {
+            damaged(&format!(
+                "the column {} is of another type",
+                self.column.name
+            ))
+        })
     }
 
     fn take_texts(&mut self, array: &ArrayRef) -> Option<()> {
-        let Read { texts, words, values, .. } = self;
+        let Read {
+            texts,
+            words,
+            values,
+            ..
+        } = self;
         let column = Texts::of(array)?;
         let mut number_of = |text: &str| i64::from(texts.number(text.as_bytes()).0);
         let Some(dictionary) = column.dictionary() else {
@@ -253,15 +335,17 @@ impl Read {
             return Some(());
         };
         // Batches of one row group share it: each text is looked up once.
-        let is_known = words
-            .as_ref()
-            .is_some_and(|(known, _)| known.value_offsets().as_ptr() == dictionary.value_offsets().as_ptr());
+        let is_known = words.as_ref().is_some_and(|(known, _)| {
+            known.value_offsets().as_ptr() == dictionary.value_offsets().as_ptr()
+        });
         if !is_known {
             *words = Some((dictionary.clone(), vec![NULL; dictionary.len()]));
         }
         let (_, numbers) = words.as_mut()?;
         values.extend((0..array.len()).map(|row| {
-            let Some(word) = column.number(row) else { return NULL };
+            let Some(word) = column.number(row) else {
+                return NULL;
+            };
             if numbers[word] == NULL {
                 numbers[word] = number_of(column.text(word));
             }
@@ -281,7 +365,9 @@ impl Read {
         match self.column.kind {
             _ if number == NULL => Cell::Null,
             // It was taken out of a column of UTF-8.
-            Kind::Text => std::str::from_utf8(self.texts.get(number as u32)).map_or(Cell::Null, Cell::Text),
+            Kind::Text => {
+                std::str::from_utf8(self.texts.get(number as u32)).map_or(Cell::Null, Cell::Text)
+            }
             Kind::Time => Cell::Time(number),
             Kind::Int | Kind::Flag => Cell::Number(number),
         }

@@ -1,6 +1,8 @@
-//! The head: the newest events, appended to an Arrow IPC stream, synced before the commit that names its length.
+//! The head: the newest events, appended to an Arrow IPC stream, synced before the commit that
+//! names its length.
 //!
-//! Refuses to be appended to by another process than the one that began it: what an earlier one left is rolled first.
+//! Refuses to be appended to by another process than the one that began it: what an earlier one
+//! left is rolled first.
 
 use super::batch::{self, BATCH_ROWS};
 use super::columns::HEAD_SCHEMA;
@@ -41,10 +43,17 @@ impl Write for Counted {
 impl Head {
     pub fn create(dir: &Path, id: u64) -> io::Result<Head> {
         let path = format!("history/head-{id:012}.arrow");
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.join(&path))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(dir.join(&path))?;
         // A commit will name it: a power cut must not take the name away from what is synced.
         File::open(dir.join("history"))?.sync_all()?;
-        let counted = Counted { out: BufWriter::with_capacity(1 << 20, file), bytes: 0 };
+        let counted = Counted {
+            out: BufWriter::with_capacity(1 << 20, file),
+            bytes: 0,
+        };
         let segment = Segment {
             id,
             kind: SegmentKind::Head,
@@ -58,10 +67,14 @@ impl Head {
             sha256: String::new(),
             engine: 0,
         };
-        Ok(Head { writer: StreamWriter::try_new(counted, &HEAD_SCHEMA).map_err(into_io)?, segment })
+        Ok(Head {
+            writer: StreamWriter::try_new(counted, &HEAD_SCHEMA).map_err(into_io)?,
+            segment,
+        })
     }
 
-    /// Appends the rows that wait and syncs them. They are history once a commit names the head's new length.
+    /// Appends the rows that wait and syncs them. They are history once a commit names the head's
+    /// new length.
     pub fn append(&mut self, rows: &mut Rows) -> io::Result<()> {
         let segment = &mut self.segment;
         if let Some((first, last)) = rows.times {
@@ -76,7 +89,9 @@ impl Head {
         segment.rows += (sheet.rows - from) as u64;
         while from < sheet.rows {
             let until = sheet.rows.min(from + BATCH_ROWS);
-            self.writer.write(&batch::of(&sheet, from..until).map_err(into_io)?).map_err(into_io)?;
+            self.writer
+                .write(&batch::of(&sheet, from..until).map_err(into_io)?)
+                .map_err(into_io)?;
             from = until;
         }
         rows.written_to(segment.id);
@@ -98,8 +113,15 @@ pub(super) fn read(
         return Ok(());
     }
     let file = File::open(dir.join(&segment.path))?.take(segment.bytes);
-    let reader = StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).map_err(into_io)?;
-    reader.into_iter().try_for_each(|batch| each(batch.and_then(|batch| batch::flat(&batch)).map_err(into_io)?))
+    let reader =
+        StreamReader::try_new(BufReader::with_capacity(1 << 20, file), None).map_err(into_io)?;
+    reader.into_iter().try_for_each(|batch| {
+        each(
+            batch
+                .and_then(|batch| batch::flat(&batch))
+                .map_err(into_io)?,
+        )
+    })
 }
 
 /// Arrow wraps what the disk said; a full disk has to stay a full disk.

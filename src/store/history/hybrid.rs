@@ -43,7 +43,10 @@ fn pack(numbers: &[u32], width: u32, out: &mut Vec<u8>) {
     let groups = numbers.len().div_ceil(GROUP);
     varint((groups as u64) << 1 | 1, out);
     let (mut bits, mut held) = (0_u64, 0);
-    let filled = numbers.iter().copied().chain(std::iter::repeat_n(0, groups * GROUP - numbers.len()));
+    let filled = numbers
+        .iter()
+        .copied()
+        .chain(std::iter::repeat_n(0, groups * GROUP - numbers.len()));
     for number in filled {
         bits |= u64::from(number) << held;
         held += width;

@@ -1,5 +1,6 @@
-//! The matching rows of history in the order of time, either way, without sorting all of them: files are slices of time,
-//! so a row can be handed out when no file that is still closed begins before it.
+//! The matching rows of history in the order of time, either way, without sorting all of them:
+//! files are slices of time, so a row can be handed out when no file that is still closed begins
+//! before it.
 //!
 //! Refuses to hold more than the files that overlap, and more than the budget allows.
 
@@ -34,7 +35,14 @@ impl InTime {
     #[must_use]
     pub fn new(scan: Scan, direction: Direction, bounds: Bounds) -> InTime {
         let scan = scan.in_direction(direction);
-        InTime { scan, direction, bounds, order: VecDeque::new(), batches: Vec::new(), bytes: 0 }
+        InTime {
+            scan,
+            direction,
+            bounds,
+            order: VecDeque::new(),
+            batches: Vec::new(),
+            bytes: 0,
+        }
     }
 
     #[must_use]
@@ -48,7 +56,10 @@ impl InTime {
     /// As [`Scan`]'s, and `OutOfMemory` if files that overlap hold more than they may.
     pub fn next_row(&mut self) -> io::Result<Option<(RecordBatch, usize)>> {
         loop {
-            let opens = self.scan.begins_next(self.direction).map_or(i64::MAX, |time| self.key(time.0));
+            let opens = self
+                .scan
+                .begins_next(self.direction)
+                .map_or(i64::MAX, |time| self.key(time.0));
             match self.order.front() {
                 Some((time, batch, row)) if *time <= opens => {
                     let (batch, row) = (*batch as usize, *row as usize);
@@ -65,7 +76,9 @@ impl InTime {
                 Some(_) => {}
                 None => self.batches.clear(),
             }
-            let Some(more) = self.scan.next_file()? else { return Ok(None) };
+            let Some(more) = self.scan.next_file()? else {
+                return Ok(None);
+            };
             self.hold(more)?;
         }
     }
@@ -80,10 +93,17 @@ impl InTime {
 
     fn hold(&mut self, more: Vec<RecordBatch>) -> io::Result<()> {
         for batch in more {
-            let times = batch.column_by_name("time").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
-            let times = times.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "there is no column time"))?;
+            let times = batch
+                .column_by_name("time")
+                .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+            let times = times.ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidData, "there is no column time")
+            })?;
             let at = self.batches.len() as u32;
-            let rows: Vec<_> = (0..).zip(times.values()).map(|(row, time)| (self.key(*time), at, row)).collect();
+            let rows: Vec<_> = (0..)
+                .zip(times.values())
+                .map(|(row, time)| (self.key(*time), at, row))
+                .collect();
             self.order.extend(rows);
             let bytes = new_bytes(self.batches.last().map(|(before, ..)| before), &batch);
             self.bytes += bytes;
@@ -101,10 +121,14 @@ pub(super) fn new_bytes(before: Option<&RecordBatch>, batch: &RecordBatch) -> u6
     let bytes = |(at, array): (usize, &arrow_array::ArrayRef)| {
         let words = |array: &arrow_array::ArrayRef| match array.as_dictionary_opt::<Int32Type>() {
             Some(words) => Some(words.values().clone()),
-            None => array.as_dictionary_opt::<Int16Type>().map(|words| words.values().clone()),
+            None => array
+                .as_dictionary_opt::<Int16Type>()
+                .map(|words| words.values().clone()),
         };
         let shared = words(array).filter(|mine| {
-            let theirs = before.and_then(|before| before.columns().get(at)).and_then(words);
+            let theirs = before
+                .and_then(|before| before.columns().get(at))
+                .and_then(words);
             theirs.is_some_and(|theirs| theirs.to_data().ptr_eq(&mine.to_data()))
         });
         array.get_array_memory_size() - shared.map_or(0, |words| words.get_array_memory_size())

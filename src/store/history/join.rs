@@ -1,7 +1,7 @@
 //! How small files of a day become one: events as they are, rows of the rollup added up.
 //!
-//! Refuses a day before its grace is over, and a file that is as large as one should be: it would be read again each
-//! time an event comes late.
+//! Refuses a day before its grace is over, and a file that is as large as one should be: it would
+//! be read again each time an event comes late.
 
 use super::manifest::{Segment, SegmentKind};
 use super::roll::{date, day_of, is_over};
@@ -11,12 +11,13 @@ use crate::base::Time;
 use std::collections::BTreeMap;
 use std::io;
 
-/// Bytes of pages, before compression, that are joined: a client may have sent requests of any length.
+/// Bytes of pages, before compression, that are joined: a client may have sent requests of any
+/// length.
 const JOINED_BYTES: u64 = 128 << 20;
 
 impl History {
-    /// Joins what days that are over by `now` left in small files. One that cannot be read stays as it is, with a
-    /// warning: that small files are many stops nobody.
+    /// Joins what days that are over by `now` left in small files. One that cannot be read stays as
+    /// it is, with a warning: that small files are many stops nobody.
     pub(super) fn join(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
         self.join_events(now, change)?;
         self.join_rollup(now, change)
@@ -26,12 +27,23 @@ impl History {
     fn join_events(&mut self, now: Time, change: &mut Change) -> io::Result<()> {
         for (day, segments) in self.small(SegmentKind::Events, now, ROW_GROUP_ROWS / 2) {
             let fit = read_or_warned(day, self.that_fit(segments));
-            let Some(joined) = fit.filter(|fit| fit.len() > 1) else { continue };
-            let Some(table) = read_or_warned(day, self.rows_of(&joined)) else { continue };
+            let Some(joined) = fit.filter(|fit| fit.len() > 1) else {
+                continue;
+            };
+            let Some(table) = read_or_warned(day, self.rows_of(&joined)) else {
+                continue;
+            };
             let rows = table.sheet().sorted()?;
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, &table.sheet(), &rows)?);
+            change.put.push(parquet::write(
+                &self.dir,
+                path,
+                id,
+                SegmentKind::Events,
+                &table.sheet(),
+                &rows,
+            )?);
             change.forget.extend(joined.iter().map(|s| s.id));
         }
         Ok(())
@@ -51,7 +63,8 @@ impl History {
         }
         for at in 0..segments.len() {
             let segment = &segments[at];
-            bytes += scan::unpacked_bytes(&self.dir, segment).map_err(|error| segment.named(error))?;
+            bytes +=
+                scan::unpacked_bytes(&self.dir, segment).map_err(|error| segment.named(error))?;
             if bytes > JOINED_BYTES {
                 segments.truncate(at);
                 break;
@@ -78,7 +91,9 @@ impl History {
         for (day, segments) in self.small(SegmentKind::Rollup, now, ROW_GROUP_ROWS) {
             let mut rest = &segments[..];
             while rest.len() > 1 {
-                let Some((table, read)) = read_or_warned(day, self.add_up(rest)) else { break };
+                let Some((table, read)) = read_or_warned(day, self.add_up(rest)) else {
+                    break;
+                };
                 self.write_rollup(day, &table, change)?;
                 change.forget.extend(rest[..read].iter().map(|s| s.id));
                 rest = &rest[read..];
@@ -106,13 +121,20 @@ impl History {
     /// The committed files with fewer rows than `rows`, by day, of the days that are over.
     fn small(&self, kind: SegmentKind, now: Time, rows: usize) -> BTreeMap<i64, Vec<Segment>> {
         let mut by_day: BTreeMap<i64, Vec<Segment>> = BTreeMap::new();
-        for segment in self.of_kind(kind).filter(|s| is_over(s.time_min, now) && s.rows < rows as u64) {
-            by_day.entry(day_of(segment.time_min)).or_default().push(segment.clone());
+        for segment in self
+            .of_kind(kind)
+            .filter(|s| is_over(s.time_min, now) && s.rows < rows as u64)
+        {
+            by_day
+                .entry(day_of(segment.time_min))
+                .or_default()
+                .push(segment.clone());
         }
         by_day
     }
 }
 
 fn read_or_warned<T>(day: i64, read: io::Result<T>) -> Option<T> {
-    read.inspect_err(|error| tracing::warn!("small files of {} are not joined: {error}", date(day))).ok()
+    read.inspect_err(|error| tracing::warn!("small files of {} are not joined: {error}", date(day)))
+        .ok()
 }

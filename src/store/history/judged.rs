@@ -1,4 +1,5 @@
-//! Row -> event: to every detector the same as the event that it was, so that history can be judged again.
+//! Row -> event: to every detector the same as the event that it was, so that history can be judged
+//! again.
 //!
 //! Refuses a row that it cannot read whole: half an event would be judged as another one.
 
@@ -8,20 +9,25 @@ use super::rows::{CREDENTIAL_KINDS, LEVELS, Place, STAGES};
 use crate::base::{Digest, Time};
 use crate::engine::SourceIndex;
 use crate::event::wire::Raw;
-use crate::event::{AuditEvent, Credential, Facts, Geo, Impersonated, Operation, Outcome, Principal};
+use crate::event::{
+    AuditEvent, Credential, Facts, Geo, Impersonated, Operation, Outcome, Principal,
+};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    new_null_array,
 };
 use std::borrow::Cow;
 
 macro_rules! arrays {
     ($($array:ident: $($name:ident)*;)*) => {
-        /// The columns of a batch that an event is made of again, texts in full; the others follow from these.
+        /// The columns of a batch that an event is made of again, texts in full; the others follow
+        /// from these.
         struct Arrays { $($($name: $array,)*)* }
 
         impl Arrays {
             /// # Errors
-            /// A sentence that names the column that is of another type: the file is not ours, or damaged.
+            /// A sentence that names the column that is of another type: the file is not ours, or
+            /// damaged.
             fn of(batch: &RecordBatch) -> Result<Arrays, String> {
                 Ok(Arrays { $($($name: {
                     let array = column(batch, stringify!($name))?;
@@ -38,8 +44,10 @@ fn column(batch: &RecordBatch, name: &str) -> Result<ArrayRef, String> {
     if let Some(array) = batch.column_by_name(name) {
         return cells::whole(array).map_err(|e| format!("the column {name}: {e}"));
     }
-    let known =
-        COLUMNS.iter().find(|column| column.name == name).ok_or_else(|| format!("no column is named {name}"))?;
+    let known = COLUMNS
+        .iter()
+        .find(|column| column.name == name)
+        .ok_or_else(|| format!("no column is named {name}"))?;
     Ok(new_null_array(&known.kind.data_type(), batch.num_rows()))
 }
 
@@ -54,7 +62,10 @@ arrays! {
 ///
 /// # Errors
 /// A sentence that names the column that cannot be read.
-pub fn events(batch: &RecordBatch, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Result<(), String> {
+pub fn events(
+    batch: &RecordBatch,
+    each: &mut dyn FnMut(Place, &AuditEvent<'_>),
+) -> Result<(), String> {
     let judged = Judged::of(batch)?;
     (0..batch.num_rows()).try_for_each(|row| judged.event(row, each))
 }
@@ -67,8 +78,16 @@ impl Judged {
         Arrays::of(batch).map(Judged)
     }
 
-    pub fn event(&self, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Result<(), String> {
-        let read = if self.has_place(row) { event(&self.0, row, each) } else { None };
+    pub fn event(
+        &self,
+        row: usize,
+        each: &mut dyn FnMut(Place, &AuditEvent<'_>),
+    ) -> Result<(), String> {
+        let read = if self.has_place(row) {
+            event(&self.0, row, each)
+        } else {
+            None
+        };
         read.ok_or_else(|| format!("row {row} cannot be read"))
     }
 }
@@ -77,29 +96,53 @@ impl Judged {
     /// What a file does not have, or is NULL against its promise, is not a time or a place at zero.
     fn has_place(&self, row: usize) -> bool {
         let c = &self.0;
-        let is_null = [&c.seq, &c.source, &c.position].iter().any(|column| column.is_null(row))
-            || [&c.time, &c.received].iter().any(|column| column.is_null(row));
+        let is_null = [&c.seq, &c.source, &c.position]
+            .iter()
+            .any(|column| column.is_null(row))
+            || [&c.time, &c.received]
+                .iter()
+                .any(|column| column.is_null(row));
         !is_null
     }
 }
 
 fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Option<()> {
-    let get = |column: &'_ StringArray| if column.is_null(row) { String::new() } else { column.value(row).to_owned() };
+    let get = |column: &'_ StringArray| {
+        if column.is_null(row) {
+            String::new()
+        } else {
+            column.value(row).to_owned()
+        }
+    };
     let text = |column| -> Cow<'_, str> { Cow::Owned(get(column)) };
     let (username, uri, decision) = (text(&c.principal), text(&c.uri), text(&c.decision));
     let (groups, assumed_groups) = (list(&get(&c.groups))?, list(&get(&c.impersonated_groups))?);
     let assumed = text(&c.impersonated);
     let reason = serde_json::to_string(&get(&c.reason)).ok()?;
     let stage = meaning(&STAGES, c.stage.value(row))?;
-    let code = if c.code.is_null(row) { 0 } else { u16::try_from(c.code.value(row)).ok()? };
+    let code = if c.code.is_null(row) {
+        0
+    } else {
+        u16::try_from(c.code.value(row)).ok()?
+    };
     let principal = Principal::of(&username, &groups);
     let (verb, group, resource) = (text(&c.verb), text(&c.api_group), text(&c.resource));
     let (subresource, namespace, name) = (text(&c.subresource), text(&c.namespace), text(&c.name));
-    let path = if resource.is_empty() { uri.split('?').next().unwrap_or_default() } else { "" };
+    let path = if resource.is_empty() {
+        uri.split('?').next().unwrap_or_default()
+    } else {
+        ""
+    };
     let (id, pod, pod_uid) = (text(&c.credential_id), text(&c.pod), text(&c.pod_uid));
     let (node, legacy_secret) = (text(&c.node), text(&c.legacy_secret));
-    let (audit_id, user_uid, user_agent) = (text(&c.audit_id), text(&c.user_uid), text(&c.user_agent));
-    let [issued, country, network] = [&c.issued_credential_id, &c.origin_country, &c.origin_network].map(text);
+    let (audit_id, user_uid, user_agent) =
+        (text(&c.audit_id), text(&c.user_uid), text(&c.user_agent));
+    let [issued, country, network] = [
+        &c.issued_credential_id,
+        &c.origin_country,
+        &c.origin_network,
+    ]
+    .map(text);
     let geo = geo(c, row, &country, &network)?;
     let event = AuditEvent {
         time: Time(c.time.value(row)),
@@ -111,8 +154,10 @@ fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -
         username: &username,
         user_uid: &user_uid,
         groups: &groups,
-        impersonated: (!c.impersonated.is_null(row))
-            .then_some(Impersonated { username: &assumed, groups: &assumed_groups }),
+        impersonated: (!c.impersonated.is_null(row)).then_some(Impersonated {
+            username: &assumed,
+            groups: &assumed_groups,
+        }),
         credential: Credential {
             kind: meaning(&CREDENTIAL_KINDS, c.credential_kind.value(row))?,
             id: &id,
@@ -133,7 +178,10 @@ fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -
             path,
             scope: Operation::scope_of(principal, &resource, &namespace),
         },
-        source_ips: list(&get(&c.source_ips))?.iter().filter_map(|ip| ip.parse().ok()).collect(),
+        source_ips: list(&get(&c.source_ips))?
+            .iter()
+            .filter_map(|ip| ip.parse().ok())
+            .collect(),
         user_agent: &user_agent,
         code,
         outcome: Outcome::at(stage, code, &decision),
@@ -160,22 +208,42 @@ fn place(c: &Arrays, row: usize) -> Option<Place> {
 
 /// `None`: what stands there cannot be read.
 fn facts(json: &str) -> Option<Option<Box<Facts>>> {
-    if json.is_empty() { Some(None) } else { serde_json::from_str(json).ok() }
+    if json.is_empty() {
+        Some(None)
+    } else {
+        serde_json::from_str(json).ok()
+    }
 }
 
 /// `None`: what stands there cannot be read.
 fn geo<'a>(c: &Arrays, row: usize, country: &'a str, network: &'a str) -> Option<Option<Geo<'a>>> {
-    let asn = if c.origin_asn.is_null(row) { 0 } else { u32::try_from(c.origin_asn.value(row)).ok()? };
+    let asn = if c.origin_asn.is_null(row) {
+        0
+    } else {
+        u32::try_from(c.origin_asn.value(row)).ok()?
+    };
     if asn == 0 && country.is_empty() {
         return Some(None);
     }
-    Some(Some(Geo { ip: c.origin.value(row).parse().ok()?, country, asn, network }))
+    Some(Some(Geo {
+        ip: c.origin.value(row).parse().ok()?,
+        country,
+        asn,
+        network,
+    }))
 }
 
 fn list(json: &str) -> Option<Vec<Cow<'static, str>>> {
-    if json.is_empty() { Some(Vec::new()) } else { serde_json::from_str(json).ok() }
+    if json.is_empty() {
+        Some(Vec::new())
+    } else {
+        serde_json::from_str(json).ok()
+    }
 }
 
 fn meaning<T: Copy>(words: &[(T, &'static str)], text: &str) -> Option<T> {
-    words.iter().find(|(_, word)| *word == text).map(|(known, _)| *known)
+    words
+        .iter()
+        .find(|(_, word)| *word == text)
+        .map(|(known, _)| *known)
 }

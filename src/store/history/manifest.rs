@@ -1,6 +1,8 @@
-//! What history consists of: its segments, as they stand in the state database, and as `manifest.json` names them.
+//! What history consists of: its segments, as they stand in the state database, and as
+//! `manifest.json` names them.
 //!
-//! Refuses to be a second truth: `manifest.json` is written after the commit, for those who read in place.
+//! Refuses to be a second truth: `manifest.json` is written after the commit, for those who read in
+//! place.
 
 use crate::base::Time;
 use serde::{Deserialize, Serialize};
@@ -59,9 +61,18 @@ pub struct Manifest {
 pub(in crate::store) const MANIFEST: &str = "history/manifest.json";
 
 /// Replaces the manifest as a whole: a reader sees the old one or the new one.
-pub(super) fn publish<'a>(dir: &Path, segments: impl Iterator<Item = &'a Segment>) -> io::Result<()> {
-    let manifest = Manifest { version: 1, segments: segments.cloned().collect() };
-    let mut file = tempfile::Builder::new().prefix("manifest-").suffix(".tmp").tempfile_in(dir.join("history"))?;
+pub(super) fn publish<'a>(
+    dir: &Path,
+    segments: impl Iterator<Item = &'a Segment>,
+) -> io::Result<()> {
+    let manifest = Manifest {
+        version: 1,
+        segments: segments.cloned().collect(),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix("manifest-")
+        .suffix(".tmp")
+        .tempfile_in(dir.join("history"))?;
     file.write_all(&serde_json::to_vec(&manifest)?)?;
     file.persist(dir.join(MANIFEST))?;
     Ok(())
@@ -74,7 +85,10 @@ pub(super) fn publish<'a>(dir: &Path, segments: impl Iterator<Item = &'a Segment
 pub fn read(dir: &Path) -> io::Result<Manifest> {
     let manifest: Manifest = serde_json::from_slice(&std::fs::read(dir.join(MANIFEST))?)?;
     if manifest.version != 1 {
-        let text = format!("history/manifest.json has version {}, this program knows 1", manifest.version);
+        let text = format!(
+            "history/manifest.json has version {}, this program knows 1",
+            manifest.version
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
     Ok(manifest)

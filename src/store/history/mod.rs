@@ -1,8 +1,8 @@
 //! History: audit events that can be asked, in files that any engine reads in place.
 //!
-//! New rows go to the head; the head is rolled into Parquet files by day. `docs/design/state.md` says what is true
-//! when. Refuses to call a row history before the commit that names its segment, and to delete a file before the
-//! commit that forgets it. Read next: `columns.rs`, then `roll.rs`.
+//! New rows go to the head; the head is rolled into Parquet files by day. `docs/design/state.md`
+//! says what is true when. Refuses to call a row history before the commit that names its segment,
+//! and to delete a file before the commit that forgets it. Read next: `columns.rs`, then `roll.rs`.
 
 mod alike;
 mod batch;
@@ -103,38 +103,68 @@ impl Change {
 }
 
 impl History {
-    /// Takes over what is committed: tails beyond it are cut, files that no commit names are deleted.
+    /// Takes over what is committed: tails beyond it are cut, files that no commit names are
+    /// deleted.
     ///
     /// # Errors
     /// `Corrupt` if a committed file is missing or too short; `Io`, `DiskFull`.
-    pub fn open(dir: &Path, segments: Vec<Segment>, retention: Retention) -> Result<History, StoreError> {
-        let mut segments: BTreeMap<u64, Segment> = segments.into_iter().map(|s| (s.id, s)).collect();
+    pub fn open(
+        dir: &Path,
+        segments: Vec<Segment>,
+        retention: Retention,
+    ) -> Result<History, StoreError> {
+        let mut segments: BTreeMap<u64, Segment> =
+            segments.into_iter().map(|s| (s.id, s)).collect();
         let next_id = segments.keys().next_back().map_or(1, |id| id + 1);
-        let is_deleted =
-            |s: &Segment| s.kind == SegmentKind::Rollup && dir.join(&s.path).try_exists().is_ok_and(|is| !is);
-        let deleted: Vec<u64> = segments.values().filter(|s| is_deleted(s)).map(|s| s.id).collect();
+        let is_deleted = |s: &Segment| {
+            s.kind == SegmentKind::Rollup && dir.join(&s.path).try_exists().is_ok_and(|is| !is)
+        };
+        let deleted: Vec<u64> = segments
+            .values()
+            .filter(|s| is_deleted(s))
+            .map(|s| s.id)
+            .collect();
         for segment in deleted.iter().filter_map(|id| segments.remove(id)) {
-            tracing::warn!("{} was deleted: its day is not in the rollup any more", segment.path);
+            tracing::warn!(
+                "{} was deleted: its day is not in the rollup any more",
+                segment.path
+            );
         }
-        let history =
-            History { dir: dir.to_owned(), head: None, segments, next_id, retention, looked: Time(i64::MIN), deleted };
-        history.tidy().map_err(|error| history.failed(error, "open the history in"))?;
+        let history = History {
+            dir: dir.to_owned(),
+            head: None,
+            segments,
+            next_id,
+            retention,
+            looked: Time(i64::MIN),
+            deleted,
+        };
+        history
+            .tidy()
+            .map_err(|error| history.failed(error, "open the history in"))?;
         Ok(history)
     }
 
     fn tidy(&self) -> io::Result<()> {
         for name in ROOTS {
-            DirBuilder::new().recursive(true).mode(0o700).create(self.dir.join(name))?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(self.dir.join(name))?;
         }
         for segment in self.segments.values() {
             let path = self.dir.join(&segment.path);
             let len = match fs::metadata(&path) {
                 Ok(meta) => meta.len(),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(damaged(&segment.path, "is missing")),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    return Err(damaged(&segment.path, "is missing"));
+                }
                 Err(e) => return Err(e),
             };
             match segment.kind {
-                _ if len < segment.bytes => return Err(damaged(&segment.path, "is shorter than what was committed")),
+                _ if len < segment.bytes => {
+                    return Err(damaged(&segment.path, "is shorter than what was committed"));
+                }
                 SegmentKind::Head if len > segment.bytes => {
                     let file = OpenOptions::new().write(true).open(&path)?;
                     file.set_len(segment.bytes)?;
@@ -143,7 +173,11 @@ impl History {
                 _ => {}
             }
         }
-        let live: HashSet<PathBuf> = self.segments.values().map(|s| self.dir.join(&s.path)).collect();
+        let live: HashSet<PathBuf> = self
+            .segments
+            .values()
+            .map(|s| self.dir.join(&s.path))
+            .collect();
         for path in ours(&self.dir)? {
             if !live.contains(&path) {
                 fs::remove_file(&path)?;
@@ -152,8 +186,8 @@ impl History {
         manifest::publish(&self.dir, self.segments.values())
     }
 
-    /// Writes the rows that wait to the head, or, when there are enough of them, all to a file. They are history once the change is committed and told to
-    /// [`History::committed`].
+    /// Writes the rows that wait to the head, or, when there are enough of them, all to a file.
+    /// They are history once the change is committed and told to [`History::committed`].
     ///
     /// # Errors
     /// `DiskFull`, `Io`: the history has to be opened again, as after a crash.
@@ -162,7 +196,11 @@ impl History {
             return Ok(Change::default());
         }
         let is_file = self.can_roll_unwritten(rows);
-        let appended = if is_file { self.roll_unwritten(rows) } else { self.append_to_head(rows) };
+        let appended = if is_file {
+            self.roll_unwritten(rows)
+        } else {
+            self.append_to_head(rows)
+        };
         appended.map_err(|error| self.failed(error, "append to the history in"))
     }
 
@@ -178,7 +216,10 @@ impl History {
         head.append(rows)?;
         let put = vec![head.segment.clone()];
         self.head = Some(head);
-        Ok(Change { put, ..Change::default() })
+        Ok(Change {
+            put,
+            ..Change::default()
+        })
     }
 
     /// The change is durable: readers learn of it, and files that it forgot are deleted.
@@ -189,8 +230,13 @@ impl History {
         if change.is_empty() {
             return Ok(());
         }
-        let forgotten: Vec<Segment> = change.forget.iter().filter_map(|id| self.segments.remove(id)).collect();
-        self.segments.extend(change.put.into_iter().map(|s| (s.id, s)));
+        let forgotten: Vec<Segment> = change
+            .forget
+            .iter()
+            .filter_map(|id| self.segments.remove(id))
+            .collect();
+        self.segments
+            .extend(change.put.into_iter().map(|s| (s.id, s)));
         let done = manifest::publish(&self.dir, self.segments.values()).and_then(|()| {
             let gone = |s: &Segment| match fs::remove_file(self.dir.join(&s.path)) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
@@ -201,11 +247,14 @@ impl History {
         done.map_err(|error| self.failed(error, "publish the history of"))
     }
 
-    /// Whether a replay of what comes would find no snapshot to begin from: there is none yet, it is of another engine,
-    /// or of another day.
+    /// Whether a replay of what comes would find no snapshot to begin from: there is none yet, it
+    /// is of another engine, or of another day.
     #[must_use]
     pub fn wants_snapshot(&self, now: Time, engine: u32) -> bool {
-        let last = self.segments.values().rfind(|s| s.kind == SegmentKind::Snapshot);
+        let last = self
+            .segments
+            .values()
+            .rfind(|s| s.kind == SegmentKind::Snapshot);
         last.is_none_or(|s| s.engine != engine || s.time_max.day() != now.day())
     }
 
@@ -219,9 +268,13 @@ impl History {
         records: &mut dyn Iterator<Item = io::Result<snapshot::Row>>,
     ) -> Result<Change, StoreError> {
         let written = snapshot::write(&self.dir, self.next_id, moment, records);
-        let segment = written.map_err(|error| self.failed(error, "write a snapshot to the history in"))?;
+        let segment =
+            written.map_err(|error| self.failed(error, "write a snapshot to the history in"))?;
         self.next_id += 1;
-        Ok(Change { put: vec![segment], ..Change::default() })
+        Ok(Change {
+            put: vec![segment],
+            ..Change::default()
+        })
     }
 
     /// The committed segments, oldest id first.

@@ -1,8 +1,9 @@
-//! Columns as the pages of a Parquet column chunk: a dictionary written once, rows as numbers into it; numbers as
-//! differences.
+//! Columns as the pages of a Parquet column chunk: a dictionary written once, rows as numbers into
+//! it; numbers as differences.
 //!
-//! The writer of the `parquet` crate hashes each value of each row again, and makes a compressor for each page; here a
-//! row's number is known. Refuses to choose by trial: how a column is written follows from what it is.
+//! The writer of the `parquet` crate hashes each value of each row again, and makes a compressor
+//! for each page; here a row's number is known. Refuses to choose by trial: how a column is written
+//! follows from what it is.
 
 use super::chunk::{Chunk, LEVEL, Open, PAGE_ROWS, Room, put_levels, put_text};
 use super::columns::Kind;
@@ -68,14 +69,18 @@ impl Pages {
         }
         chunk.text_statistics(self.used.iter().map(|n| text(*n)));
         if is_looked_up && !self.used.is_empty() {
-            let bloom = chunk.bloom.insert(bloom::with_room_for(self.used.len()).map_err(parquet_io)?);
-            self.used.iter().for_each(|number| bloom.insert(text(*number)));
+            let bloom = chunk
+                .bloom
+                .insert(bloom::with_room_for(self.used.len()).map_err(parquet_io)?);
+            self.used
+                .iter()
+                .for_each(|number| bloom.insert(text(*number)));
         }
         chunk.close()
     }
 
-    /// The given rows of a column of texts that hardly repeat. The least and the greatest of many ids would pass over
-    /// nothing: they are not looked for.
+    /// The given rows of a column of texts that hardly repeat. The least and the greatest of many
+    /// ids would pass over nothing: they are not looked for.
     pub fn texts(
         &mut self,
         column: ColumnDescPtr,
@@ -104,7 +109,13 @@ impl Pages {
         numbers: &[i64],
         kinds: &Kinds<'_>,
     ) -> io::Result<Chunk> {
-        let Pages { zstd, room: Room { page, levels, .. }, gathered, gathered_present, .. } = self;
+        let Pages {
+            zstd,
+            room: Room { page, levels, .. },
+            gathered,
+            gathered_present,
+            ..
+        } = self;
         let mut chunk = Open::new(column, kinds.row_count());
         kinds.spread(|place| numbers[place as usize], gathered);
         let mut whole: Option<(i64, i64)> = None;
@@ -130,10 +141,16 @@ impl Pages {
             };
             chunk.write_page(page, rows.len(), nulls, encoding, zstd)?;
             if kind != Kind::Flag {
-                let bounds = present.iter().copied().min().zip(present.iter().copied().max());
+                let bounds = present
+                    .iter()
+                    .copied()
+                    .min()
+                    .zip(present.iter().copied().max());
                 chunk.number_bounds(bounds, nulls);
                 whole = match (whole, bounds) {
-                    (Some((min, max)), Some((least, greatest))) => Some((min.min(least), max.max(greatest))),
+                    (Some((min, max)), Some((least, greatest))) => {
+                        Some((min.min(least), max.max(greatest)))
+                    }
                     (known, new) => known.or(new),
                 };
             }
@@ -149,7 +166,12 @@ impl Pages {
 
     /// Numbers the words that these rows use, in the order of their appearance.
     fn renumber(&mut self, values: &[u32], words: &Dictionary, kinds: &Kinds<'_>) {
-        let Pages { numbers, local, used, .. } = self;
+        let Pages {
+            numbers,
+            local,
+            used,
+            ..
+        } = self;
         used.clear();
         local.clear();
         local.resize(words.len(), NONE);
@@ -168,9 +190,17 @@ impl Pages {
     }
 
     fn dictionary_pages(&mut self, chunk: &mut Open, words: &Dictionary) -> io::Result<()> {
-        let Pages { zstd, numbers, used, room: Room { page, levels, .. }, present, .. } = self;
+        let Pages {
+            zstd,
+            numbers,
+            used,
+            room: Room { page, levels, .. },
+            present,
+            ..
+        } = self;
         page.clear();
-        used.iter().for_each(|number| put_text(words.get(*number), page));
+        used.iter()
+            .for_each(|number| put_text(words.get(*number), page));
         chunk.write_dictionary(page, used.len(), zstd)?;
         let width = hybrid::width(used.len().saturating_sub(1) as u32);
         for numbers in numbers.chunks(PAGE_ROWS) {

@@ -21,7 +21,13 @@ use std::sync::Arc;
 /// Rows of a row group, and of the heads that are rolled at once.
 pub const ROW_GROUP_ROWS: usize = 128 << 10;
 /// What is looked for one by one.
-const BLOOMED: [&str; 5] = ["audit_id", "credential_id", "issued_credential_id", "principal", "origin"];
+const BLOOMED: [&str; 5] = [
+    "audit_id",
+    "credential_id",
+    "issued_credential_id",
+    "principal",
+    "origin",
+];
 
 /// Writes these rows as one file, in this order, and says what it is. `path` is relative to `dir`.
 pub(super) fn write(
@@ -56,23 +62,37 @@ pub(super) fn write(
 }
 
 fn encode<W: Write + Send>(out: W, sheet: &Sheet<'_>, rows: &[u32]) -> io::Result<W> {
-    let schema = ArrowSchemaConverter::new().convert(&schema(sheet.columns)).map_err(parquet_io)?;
+    let schema = ArrowSchemaConverter::new()
+        .convert(&schema(sheet.columns))
+        .map_err(parquet_io)?;
     let properties = Arc::new(properties(sheet));
-    let mut writer = SerializedFileWriter::new(out, schema.root_schema_ptr(), properties).map_err(parquet_io)?;
+    let mut writer =
+        SerializedFileWriter::new(out, schema.root_schema_ptr(), properties).map_err(parquet_io)?;
     let mut pages = Pages::new()?;
     for rows in rows.chunks(ROW_GROUP_ROWS) {
         let mut group = writer.next_row_group().map_err(parquet_io)?;
-        let in_common = |places: &[u32]| Kinds::of(rows.iter().map(|row| places[*row as usize]).collect());
-        let (kinds, own) = (sheet.groups.map(|places| places.map(in_common)), Kinds::apart(rows));
+        let in_common =
+            |places: &[u32]| Kinds::of(rows.iter().map(|row| places[*row as usize]).collect());
+        let (kinds, own) = (
+            sheet.groups.map(|places| places.map(in_common)),
+            Kinds::apart(rows),
+        );
         for (index, (column, values)) in sheet.columns.iter().zip(&sheet.values).enumerate() {
-            let kinds = sheet.group(index).and_then(|group| kinds[group].as_ref()).unwrap_or(&own);
+            let kinds = sheet
+                .group(index)
+                .and_then(|group| kinds[group].as_ref())
+                .unwrap_or(&own);
             let is_looked_up = BLOOMED.contains(&column.name);
             let (bytes, close) = match values {
                 View::Words(numbers, words) => {
                     pages.words(schema.column(index), (numbers, words), kinds, is_looked_up)?
                 }
-                View::Texts(texts) => pages.texts(schema.column(index), texts, rows, is_looked_up)?,
-                View::Numbers(numbers) => pages.numbers(schema.column(index), column.kind, numbers, kinds)?,
+                View::Texts(texts) => {
+                    pages.texts(schema.column(index), texts, rows, is_looked_up)?
+                }
+                View::Numbers(numbers) => {
+                    pages.numbers(schema.column(index), column.kind, numbers, kinds)?
+                }
             };
             group.append_column(&bytes, close).map_err(parquet_io)?;
         }
@@ -83,19 +103,35 @@ fn encode<W: Write + Send>(out: W, sheet: &Sheet<'_>, rows: &[u32]) -> io::Resul
 
 fn properties(sheet: &Sheet<'_>) -> WriterProperties {
     let sorting = |name: &str| {
-        let index = sheet.columns.iter().position(|column| column.name == name)?;
-        Some(SortingColumn { column_idx: i32::try_from(index).ok()?, descending: false, nulls_first: true })
+        let index = sheet
+            .columns
+            .iter()
+            .position(|column| column.name == name)?;
+        Some(SortingColumn {
+            column_idx: i32::try_from(index).ok()?,
+            descending: false,
+            nulls_first: true,
+        })
     };
     WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("tokentrail ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_sorting_columns(Some(["principal", "time"].into_iter().filter_map(sorting).collect()))
+        .set_sorting_columns(Some(
+            ["principal", "time"]
+                .into_iter()
+                .filter_map(sorting)
+                .collect(),
+        ))
         .build()
 }
 
 fn bounds(sheet: &Sheet<'_>, rows: &[u32], name: &str) -> Option<(i64, i64)> {
     let numbers = sheet.numbers(name).ok()?;
-    let present = || rows.iter().map(|row| numbers.get(*row)).filter(|n| *n != NULL);
+    let present = || {
+        rows.iter()
+            .map(|row| numbers.get(*row))
+            .filter(|n| *n != NULL)
+    };
     Some((present().min()?, present().max()?))
 }
 
@@ -130,20 +166,36 @@ mod tests {
                 _ => (row % 3 > 0).then(|| format!("{}", row % 300)),
             };
             let texts: Vec<Option<String>> = (0..columns.len()).map(text).collect();
-            let number =
-                |at: usize| if at.is_multiple_of(2) { row as i64 } else { numbers[(row + at) % numbers.len()] };
-            table.push(texts.iter().map(|text| text.as_ref().map(String::as_bytes)), (0..columns.len()).map(number));
+            let number = |at: usize| {
+                if at.is_multiple_of(2) {
+                    row as i64
+                } else {
+                    numbers[(row + at) % numbers.len()]
+                }
+            };
+            table.push(
+                texts.iter().map(|text| text.as_ref().map(String::as_bytes)),
+                (0..columns.len()).map(number),
+            );
         }
         let dir = tempfile::tempdir().unwrap();
         let order: Vec<u32> = (0..table.rows as u32).rev().collect();
-        let written =
-            write(dir.path(), "f/x.parquet".to_owned(), 1, SegmentKind::Events, &table.sheet(), &order).unwrap();
+        let written = write(
+            dir.path(),
+            "f/x.parquet".to_owned(),
+            1,
+            SegmentKind::Events,
+            &table.sheet(),
+            &order,
+        )
+        .unwrap();
         let mut read = Table::new(columns);
         scan::whole_file(dir.path(), &written, &mut |batch| read.append(&batch)).unwrap();
         assert_eq!(read.rows, table.rows);
         for ((column, before), after) in columns.iter().zip(&table.values).zip(&read.values) {
             for (row, at) in order.iter().enumerate() {
-                let (before, after) = (shown(column, before, *at), shown(column, after, row as u32));
+                let (before, after) =
+                    (shown(column, before, *at), shown(column, after, row as u32));
                 assert_eq!(before, after, "{} in row {row}", column.name);
             }
         }
@@ -156,7 +208,9 @@ mod tests {
                 number => (Some(words.get(number).to_vec()), 0),
             },
             Values::Texts(texts) => (Some(texts.get(row).to_vec()), 0),
-            Values::Numbers(numbers) if column.kind == super::super::Kind::Flag && numbers[row as usize] != NULL => {
+            Values::Numbers(numbers)
+                if column.kind == super::super::Kind::Flag && numbers[row as usize] != NULL =>
+            {
                 (None, i64::from(numbers[row as usize] != 0))
             }
             Values::Numbers(numbers) => (None, numbers[row as usize]),

@@ -11,25 +11,32 @@ use crate::store::StoreError;
 use std::collections::BTreeMap;
 use std::io;
 
-/// Events of a day that is over may still come so long after it; files of that day are left alone until then.
+/// Events of a day that is over may still come so long after it; files of that day are left alone
+/// until then.
 const GRACE: Span = Span::seconds(3600);
 const DAY_SECONDS: i64 = 86_400;
 
 impl History {
-    /// What is due at `now`, the events' own time: the head is full or its day is over, small files of an old day are
-    /// many, files are past their retention. Written and synced, but nothing before it is committed. `at_end` rolls
-    /// whatever there is. `rows` are those that were appended last: if they are all that the head has, it is not read.
+    /// What is due at `now`, the events' own time: the head is full or its day is over, small files
+    /// of an old day are many, files are past their retention. Written and synced, but nothing
+    /// before it is committed. `at_end` rolls whatever there is. `rows` are those that were
+    /// appended last: if they are all that the head has, it is not read.
     ///
     /// # Errors
     /// `DiskFull`, `Io`; `Corrupt` if a committed file cannot be read.
     pub fn due(&mut self, now: Time, at_end: bool, rows: &mut Rows) -> Result<Change, StoreError> {
-        let mut change = Change { forget: std::mem::take(&mut self.deleted), ..Change::default() };
+        let mut change = Change {
+            forget: std::mem::take(&mut self.deleted),
+            ..Change::default()
+        };
         // A log that lags by days, beside one that does not, must not make a file of every commit.
         let is_hour_over = now.since(self.looked).0.abs() >= GRACE.0;
         let mut done = self.roll(now, at_end, is_hour_over, rows, &mut change);
         if at_end || is_hour_over {
             self.looked = now;
-            done = done.and_then(|()| self.join(now, &mut change)).map(|()| self.expire(now, &mut change));
+            done = done
+                .and_then(|()| self.join(now, &mut change))
+                .map(|()| self.expire(now, &mut change));
         }
         done.map_err(|error| self.failed(error, "roll the history in"))?;
         Ok(change)
@@ -45,9 +52,19 @@ impl History {
     ) -> io::Result<()> {
         let heads: Vec<Segment> = self.of_kind(SegmentKind::Head).cloned().collect();
         let committed: u64 = heads.iter().map(|s| s.rows).sum();
-        let left = heads.iter().any(|s| self.head.as_ref().is_none_or(|head| head.segment.id != s.id));
+        let left = heads.iter().any(|s| {
+            self.head
+                .as_ref()
+                .is_none_or(|head| head.segment.id != s.id)
+        });
         let day_over = is_hour_over && heads.iter().any(|s| is_over(s.time_min, now));
-        if heads.is_empty() || !(at_end || left || day_over || rows.are_heavy() || committed >= ROW_GROUP_ROWS as u64) {
+        if heads.is_empty()
+            || !(at_end
+                || left
+                || day_over
+                || rows.are_heavy()
+                || committed >= ROW_GROUP_ROWS as u64)
+        {
             return Ok(());
         }
         change.forget.extend(heads.iter().map(|s| s.id));
@@ -67,11 +84,13 @@ impl History {
         Ok(())
     }
 
-    /// As [`History::append`] and a roll at once, of rows that are as many as a file wants: the head need not have
-    /// them for a moment.
+    /// As [`History::append`] and a roll at once, of rows that are as many as a file wants: the
+    /// head need not have them for a moment.
     pub(super) fn roll_unwritten(&mut self, rows: &mut Rows) -> io::Result<Change> {
         let mut change = Change::default();
-        change.forget.extend(self.of_kind(SegmentKind::Head).map(|s| s.id));
+        change
+            .forget
+            .extend(self.of_kind(SegmentKind::Head).map(|s| s.id));
         self.head = None;
         self.write_days(&rows.sheet(), &mut change)?;
         rows.clear();
@@ -81,7 +100,8 @@ impl History {
     /// Whether these rows are as many as a file wants, and the heads have none but theirs.
     pub(super) fn can_roll_unwritten(&self, rows: &Rows) -> bool {
         let mut heads = self.of_kind(SegmentKind::Head).peekable();
-        let has_all = heads.peek().map_or(rows.are_new(), |_| true) && heads.all(|s| rows.are_of(s.id, s.rows));
+        let has_all = heads.peek().map_or(rows.are_new(), |_| true)
+            && heads.all(|s| rows.are_of(s.id, s.rows));
         rows.since_roll() >= ROW_GROUP_ROWS && has_all
     }
 
@@ -89,37 +109,69 @@ impl History {
         for (day, rows) in days(sheet)? {
             let id = self.take_id();
             let path = format!("history/date={}/{id:012}.parquet", date(day));
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Events, sheet, &rows)?);
+            change.put.push(parquet::write(
+                &self.dir,
+                path,
+                id,
+                SegmentKind::Events,
+                sheet,
+                &rows,
+            )?);
             self.write_rollup(day, &rollup::of(sheet, &rows)?, change)?;
         }
         Ok(())
     }
 
     /// A file of the rollup, if there is anything to count.
-    pub(super) fn write_rollup(&mut self, day: i64, summary: &Table, change: &mut Change) -> io::Result<()> {
+    pub(super) fn write_rollup(
+        &mut self,
+        day: i64,
+        summary: &Table,
+        change: &mut Change,
+    ) -> io::Result<()> {
         if summary.rows > 0 {
             let id = self.take_id();
             let path = format!("rollup/date={}/{id:012}.parquet", date(day));
             let rows: Vec<u32> = (0..).take(summary.rows).collect();
-            change.put.push(parquet::write(&self.dir, path, id, SegmentKind::Rollup, &summary.sheet(), &rows)?);
+            change.put.push(parquet::write(
+                &self.dir,
+                path,
+                id,
+                SegmentKind::Rollup,
+                &summary.sheet(),
+                &rows,
+            )?);
         }
         Ok(())
     }
 
-    /// Oldest first, by age and by bytes. The rollup outlives the events; what led up to them does not.
+    /// Oldest first, by age and by bytes. The rollup outlives the events; what led up to them does
+    /// not.
     ///
-    /// Age counts from the newest time that the bulk of the files vouches for, and `now` at most. A file beyond that has
-    /// a wrong clock, and is as old as what was ingested beside it.
+    /// Age counts from the newest time that the bulk of the files vouches for, and `now` at most. A
+    /// file beyond that has a wrong clock, and is as old as what was ingested beside it.
     fn expire(&self, now: Time, change: &mut Change) {
-        let kept: Vec<&Segment> =
-            self.of_kind(SegmentKind::Events).filter(|s| !change.forget.contains(&s.id)).collect();
-        let newest = bulk::newest(kept.iter().copied(), bulk::tolerance(self.retention.age)).min(now);
+        let kept: Vec<&Segment> = self
+            .of_kind(SegmentKind::Events)
+            .filter(|s| !change.forget.contains(&s.id))
+            .collect();
+        let newest =
+            bulk::newest(kept.iter().copied(), bulk::tolerance(self.retention.age)).min(now);
         let beside = |file: &Segment| {
-            let others = kept.iter().filter(|s| s.time_max <= newest && s.seq_min <= file.seq_max);
+            let others = kept
+                .iter()
+                .filter(|s| s.time_max <= newest && s.seq_min <= file.seq_max);
             others.map(|s| s.time_max).max().unwrap_or(newest)
         };
-        let time = |file: &Segment| if file.time_max <= newest { file.time_max } else { beside(file) };
-        let mut files: Vec<(Time, &Segment)> = kept.iter().map(|file| (time(file), *file)).collect();
+        let time = |file: &Segment| {
+            if file.time_max <= newest {
+                file.time_max
+            } else {
+                beside(file)
+            }
+        };
+        let mut files: Vec<(Time, &Segment)> =
+            kept.iter().map(|file| (time(file), *file)).collect();
         files.sort_by_key(|(time, file)| (*time, file.id));
         let mut bytes: u64 = kept.iter().map(|s| s.bytes).sum();
         let mut gone = None;
@@ -139,7 +191,9 @@ impl History {
 
     /// From a snapshot after which an event is gone, nothing can be judged again.
     fn expire_snapshots(&self, gone: u64, change: &mut Change) {
-        let (of_use, useless): (Vec<_>, Vec<_>) = self.of_kind(SegmentKind::Snapshot).partition(|s| s.seq_max >= gone);
+        let (of_use, useless): (Vec<_>, Vec<_>) = self
+            .of_kind(SegmentKind::Snapshot)
+            .partition(|s| s.seq_max >= gone);
         change.forget.extend(useless.iter().map(|s| s.id));
         change.forget_inputs = Some(of_use.iter().map(|s| s.seq_max).min().unwrap_or(gone));
     }
@@ -168,12 +222,18 @@ fn days(sheet: &Sheet<'_>) -> io::Result<BTreeMap<i64, Vec<u32>>> {
     let times = sheet.numbers("time")?;
     let mut days: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
     for row in sheet.sorted()? {
-        days.entry(day_of(Time(times.get(row)))).or_default().push(row);
+        days.entry(day_of(Time(times.get(row))))
+            .or_default()
+            .push(row);
     }
     Ok(days)
 }
 
 /// `YYYY-MM-DD`.
 pub(super) fn date(day: i64) -> String {
-    Time::from_seconds(day * DAY_SECONDS).to_string().chars().take(10).collect()
+    Time::from_seconds(day * DAY_SECONDS)
+        .to_string()
+        .chars()
+        .take(10)
+        .collect()
 }

@@ -1,7 +1,8 @@
-//! The daily rollup: who did what, where, from which origin, with which agent, how it ended; how often, first, last.
+//! The daily rollup: who did what, where, from which origin, with which agent, how it ended; how
+//! often, first, last.
 //!
-//! Refuses to count a request twice: a long-running one counts when it ends, a 401 when it is answered, and one that two
-//! servers recorded where it was recorded first.
+//! Refuses to count a request twice: a long-running one counts when it ends, a 401 when it is
+//! answered, and one that two servers recorded where it was recorded first.
 
 use super::columns::{Column, Kind};
 use super::dictionary::{Dictionary, NONE};
@@ -14,18 +15,66 @@ use std::io;
 
 /// The columns of `rollup/`, in the order of the files.
 pub const COLUMNS: &[Column] = &[
-    Column { name: "principal", kind: Kind::Text, meaning: "user.username, verbatim; NULL without a user" },
-    Column { name: "verb", kind: Kind::Text, meaning: "get, list, watch, create, ..." },
-    Column { name: "api_group", kind: Kind::Text, meaning: "NULL for the core group" },
-    Column { name: "resource", kind: Kind::Text, meaning: "NULL for a request of a path" },
-    Column { name: "subresource", kind: Kind::Text, meaning: "exec, token, log, ..." },
-    Column { name: "namespace", kind: Kind::Text, meaning: "of the object; NULL for the whole cluster" },
-    Column { name: "origin", kind: Kind::Text, meaning: "the one address that can be trusted" },
-    Column { name: "agent", kind: Kind::Text, meaning: "the product of the user agent, without its version" },
-    Column { name: "code", kind: Kind::Int, meaning: "HTTP status" },
-    Column { name: "count", kind: Kind::Int, meaning: "requests of this kind on this day; several rows add up" },
-    Column { name: "first", kind: Kind::Time, meaning: "the first of them" },
-    Column { name: "last", kind: Kind::Time, meaning: "the last of them" },
+    Column {
+        name: "principal",
+        kind: Kind::Text,
+        meaning: "user.username, verbatim; NULL without a user",
+    },
+    Column {
+        name: "verb",
+        kind: Kind::Text,
+        meaning: "get, list, watch, create, ...",
+    },
+    Column {
+        name: "api_group",
+        kind: Kind::Text,
+        meaning: "NULL for the core group",
+    },
+    Column {
+        name: "resource",
+        kind: Kind::Text,
+        meaning: "NULL for a request of a path",
+    },
+    Column {
+        name: "subresource",
+        kind: Kind::Text,
+        meaning: "exec, token, log, ...",
+    },
+    Column {
+        name: "namespace",
+        kind: Kind::Text,
+        meaning: "of the object; NULL for the whole cluster",
+    },
+    Column {
+        name: "origin",
+        kind: Kind::Text,
+        meaning: "the one address that can be trusted",
+    },
+    Column {
+        name: "agent",
+        kind: Kind::Text,
+        meaning: "the product of the user agent, without its version",
+    },
+    Column {
+        name: "code",
+        kind: Kind::Int,
+        meaning: "HTTP status",
+    },
+    Column {
+        name: "count",
+        kind: Kind::Int,
+        meaning: "requests of this kind on this day; several rows add up",
+    },
+    Column {
+        name: "first",
+        kind: Kind::Time,
+        meaning: "the first of them",
+    },
+    Column {
+        name: "last",
+        kind: Kind::Time,
+        meaning: "the last of them",
+    },
 ];
 
 const TEXTS: usize = 8;
@@ -40,7 +89,11 @@ type Sum = (i64, i64, i64);
 pub(super) fn of(events: &Sheet<'_>, rows: &[u32]) -> io::Result<Table> {
     let mut columns = Vec::with_capacity(TEXTS);
     for column in &COLUMNS[..TEXTS] {
-        columns.push(events.words(if column.name == "agent" { "user_agent" } else { column.name })?);
+        columns.push(events.words(if column.name == "agent" {
+            "user_agent"
+        } else {
+            column.name
+        })?);
     }
     let (agents, products) = products(columns[TEXTS - 1].1);
     let (stages, stage_words) = events.words("stage")?;
@@ -69,7 +122,8 @@ pub(super) fn of(events: &Sheet<'_>, rows: &[u32]) -> io::Result<Table> {
     Ok(sums.into_table(&words))
 }
 
-/// The rollup of a day out of the rows of several of its files: those that differ in nothing but their sums are one.
+/// The rollup of a day out of the rows of several of its files: those that differ in nothing but
+/// their sums are one.
 pub(super) fn summed(rows: &Sheet<'_>) -> io::Result<Table> {
     let mut columns = Vec::with_capacity(TEXTS);
     for column in &COLUMNS[..TEXTS] {
@@ -80,7 +134,10 @@ pub(super) fn summed(rows: &Sheet<'_>) -> io::Result<Table> {
     let mut sums = Sums::default();
     for row in (0..).take(rows.rows) {
         let words = std::array::from_fn(|column| columns[column].0.get(row));
-        sums.add((words, codes.get(row)), (counts.get(row), firsts.get(row), lasts.get(row)));
+        sums.add(
+            (words, codes.get(row)),
+            (counts.get(row), firsts.get(row), lasts.get(row)),
+        );
     }
     let words: Vec<&Dictionary> = columns.iter().map(|(_, words)| *words).collect();
     Ok(sums.into_table(&words))
@@ -90,7 +147,9 @@ pub(super) fn summed(rows: &Sheet<'_>) -> io::Result<Table> {
 fn products(user_agents: &Dictionary) -> (Vec<u32>, Dictionary) {
     let mut products = Dictionary::default();
     let product = |agent: &[u8]| {
-        std::str::from_utf8(agent).map_or(NONE, |agent| products.number(agents::product(agent).as_bytes()).0)
+        std::str::from_utf8(agent).map_or(NONE, |agent| {
+            products.number(agents::product(agent).as_bytes()).0
+        })
     };
     (user_agents.iter().map(product).collect(), products)
 }
@@ -108,15 +167,23 @@ impl Sums {
     fn into_table(self, words: &[&Dictionary]) -> Table {
         let ranks: Vec<Vec<u32>> = words.iter().map(|words| ranks(words)).collect();
         let rank = |(words, code): &Key| {
-            let ranked: [Option<u32>; TEXTS] =
-                std::array::from_fn(|column| (words[column] != NONE).then(|| ranks[column][words[column] as usize]));
+            let ranked: [Option<u32>; TEXTS] = std::array::from_fn(|column| {
+                (words[column] != NONE).then(|| ranks[column][words[column] as usize])
+            });
             (ranked, *code)
         };
-        let mut sums: Vec<_> = self.0.into_iter().map(|(key, sum)| (rank(&key), key, sum)).collect();
+        let mut sums: Vec<_> = self
+            .0
+            .into_iter()
+            .map(|(key, sum)| (rank(&key), key, sum))
+            .collect();
         sums.sort_unstable_by_key(|(rank, ..)| *rank);
         let mut table = Table::new(COLUMNS);
         for (_, (numbers, code), (count, first, last)) in sums {
-            let texts = numbers.iter().zip(words).map(|(n, words)| (*n != NONE).then(|| words.get(*n)));
+            let texts = numbers
+                .iter()
+                .zip(words)
+                .map(|(n, words)| (*n != NONE).then(|| words.get(*n)));
             table.push(texts, [code, count, first, last]);
         }
         table

@@ -1,4 +1,5 @@
-//! Reading history: Parquet files and head together, pruned by manifest, row-group statistics and bloom filters.
+//! Reading history: Parquet files and head together, pruned by manifest, row-group statistics and
+//! bloom filters.
 //!
 //! Refuses to read what cannot match, and to go on past its deadline or its budget of memory.
 
@@ -15,7 +16,8 @@ use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema};
 use arrow_select::filter::filter_record_batch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -41,7 +43,11 @@ pub struct Bounds {
 impl Default for Bounds {
     /// None.
     fn default() -> Bounds {
-        Bounds { deadline: None, memory_bytes: u64::MAX, beside: || 0 }
+        Bounds {
+            deadline: None,
+            memory_bytes: u64::MAX,
+            beside: || 0,
+        }
     }
 }
 
@@ -49,11 +55,20 @@ impl Bounds {
     /// # Errors
     /// `TimedOut`, `OutOfMemory`.
     pub fn check(&self, held: u64) -> io::Result<()> {
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the time limit is over"));
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the time limit is over",
+            ));
         }
         if held.saturating_add((self.beside)()) > self.memory_bytes {
-            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the memory limit is reached"));
+            return Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "the memory limit is reached",
+            ));
         }
         Ok(())
     }
@@ -92,9 +107,9 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Begins a scan of the state directory `dir` as it is published now: of events, or of the rollup, files with
-    /// earlier rows first. Batches hold those of the `columns` that their file has, in the order of the files; texts
-    /// that repeat are numbers into a dictionary.
+    /// Begins a scan of the state directory `dir` as it is published now: of events, or of the
+    /// rollup, files with earlier rows first. Batches hold those of the `columns` that their file
+    /// has, in the order of the files; texts that repeat are numbers into a dictionary.
     ///
     /// # Errors
     /// The manifest cannot be read.
@@ -127,13 +142,25 @@ impl Scan {
         }
         waiting.sort_by_key(|segment| (segment.time_min, segment.id));
         let (dir, columns, waiting) = (dir.to_owned(), columns.to_vec(), waiting.into());
-        Ok(Scan { dir, waiting, filter, columns, file: None, batches: VecDeque::new(), bounds, pruned })
+        Ok(Scan {
+            dir,
+            waiting,
+            filter,
+            columns,
+            file: None,
+            batches: VecDeque::new(),
+            bounds,
+            pruned,
+        })
     }
 
     /// What was passed over so far, with the files that nobody asked for yet.
     #[must_use]
     pub fn pruned(&self) -> Pruned {
-        Pruned { files_skipped: self.pruned.files_skipped + self.waiting.len() as u64, ..self.pruned }
+        Pruned {
+            files_skipped: self.pruned.files_skipped + self.waiting.len() as u64,
+            ..self.pruned
+        }
     }
 
     /// From the next file on, nothing after `until` is wanted.
@@ -145,7 +172,9 @@ impl Scan {
     #[must_use]
     pub(super) fn in_direction(mut self, direction: Direction) -> Scan {
         if direction == Direction::Backward {
-            self.waiting.make_contiguous().sort_by_key(|segment| Reverse((segment.time_max, segment.id)));
+            self.waiting
+                .make_contiguous()
+                .sort_by_key(|segment| Reverse((segment.time_max, segment.id)));
         }
         self
     }
@@ -189,7 +218,9 @@ impl Scan {
         if let Some(batch) = self.batches.pop_front() {
             return Ok(Some(batch));
         }
-        let Some(file) = &mut self.file else { return Ok(None) };
+        let Some(file) = &mut self.file else {
+            return Ok(None);
+        };
         let Some(batch) = file.next_batch(&self.filter, &self.columns)? else {
             self.file = None;
             return Ok(None);
@@ -200,8 +231,14 @@ impl Scan {
 
     /// Whether there was another file to open; it may turn out to have no matching row.
     fn open_next(&mut self) -> io::Result<bool> {
-        let Some(segment) = self.waiting.pop_front() else { return Ok(false) };
-        if self.filter.until.is_some_and(|until| segment.time_min > until) {
+        let Some(segment) = self.waiting.pop_front() else {
+            return Ok(false);
+        };
+        if self
+            .filter
+            .until
+            .is_some_and(|until| segment.time_min > until)
+        {
             self.pruned.files_skipped += 1;
             return Ok(true);
         }
@@ -214,7 +251,15 @@ impl Scan {
     }
 
     fn take_head(&mut self, segment: &Segment) -> io::Result<()> {
-        let Scan { dir, filter, columns, batches, pruned, bounds, .. } = self;
+        let Scan {
+            dir,
+            filter,
+            columns,
+            batches,
+            pruned,
+            bounds,
+            ..
+        } = self;
         let mut held = 0;
         head::read(dir, segment, &mut |batch| {
             if let Some(batch) = rows_of(filter, &batch, columns).map_err(head::into_io)? {
@@ -230,7 +275,8 @@ impl Scan {
     fn take_parquet(&mut self, segment: &Segment) -> io::Result<()> {
         let file = File::open(self.dir.join(&segment.path)).map_err(moved)?;
         let metadata = in_words(&file)?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone());
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone());
         let all = builder.metadata().num_row_groups();
         let mut groups = VecDeque::new();
         for index in 0..all {
@@ -240,12 +286,18 @@ impl Scan {
         }
         self.pruned.row_groups += all as u64;
         self.pruned.row_groups_skipped += (all - groups.len()) as u64;
-        self.file = Some(OpenFile { file, metadata, groups, reader: None });
+        self.file = Some(OpenFile {
+            file,
+            metadata,
+            groups,
+            reader: None,
+        });
         Ok(())
     }
 }
 
-/// A Parquet file. Each row group has a reader of its own: a batch over two of them would lose their dictionaries.
+/// A Parquet file. Each row group has a reader of its own: a batch over two of them would lose
+/// their dictionaries.
 struct OpenFile {
     file: File,
     metadata: ArrowReaderMetadata,
@@ -254,18 +306,29 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    fn next_batch(&mut self, filter: &Filter, columns: &[&'static str]) -> io::Result<Option<RecordBatch>> {
+    fn next_batch(
+        &mut self,
+        filter: &Filter,
+        columns: &[&'static str],
+    ) -> io::Result<Option<RecordBatch>> {
         loop {
             if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
                 return batch.map(Some).map_err(head::into_io);
             }
-            let Some(group) = self.groups.pop_front() else { return Ok(None) };
-            let builder =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, self.metadata.clone());
-            let projection = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            let Some(group) = self.groups.pop_front() else {
+                return Ok(None);
+            };
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+                self.file.try_clone()?,
+                self.metadata.clone(),
+            );
+            let projection =
+                ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
             let filter = filter.of_file(builder.parquet_schema());
-            let mut builder =
-                builder.with_row_groups(vec![group]).with_projection(projection).with_batch_size(BATCH_ROWS);
+            let mut builder = builder
+                .with_row_groups(vec![group])
+                .with_projection(projection)
+                .with_batch_size(BATCH_ROWS);
             if let Some(filter) = filter {
                 builder = builder.with_row_filter(filter);
             }
@@ -282,37 +345,61 @@ impl Iterator for Scan {
 }
 
 /// The matching rows of a head's batch, with these columns. `None`: there are none.
-fn rows_of(filter: &Filter, batch: &RecordBatch, columns: &[&str]) -> Result<Option<RecordBatch>, ArrowError> {
+fn rows_of(
+    filter: &Filter,
+    batch: &RecordBatch,
+    columns: &[&str],
+) -> Result<Option<RecordBatch>, ArrowError> {
     let wanted = filter.matches(batch)?;
     if wanted.true_count() == 0 {
         return Ok(None);
     }
-    let named: Vec<usize> = columns.iter().filter_map(|name| batch.schema().index_of(name).ok()).collect();
+    let named: Vec<usize> = columns
+        .iter()
+        .filter_map(|name| batch.schema().index_of(name).ok())
+        .collect();
     filter_record_batch(&batch.project(&named)?, &wanted).map(Some)
 }
 
 /// The batch with its texts in full.
 fn in_full(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let arrays = batch.columns().iter().map(cells::whole).collect::<Result<Vec<_>, _>>()?;
+    let arrays = batch
+        .columns()
+        .iter()
+        .map(cells::whole)
+        .collect::<Result<Vec<_>, _>>()?;
     let fields = batch.schema_ref().fields().iter().zip(&arrays);
-    let fields = fields.map(|(field, array)| Field::new(field.name(), array.data_type().clone(), true));
+    let fields =
+        fields.map(|(field, array)| Field::new(field.name(), array.data_type().clone(), true));
     RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), arrays)
 }
 
-/// Reads words as numbers wherever all of them stand so in the file: to make a dictionary of other texts is dear.
+/// Reads words as numbers wherever all of them stand so in the file: to make a dictionary of other
+/// texts is dear.
 fn in_words(file: &File) -> io::Result<ArrowReaderMetadata> {
     let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(parquet_io)?;
     let groups = plain.metadata().row_groups();
     let words = |(column, field): (usize, &FieldRef)| {
-        let has_dictionary = groups.iter().all(|group| group.column(column).dictionary_page_offset().is_some());
+        let has_dictionary = groups
+            .iter()
+            .all(|group| group.column(column).dictionary_page_offset().is_some());
         match field.data_type() {
-            DataType::Utf8 if has_dictionary => {
-                Arc::new(Field::new_dictionary(field.name(), DataType::Int32, DataType::Utf8, field.is_nullable()))
-            }
+            DataType::Utf8 if has_dictionary => Arc::new(Field::new_dictionary(
+                field.name(),
+                DataType::Int32,
+                DataType::Utf8,
+                field.is_nullable(),
+            )),
             _ => Arc::clone(field),
         }
     };
-    let fields: Vec<FieldRef> = plain.schema().fields().iter().enumerate().map(words).collect();
+    let fields: Vec<FieldRef> = plain
+        .schema()
+        .fields()
+        .iter()
+        .enumerate()
+        .map(words)
+        .collect();
     let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
     ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options).map_err(parquet_io)
 }
@@ -353,13 +440,22 @@ pub(super) fn whole_file(
 ) -> io::Result<()> {
     let file = File::open(dir.join(&segment.path))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet_io)?;
-    let mut reader = reader.with_batch_size(BATCH_ROWS).build().map_err(parquet_io)?;
+    let mut reader = reader
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(parquet_io)?;
     reader.try_for_each(|batch| each(batch.map_err(head::into_io)?))
 }
 
 /// What the pages of a Parquet file take before compression.
 pub(super) fn unpacked_bytes(dir: &Path, segment: &Segment) -> io::Result<u64> {
     let file = File::open(dir.join(&segment.path))?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(parquet_io)?;
-    Ok(metadata.metadata().row_groups().iter().map(|group| group.total_byte_size().unsigned_abs()).sum())
+    let metadata =
+        ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(parquet_io)?;
+    Ok(metadata
+        .metadata()
+        .row_groups()
+        .iter()
+        .map(|group| group.total_byte_size().unsigned_abs())
+        .sum())
 }

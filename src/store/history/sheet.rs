@@ -1,6 +1,7 @@
 //! Rows of history as they are written: a look at columns, whoever has gathered them.
 //!
-//! Refuses to copy a column: rows that have a group of columns in common share the places of their values.
+//! Refuses to copy a column: rows that have a group of columns in common share the places of their
+//! values.
 
 use super::columns::{Column, GROUPS, Group};
 use super::dictionary::{Dictionary, NONE};
@@ -47,12 +48,18 @@ impl<T: Copy> ByRow<'_, T> {
 impl<'a> Sheet<'a> {
     /// The group of a column, if its rows have it in common.
     pub fn group(&self, column: usize) -> Option<usize> {
-        self.group_of.get(column).map(|group| *group as usize).filter(|group| *group < GROUPS)
+        self.group_of
+            .get(column)
+            .map(|group| *group as usize)
+            .filter(|group| *group < GROUPS)
     }
 
     fn named(&self, name: &str) -> Option<(View<'a>, Option<&'a [u32]>)> {
         let at = self.columns.iter().position(|column| column.name == name)?;
-        Some((self.values[at], self.group(at).and_then(|group| self.groups[group])))
+        Some((
+            self.values[at],
+            self.group(at).and_then(|group| self.groups[group]),
+        ))
     }
 
     /// A column of texts by number.
@@ -77,9 +84,14 @@ impl<'a> Sheet<'a> {
         let ranks = ranks(words);
         let rank = |row: u32| {
             let principal = principals.get(row);
-            if principal == NONE { 0 } else { 1 + ranks[principal as usize] as usize }
+            if principal == NONE {
+                0
+            } else {
+                1 + ranks[principal as usize] as usize
+            }
         };
-        // By principal with one pass, which keeps the order of reading: within one, times nearly stand in order.
+        // By principal with one pass, which keeps the order of reading: within one, times nearly
+        // stand in order.
         let mut places = vec![0; words.len() + 2];
         let rows = u32::try_from(self.rows).map_err(|_| damaged("more rows than can be sorted"))?;
         (0..rows).for_each(|row| places[rank(row) + 1] += 1);
@@ -97,7 +109,9 @@ impl<'a> Sheet<'a> {
             *place += 1;
         }
         let key = |row: &u32| (times.get(*row), seqs.get(*row));
-        bounds.windows(2).for_each(|pair| order[pair[0]..pair[1]].sort_by_key(key));
+        bounds
+            .windows(2)
+            .for_each(|pair| order[pair[0]..pair[1]].sort_by_key(key));
         Ok(order)
     }
 }
@@ -107,6 +121,8 @@ pub(super) fn ranks(words: &Dictionary) -> Vec<u32> {
     let mut order: Vec<u32> = (0..words.len() as u32).collect();
     order.sort_unstable_by_key(|n| words.get(*n));
     let mut ranks = vec![0; order.len()];
-    (0..).zip(order).for_each(|(rank, n)| ranks[n as usize] = rank);
+    (0..)
+        .zip(order)
+        .for_each(|(rank, n)| ranks[n as usize] = rank);
     ranks
 }

@@ -1,6 +1,8 @@
-//! Snapshots: all records of the engine as of one input, from which the inputs after it can be judged again.
+//! Snapshots: all records of the engine as of one input, from which the inputs after it can be
+//! judged again.
 //!
-//! Refuses to be partial: what changed since the last one would save bytes, and lose the chain with its first link.
+//! Refuses to be partial: what changed since the last one would save bytes, and lose the chain with
+//! its first link.
 
 use super::durable::Durable;
 use super::head::into_io;
@@ -45,12 +47,24 @@ pub(super) fn write(
 ) -> io::Result<Segment> {
     let path = format!("snapshots/{id:012}.arrow.zst");
     let packed = zstd::Encoder::new(Durable::create(dir, &path)?, ZSTD_LEVEL)?;
-    let fields = [("room", DataType::UInt8), ("key", DataType::Binary), ("value", DataType::Binary)];
-    let schema = Arc::new(Schema::new(fields.map(|(name, kind)| Field::new(name, kind, false)).to_vec()));
+    let fields = [
+        ("room", DataType::UInt8),
+        ("key", DataType::Binary),
+        ("value", DataType::Binary),
+    ];
+    let schema = Arc::new(Schema::new(
+        fields
+            .map(|(name, kind)| Field::new(name, kind, false))
+            .to_vec(),
+    ));
     let mut writer = StreamWriter::try_new(packed, &schema).map_err(into_io)?;
     let mut rows = 0;
     loop {
-        let (mut rooms, mut keys, mut values) = (UInt8Builder::new(), BinaryBuilder::new(), BinaryBuilder::new());
+        let (mut rooms, mut keys, mut values) = (
+            UInt8Builder::new(),
+            BinaryBuilder::new(),
+            BinaryBuilder::new(),
+        );
         for record in records.take(BATCH_ROWS) {
             let (room, key, value) = record?;
             rooms.append_value(room);
@@ -62,7 +76,11 @@ pub(super) fn write(
             break;
         }
         rows += arrow_array::Array::len(&rooms) as u64;
-        let columns: Vec<ArrayRef> = vec![Arc::new(rooms), Arc::new(keys.finish()), Arc::new(values.finish())];
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(rooms),
+            Arc::new(keys.finish()),
+            Arc::new(values.finish()),
+        ];
         let batch = RecordBatch::try_new(schema.clone(), columns).map_err(into_io)?;
         writer.write(&batch).map_err(into_io)?;
     }
@@ -91,13 +109,26 @@ pub fn read(dir: &Path, segment: &Segment, each: &mut dyn FnMut(Row)) -> io::Res
     let packed = zstd::Decoder::new(File::open(dir.join(&segment.path))?)?;
     for batch in StreamReader::try_new(packed, None).map_err(into_io)? {
         let batch = batch.map_err(into_io)?;
-        let strange = || io::Error::new(io::ErrorKind::InvalidData, "a column of a snapshot is missing");
+        let strange = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a column of a snapshot is missing",
+            )
+        };
         let column = |name| batch.column_by_name(name).ok_or_else(strange);
-        let rooms = column("room")?.as_primitive_opt::<UInt8Type>().ok_or_else(strange)?;
+        let rooms = column("room")?
+            .as_primitive_opt::<UInt8Type>()
+            .ok_or_else(strange)?;
         let keys = column("key")?.as_binary_opt::<i32>().ok_or_else(strange)?;
-        let values = column("value")?.as_binary_opt::<i32>().ok_or_else(strange)?;
+        let values = column("value")?
+            .as_binary_opt::<i32>()
+            .ok_or_else(strange)?;
         for row in 0..batch.num_rows() {
-            each((rooms.value(row), keys.value(row).to_vec(), values.value(row).to_vec()));
+            each((
+                rooms.value(row),
+                keys.value(row).to_vec(),
+                values.value(row).to_vec(),
+            ));
         }
     }
     Ok(())

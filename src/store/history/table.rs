@@ -1,5 +1,5 @@
-//! Rows of history as columns of numbers: texts are numbers into one dictionary a column, so that sorting, splitting
-//! and encoding touch each distinct text once.
+//! Rows of history as columns of numbers: texts are numbers into one dictionary a column, so that
+//! sorting, splitting and encoding touch each distinct text once.
 //!
 //! Refuses to hold a row as a row, and a text twice.
 
@@ -36,17 +36,24 @@ impl Table {
             Kind::Text => Values::Words(Vec::new(), Dictionary::default()),
             Kind::Int | Kind::Time | Kind::Flag => Values::Numbers(Vec::new()),
         };
-        Table { columns, values: columns.iter().map(values).collect(), rows: 0 }
+        Table {
+            columns,
+            values: columns.iter().map(values).collect(),
+            rows: 0,
+        }
     }
 
-    /// Adds the rows of a batch of a head or of a Parquet file. What an older file does not have is NULL.
+    /// Adds the rows of a batch of a head or of a Parquet file. What an older file does not have is
+    /// NULL.
     pub fn append(&mut self, batch: &RecordBatch) -> io::Result<()> {
         for (column, values) in self.columns.iter().zip(&mut self.values) {
             let appended = match batch.column_by_name(column.name) {
                 Some(array) => values.append(array),
                 None => values.append_nulls(batch.num_rows()),
             };
-            appended.ok_or_else(|| damaged(&format!("the column {} is of another type", column.name)))?;
+            appended.ok_or_else(|| {
+                damaged(&format!("the column {} is of another type", column.name))
+            })?;
         }
         self.rows += batch.num_rows();
         Ok(())
@@ -62,7 +69,12 @@ impl Table {
         for values in &mut self.values {
             match values {
                 Values::Words(rows, words) => {
-                    rows.push(texts.next().flatten().map_or(NONE, |text| words.number(text).0));
+                    rows.push(
+                        texts
+                            .next()
+                            .flatten()
+                            .map_or(NONE, |text| words.number(text).0),
+                    );
                 }
                 Values::Texts(column) => column.push(texts.next().flatten().unwrap_or_default()),
                 Values::Numbers(column) => column.push(numbers.next().unwrap_or(NULL)),
@@ -93,22 +105,32 @@ impl Values {
             (Values::Words(rows, words), DataType::Dictionary(..)) => {
                 let array = array.as_dictionary_opt::<Int16Type>()?;
                 let mut text = |text: &[u8]| words.number(text).0;
-                let numbers: Vec<u32> =
-                    texts(array.values())?.iter().map(|t| t.map_or(NONE, |t| text(t.as_bytes()))).collect();
+                let numbers: Vec<u32> = texts(array.values())?
+                    .iter()
+                    .map(|t| t.map_or(NONE, |t| text(t.as_bytes())))
+                    .collect();
                 let (keys, numbers) = (array.keys(), &numbers[..]);
                 let number = |key: &i16| numbers.get(*key as usize).copied().unwrap_or(NONE);
                 match keys.nulls() {
                     None => rows.extend(keys.values().iter().map(number)),
-                    Some(nulls) if nulls.null_count() == keys.len() => rows.extend(repeat_n(NONE, keys.len())),
+                    Some(nulls) if nulls.null_count() == keys.len() => {
+                        rows.extend(repeat_n(NONE, keys.len()))
+                    }
                     Some(nulls) => {
                         let pairs = keys.values().iter().zip(nulls);
-                        rows.extend(pairs.map(|(key, there)| if there { number(key) } else { NONE }));
+                        rows.extend(
+                            pairs.map(|(key, there)| if there { number(key) } else { NONE }),
+                        );
                     }
                 }
                 Some(())
             }
             (Values::Words(rows, words), _) => {
-                rows.extend(texts(array)?.iter().map(|t| t.map_or(NONE, |t| words.number(t.as_bytes()).0)));
+                rows.extend(
+                    texts(array)?
+                        .iter()
+                        .map(|t| t.map_or(NONE, |t| words.number(t.as_bytes()).0)),
+                );
                 Some(())
             }
             (Values::Texts(column), _) => {
@@ -117,9 +139,14 @@ impl Values {
             }
             (Values::Numbers(numbers), kind) => {
                 match kind {
-                    DataType::Boolean => numbers.extend(array.as_boolean().iter().map(|n| n.map_or(NULL, i64::from))),
+                    DataType::Boolean => {
+                        numbers.extend(array.as_boolean().iter().map(|n| n.map_or(NULL, i64::from)))
+                    }
                     DataType::Int64 => extend(numbers, array.as_primitive::<Int64Type>()),
-                    _ => extend(numbers, array.as_primitive_opt::<TimestampMicrosecondType>()?),
+                    _ => extend(
+                        numbers,
+                        array.as_primitive_opt::<TimestampMicrosecondType>()?,
+                    ),
                 }
                 Some(())
             }
@@ -149,5 +176,8 @@ fn texts(array: &ArrayRef) -> Option<&StringArray> {
 }
 
 pub(super) fn damaged(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("history is damaged: {what}"))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("history is damaged: {what}"),
+    )
 }

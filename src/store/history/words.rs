@@ -1,5 +1,5 @@
-//! A column of texts that repeat, while it is gathered: numbers into one dictionary, which lasts until the rows are
-//! rolled.
+//! A column of texts that repeat, while it is gathered: numbers into one dictionary, which lasts
+//! until the rows are rolled.
 //!
 //! Refuses to clean a text: what is put here is what a file shows.
 

@@ -1,6 +1,8 @@
-//! `baselines` and `credentials`: what is known of each account, as virtual tables over one snapshot of the state.
+//! `baselines` and `credentials`: what is known of each account, as virtual tables over one
+//! snapshot of the state.
 //!
-//! Refuses to hold more than one account's rows: there may be a hundred thousand accounts, and SQLite's memory is small.
+//! Refuses to hold more than one account's rows: there may be a hundred thousand accounts, and
+//! SQLite's memory is small.
 #![allow(unsafe_code)]
 
 use super::words::{BASELINES, CREDENTIALS, declaration};
@@ -11,7 +13,8 @@ use crate::store::Recovered;
 use redb::ReadOnlyTable;
 use rusqlite::types::Value;
 use rusqlite::vtab::{
-    Context, Filters, IndexConstraintOp, IndexInfo, VTab, VTabConnection, VTabCursor, eponymous_only_module,
+    Context, Filters, IndexConstraintOp, IndexInfo, VTab, VTabConnection, VTabCursor,
+    eponymous_only_module,
 };
 use rusqlite::{Connection, Error, Result, ffi};
 use std::collections::VecDeque;
@@ -45,10 +48,26 @@ impl AccountsLater {
 
 pub(super) fn register(db: &Connection) -> Result<AccountsLater> {
     let known = AccountsLater::default();
-    let baselines = Accounts { declared: BASELINES, rows_of: baseline_rows, known: known.clone() };
-    let credentials = Accounts { declared: CREDENTIALS, rows_of: credential_rows, known: known.clone() };
-    db.create_module(c"baselines", eponymous_only_module::<AccountTable>(), Some(baselines))?;
-    db.create_module(c"credentials", eponymous_only_module::<AccountTable>(), Some(credentials))?;
+    let baselines = Accounts {
+        declared: BASELINES,
+        rows_of: baseline_rows,
+        known: known.clone(),
+    };
+    let credentials = Accounts {
+        declared: CREDENTIALS,
+        rows_of: credential_rows,
+        known: known.clone(),
+    };
+    db.create_module(
+        c"baselines",
+        eponymous_only_module::<AccountTable>(),
+        Some(baselines),
+    )?;
+    db.create_module(
+        c"credentials",
+        eponymous_only_module::<AccountTable>(),
+        Some(credentials),
+    )?;
     Ok(known)
 }
 
@@ -63,18 +82,35 @@ unsafe impl<'vtab> VTab<'vtab> for AccountTable {
     type Aux = Accounts;
     type Cursor = AccountCursor;
 
-    fn connect(_: &mut VTabConnection, accounts: Option<&Accounts>, _: &[&[u8]]) -> Result<(String, AccountTable)> {
-        let accounts = accounts.ok_or_else(|| Error::ModuleError("a table without accounts".to_owned()))?.clone();
+    fn connect(
+        _: &mut VTabConnection,
+        accounts: Option<&Accounts>,
+        _: &[&[u8]],
+    ) -> Result<(String, AccountTable)> {
+        let accounts = accounts
+            .ok_or_else(|| Error::ModuleError("a table without accounts".to_owned()))?
+            .clone();
         let sql = format!("CREATE TABLE x({})", declaration(accounts.declared));
-        Ok((sql, AccountTable { base: ffi::sqlite3_vtab::default(), accounts }))
+        Ok((
+            sql,
+            AccountTable {
+                base: ffi::sqlite3_vtab::default(),
+                accounts,
+            },
+        ))
     }
 
     fn best_index(&self, info: &mut IndexInfo) -> Result<()> {
         let is_principal = |c: &rusqlite::vtab::IndexConstraint<'_>| {
-            c.column() == 0 && c.is_usable() && c.operator() == IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_EQ
+            c.column() == 0
+                && c.is_usable()
+                && c.operator() == IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_EQ
         };
         let found = info.constraints().position(|c| is_principal(&c));
-        match found.filter(|index| info.collation(*index).is_ok_and(|collation| collation == "BINARY")) {
+        match found.filter(|index| {
+            info.collation(*index)
+                .is_ok_and(|collation| collation == "BINARY")
+        }) {
             Some(index) => {
                 info.constraint_usage(index).set_argv_index(1);
                 info.set_estimated_cost(100.0);
@@ -113,19 +149,27 @@ impl AccountCursor {
     fn load(&mut self) -> Result<()> {
         let known = Arc::clone(&self.accounts.known.0);
         let Some((records, learning)) = known.get() else {
-            return Err(Error::ModuleError("accounts were asked for and not loaded".to_owned()));
+            return Err(Error::ModuleError(
+                "accounts were asked for and not loaded".to_owned(),
+            ));
         };
         while self.rows.is_empty() {
             let room = Room::Account as u8;
             let from = match (&self.last, &self.only) {
                 (Some(_), Some(_)) => return Ok(()),
                 (Some(last), None) => Bound::Excluded(last.clone()),
-                (None, Some(principal)) => Bound::Included([&[room], principal.as_bytes()].concat()),
+                (None, Some(principal)) => {
+                    Bound::Included([&[room], principal.as_bytes()].concat())
+                }
                 (None, None) => Bound::Included(vec![room]),
             };
             let from = from.as_ref().map(Vec::as_slice);
-            let mut range = records.range::<&[u8]>((from, Bound::Unbounded)).map_err(unreadable)?;
-            let Some(next) = range.next() else { return Ok(()) };
+            let mut range = records
+                .range::<&[u8]>((from, Bound::Unbounded))
+                .map_err(unreadable)?;
+            let Some(next) = range.next() else {
+                return Ok(());
+            };
             let (key, value) = next.map_err(unreadable)?;
             let (key, value) = (key.value().to_vec(), value.value());
             let name = match key.split_first() {
@@ -167,7 +211,10 @@ unsafe impl VTabCursor for AccountCursor {
     }
 
     fn column(&self, context: &mut Context, index: c_int) -> Result<()> {
-        let value = self.rows.front().and_then(|row| row.get(usize::try_from(index).ok()?));
+        let value = self
+            .rows
+            .front()
+            .and_then(|row| row.get(usize::try_from(index).ok()?));
         value.map_or(Ok(()), |value| context.set_result(value))
     }
 
@@ -204,7 +251,9 @@ fn baseline_rows(principal: &str, account: &Account, learning: &Learning) -> Vec
         ("targets", &account.targets),
         ("issuers", &account.issuers),
     ];
-    let values = features.into_iter().flat_map(|(feature, memory)| memory.iter().map(move |seen| (feature, seen)));
+    let values = features
+        .into_iter()
+        .flat_map(|(feature, memory)| memory.iter().map(move |seen| (feature, seen)));
     let row = |(feature, (value, seen)): (&str, (&str, &crate::base::remembered::Seen))| {
         vec![
             text(principal),
@@ -228,8 +277,16 @@ fn baseline_rows(principal: &str, account: &Account, learning: &Learning) -> Vec
 }
 
 fn credential_rows(principal: &str, account: &Account, _: &Learning) -> Vec<Row> {
-    let used = account.credentials.holders().iter().map(|holder| used(principal, holder));
-    let issued = account.credentials.all_issued().iter().map(|issued| unused(principal, issued));
+    let used = account
+        .credentials
+        .holders()
+        .iter()
+        .map(|holder| used(principal, holder));
+    let issued = account
+        .credentials
+        .all_issued()
+        .iter()
+        .map(|issued| unused(principal, issued));
     used.chain(issued).collect()
 }
 
@@ -256,8 +313,16 @@ fn used(principal: &str, holder: &Holder) -> Row {
 
 fn unused(principal: &str, issued: &Issued) -> Row {
     let (id, at) = (text(&issued.credential_id), text(issued.at));
-    let mut row =
-        vec![text(principal), text("issued"), Value::Null, Value::Null, Value::Null, id, text(&issued.by), at];
+    let mut row = vec![
+        text(principal),
+        text("issued"),
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        id,
+        text(&issued.by),
+        at,
+    ];
     row.resize(CREDENTIALS.len(), Value::Null);
     row
 }

@@ -1,6 +1,8 @@
-//! `events` and `operations_daily` as virtual tables: what the statement asks is pushed into the scan.
+//! `events` and `operations_daily` as virtual tables: what the statement asks is pushed into the
+//! scan.
 //!
-//! Refuses to answer for SQLite: what is pushed down only leaves out rows that cannot match, and SQLite checks again.
+//! Refuses to answer for SQLite: what is pushed down only leaves out rows that cannot match, and
+//! SQLite checks again.
 #![allow(unsafe_code)]
 
 use super::words::{TABLES, Table, declaration};
@@ -13,7 +15,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use rusqlite::vtab::{
-    Context, Filters, IndexConstraintOp, IndexInfo, VTab, VTabConnection, VTabCursor, eponymous_only_module,
+    Context, Filters, IndexConstraintOp, IndexInfo, VTab, VTabConnection, VTabCursor,
+    eponymous_only_module,
 };
 use rusqlite::{Connection, Error, Result, ffi};
 use std::ffi::c_int;
@@ -47,8 +50,17 @@ pub(super) struct Files {
 }
 
 pub(super) fn register(db: &Connection, dir: &Path, bounds: Bounds, tally: &Tally) -> Result<()> {
-    for (name, rollup, table) in [(c"events", false, &TABLES[0]), (c"operations_daily", true, &TABLES[1])] {
-        let files = Files { table, rollup, dir: dir.to_owned(), bounds, tally: tally.clone() };
+    for (name, rollup, table) in [
+        (c"events", false, &TABLES[0]),
+        (c"operations_daily", true, &TABLES[1]),
+    ] {
+        let files = Files {
+            table,
+            rollup,
+            dir: dir.to_owned(),
+            bounds,
+            tally: tally.clone(),
+        };
         db.create_module(name, eponymous_only_module::<FileTable>(), Some(files))?;
     }
     Ok(())
@@ -60,8 +72,8 @@ struct FileTable {
     files: Files,
 }
 
-/// How a constraint travels from the plan to the scan: `column operator` in the order of the arguments, after the
-/// mask of used columns and the order of the rows.
+/// How a constraint travels from the plan to the scan: `column operator` in the order of the
+/// arguments, after the mask of used columns and the order of the rows.
 const EQUAL: char = '=';
 const FROM: char = '>';
 const UNTIL: char = '<';
@@ -74,10 +86,22 @@ unsafe impl<'vtab> VTab<'vtab> for FileTable {
     type Aux = Files;
     type Cursor = FileCursor;
 
-    fn connect(_: &mut VTabConnection, files: Option<&Files>, _: &[&[u8]]) -> Result<(String, FileTable)> {
-        let files = files.ok_or_else(|| Error::ModuleError("a table without files".to_owned()))?.clone();
+    fn connect(
+        _: &mut VTabConnection,
+        files: Option<&Files>,
+        _: &[&[u8]],
+    ) -> Result<(String, FileTable)> {
+        let files = files
+            .ok_or_else(|| Error::ModuleError("a table without files".to_owned()))?
+            .clone();
         let sql = format!("CREATE TABLE x({})", declaration(files.table.columns));
-        Ok((sql, FileTable { base: ffi::sqlite3_vtab::default(), files }))
+        Ok((
+            sql,
+            FileTable {
+                base: ffi::sqlite3_vtab::default(),
+                files,
+            },
+        ))
     }
 
     fn best_index(&self, info: &mut IndexInfo) -> Result<()> {
@@ -89,19 +113,30 @@ unsafe impl<'vtab> VTab<'vtab> for FileTable {
             .constraints()
             .enumerate()
             .filter(|(_, constraint)| constraint.is_usable())
-            .filter_map(|(index, c)| Some((index, self.plan(usize::try_from(c.column()).ok()?, &c.operator())?)))
+            .filter_map(|(index, c)| {
+                Some((
+                    index,
+                    self.plan(usize::try_from(c.column()).ok()?, &c.operator())?,
+                ))
+            })
             .collect();
         let mut argument = 0;
         for (index, word) in wanted {
             // Another collation may match what the files' bytes do not.
-            if info.collation(index).is_ok_and(|collation| collation != "BINARY") {
+            if info
+                .collation(index)
+                .is_ok_and(|collation| collation != "BINARY")
+            {
                 continue;
             }
             argument += 1;
             info.constraint_usage(index).set_argv_index(argument);
             plan.push(' ');
             plan.push_str(&word);
-            cost /= match word.strip_suffix(EQUAL).and_then(|index| index.parse::<usize>().ok()) {
+            cost /= match word
+                .strip_suffix(EQUAL)
+                .and_then(|index| index.parse::<usize>().ok())
+            {
                 Some(index) if IDS.contains(&self.files.table.columns[index].name) => 1_000_000,
                 Some(_) => 100,
                 None => 4,
@@ -127,12 +162,16 @@ unsafe impl<'vtab> VTab<'vtab> for FileTable {
 }
 
 impl FileTable {
-    /// The order that SQLite wants of us, if it is one of time alone: then it stops asking at its LIMIT, and the files
-    /// beyond stay closed.
+    /// The order that SQLite wants of us, if it is one of time alone: then it stops asking at its
+    /// LIMIT, and the files beyond stay closed.
     fn order(&self, info: &IndexInfo) -> &'static str {
         let mut wanted = info.order_bys();
-        let (Some(first), None) = (wanted.next(), wanted.next()) else { return IN_ORDER_OF_FILES };
-        let column = usize::try_from(first.column()).ok().and_then(|index| self.files.table.columns.get(index));
+        let (Some(first), None) = (wanted.next(), wanted.next()) else {
+            return IN_ORDER_OF_FILES;
+        };
+        let column = usize::try_from(first.column())
+            .ok()
+            .and_then(|index| self.files.table.columns.get(index));
         match column {
             Some(column) if column.name == "time" && first.is_order_by_desc() => NEWEST_FIRST,
             Some(column) if column.name == "time" => OLDEST_FIRST,
@@ -146,8 +185,10 @@ impl FileTable {
             (Kind::Text | Kind::Int, IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_EQ) => EQUAL,
             // The rollup has no column of this name: its rows are not cut by time.
             (Kind::Time, op) if described.name == "time" => match op {
-                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_GE | IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_GT => FROM,
-                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_LE | IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_LT => UNTIL,
+                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_GE
+                | IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_GT => FROM,
+                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_LE
+                | IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_LT => UNTIL,
                 _ => return None,
             },
             _ => return None,
@@ -156,8 +197,8 @@ impl FileTable {
     }
 }
 
-/// Columns whose values hardly repeat, with bloom filters: looking one up costs less than reading everything even when
-/// it is done many times.
+/// Columns whose values hardly repeat, with bloom filters: looking one up costs less than reading
+/// everything even when it is done many times.
 const IDS: [&str; 3] = ["audit_id", "credential_id", "issued_credential_id"];
 
 /// Where rows come from.
@@ -181,7 +222,11 @@ struct FileCursor {
 
 impl FileCursor {
     /// The filter of a plan; a value that the files cannot be asked for is left to SQLite.
-    fn filter_of<'p>(&self, plan: &'p str, args: &Filters<'_>) -> Result<(Filter, Vec<&'static str>, &'p str)> {
+    fn filter_of<'p>(
+        &self,
+        plan: &'p str,
+        args: &Filters<'_>,
+    ) -> Result<(Filter, Vec<&'static str>, &'p str)> {
         let columns = self.files.table.columns;
         let mut words = plan.split(' ');
         let used = u64::from_str_radix(words.next().unwrap_or_default(), 16).unwrap_or(u64::MAX);
@@ -189,13 +234,25 @@ impl FileCursor {
         // Without a column there would be no row to count.
         let used = if used == 0 { 1 } else { used };
         let is_used = |index: usize| {
-            used >> index.min(63) & 1 == 1 || order != IN_ORDER_OF_FILES && columns[index].name == "time"
+            used >> index.min(63) & 1 == 1
+                || order != IN_ORDER_OF_FILES && columns[index].name == "time"
         };
-        let names = columns.iter().enumerate().filter(|(index, _)| is_used(*index)).map(|(_, c)| c.name).collect();
+        let names = columns
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| is_used(*index))
+            .map(|(_, c)| c.name)
+            .collect();
         let mut filter = Filter::default();
         for (argument, word) in words.enumerate() {
             let (column, sign) = word.split_at(word.len() - 1);
-            let Some(column) = column.parse().ok().and_then(|index: usize| columns.get(index)) else { continue };
+            let Some(column) = column
+                .parse()
+                .ok()
+                .and_then(|index: usize| columns.get(index))
+            else {
+                continue;
+            };
             let value: rusqlite::types::Value = args.get(argument)?;
             match (sign.chars().next(), value) {
                 (Some(EQUAL), rusqlite::types::Value::Text(text)) if column.kind == Kind::Text => {
@@ -204,7 +261,9 @@ impl FileCursor {
                 (Some(EQUAL), rusqlite::types::Value::Integer(n)) if column.kind == Kind::Int => {
                     filter.numbers.push((column.name, vec![n]));
                 }
-                (Some(FROM), rusqlite::types::Value::Text(text)) => filter.from = earliest(&text).max(filter.from),
+                (Some(FROM), rusqlite::types::Value::Text(text)) => {
+                    filter.from = earliest(&text).max(filter.from)
+                }
                 (Some(UNTIL), rusqlite::types::Value::Text(text)) => {
                     filter.until = match (latest(&text), filter.until) {
                         (Some(new), Some(old)) => Some(new.min(old)),
@@ -248,8 +307,13 @@ impl FileCursor {
             self.batch = None;
             return Ok(());
         };
-        if self.batch.as_ref().is_none_or(|before| before.schema_ref() != batch.schema_ref()) {
-            let place = |c: &crate::store::history::Column| batch.schema_ref().index_of(c.name).ok();
+        if self
+            .batch
+            .as_ref()
+            .is_none_or(|before| before.schema_ref() != batch.schema_ref())
+        {
+            let place =
+                |c: &crate::store::history::Column| batch.schema_ref().index_of(c.name).ok();
             self.places = self.files.table.columns.iter().map(place).collect();
         }
         (self.batch, self.row) = (Some(batch), row);
@@ -268,8 +332,14 @@ unsafe impl VTabCursor for FileCursor {
     fn filter(&mut self, _: c_int, plan: Option<&str>, args: &Filters<'_>) -> Result<()> {
         self.count();
         let (filter, columns, order) = self.filter_of(plan.unwrap_or_default(), args)?;
-        let Files { dir, rollup, bounds, .. } = &self.files;
-        let scan = Scan::open(dir, *rollup, filter, &columns, *bounds).map_err(|e| unreadable(&e))?;
+        let Files {
+            dir,
+            rollup,
+            bounds,
+            ..
+        } = &self.files;
+        let scan =
+            Scan::open(dir, *rollup, filter, &columns, *bounds).map_err(|e| unreadable(&e))?;
         self.source = match order {
             OLDEST_FIRST => Source::InTime(InTime::new(scan, Direction::Forward, *bounds)),
             NEWEST_FIRST => Source::InTime(InTime::new(scan, Direction::Backward, *bounds)),
@@ -289,8 +359,12 @@ unsafe impl VTabCursor for FileCursor {
 
     fn column(&self, context: &mut Context, index: c_int) -> Result<()> {
         let columns = self.files.table.columns;
-        let Some((batch, index)) = self.batch.as_ref().zip(usize::try_from(index).ok()) else { return Ok(()) };
-        let Some(place) = self.places.get(index).copied().flatten() else { return Ok(()) };
+        let Some((batch, index)) = self.batch.as_ref().zip(usize::try_from(index).ok()) else {
+            return Ok(());
+        };
+        let Some(place) = self.places.get(index).copied().flatten() else {
+            return Ok(());
+        };
         let (array, row) = (batch.column(place), self.row);
         if array.is_null(row) {
             return context.set_result(&rusqlite::types::Null);
@@ -334,8 +408,8 @@ fn unreadable(error: &std::io::Error) -> Error {
     })
 }
 
-/// The first time whose text begins so (`2026-03-02` is its midnight). `None`: it is no time, and nothing is left out
-/// for it.
+/// The first time whose text begins so (`2026-03-02` is its midnight). `None`: it is no time, and
+/// nothing is left out for it.
 pub(super) fn earliest(text: &str) -> Option<Time> {
     const PATTERN: &str = "0000-01-01T00:00:00.000000Z";
     if !text.is_ascii() || text.len() > PATTERN.len() {
@@ -360,6 +434,13 @@ mod tests {
         assert_eq!(earliest("2026-03-02"), at("2026-03-02T00:00:00Z"));
         assert_eq!(earliest("2026-03-02T10:00:00Z"), at("2026-03-02T10:00:00Z"));
         assert_eq!(latest("2026-03-02T10:00"), at("2026-03-02T10:00:01Z"));
-        assert_eq!([earliest("yesterday"), earliest("2026-03-02T10:00:00+02:00"), earliest("2026-13")], [None; 3]);
+        assert_eq!(
+            [
+                earliest("yesterday"),
+                earliest("2026-03-02T10:00:00+02:00"),
+                earliest("2026-13")
+            ],
+            [None; 3]
+        );
     }
 }

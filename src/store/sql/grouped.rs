@@ -24,17 +24,38 @@ pub(super) fn load(
 ) -> Result<(), Failed> {
     let transaction = db.unchecked_transaction()?;
     for (number, grouping) in groupings.iter().enumerate() {
-        let Grouping { rollup, filter, by, aggregates, top } = grouping;
+        let Grouping {
+            rollup,
+            filter,
+            by,
+            aggregates,
+            top,
+        } = grouping;
         let columns = TABLES[usize::from(*rollup)].columns;
-        let read: BTreeSet<usize> = by.iter().copied().chain(aggregates.iter().filter_map(|a| a.column())).collect();
-        let read: Vec<&'static str> = read.into_iter().map(|column| columns[column].name).collect();
+        let read: BTreeSet<usize> = by
+            .iter()
+            .copied()
+            .chain(aggregates.iter().filter_map(|a| a.column()))
+            .collect();
+        let read: Vec<&'static str> = read
+            .into_iter()
+            .map(|column| columns[column].name)
+            .collect();
         let scan = Scan::open(dir, *rollup, filter.clone(), &read, bounds)?;
         let (groups, pruned) = Groups::of(scan, columns, by, aggregates, bounds)?;
         tally.add(pruned);
         // A column has the affinity of its type.
-        let keys = by.iter().enumerate().map(|(at, column)| format!("k{at} {}", columns[*column].kind.sql()));
-        let declared: Vec<String> = keys.chain((0..aggregates.len()).map(|at| format!("a{at}"))).collect();
-        db.execute_batch(&format!("CREATE TABLE grouped_{number}({})", declared.join(", ")))?;
+        let keys = by
+            .iter()
+            .enumerate()
+            .map(|(at, column)| format!("k{at} {}", columns[*column].kind.sql()));
+        let declared: Vec<String> = keys
+            .chain((0..aggregates.len()).map(|at| format!("a{at}")))
+            .collect();
+        db.execute_batch(&format!(
+            "CREATE TABLE grouped_{number}({})",
+            declared.join(", ")
+        ))?;
         let places = vec!["?"; declared.len()].join(", ");
         let mut insert = db.prepare(&format!("INSERT INTO grouped_{number} VALUES ({places})"))?;
         groups.each(*top, &mut |cells| {

@@ -1,8 +1,8 @@
 //! SQL for people: SQLite's dialect over history and state, for one statement of one process.
 //!
-//! Read-only by construction. Refuses every write, ATTACH, PRAGMA, transaction and unknown function, and a statement
-//! that runs longer or takes more memory than it may. `unsafe` is what a virtual table of SQLite costs; it stands in
-//! `files.rs` and `accounts.rs` alone.
+//! Read-only by construction. Refuses every write, ATTACH, PRAGMA, transaction and unknown
+//! function, and a statement that runs longer or takes more memory than it may. `unsafe` is what a
+//! virtual table of SQLite costs; it stands in `files.rs` and `accounts.rs` alone.
 
 mod accounts;
 mod files;
@@ -64,7 +64,9 @@ pub enum SqlError {
     Timeout(Duration),
     #[error("the answer needs more than {} MB of memory: sort, group or ask less, or give --memory", .0 >> 20)]
     Memory(u64),
-    #[error("there is no history in {0:?}: name the directory that `run --state` or `replay --state` keeps")]
+    #[error(
+        "there is no history in {0:?}: name the directory that `run --state` or `replay --state` keeps"
+    )]
     NoHistory(PathBuf),
     #[error("the history in {0:?} cannot be read ({1}): run this as the user of the daemon")]
     Unreadable(PathBuf, std::io::Error),
@@ -102,8 +104,8 @@ pub struct Cost {
     pub pruned: Pruned,
 }
 
-/// Answers a question over the state directory: on the scan itself where there is more to read than SQLite likes, with
-/// the rows of [`Question::sql`].
+/// Answers a question over the state directory: on the scan itself where there is more to read than
+/// SQLite likes, with the rows of [`Question::sql`].
 ///
 /// # Errors
 /// As [`query`].
@@ -118,13 +120,22 @@ pub fn ask(
         return Err(SqlError::NoHistory(dir.to_owned()));
     }
     let (deadline, memory_bytes) = (Some(Instant::now() + limits.time), limits.memory_bytes);
-    let bounds = Bounds { deadline, memory_bytes, ..Bounds::default() };
+    let bounds = Bounds {
+        deadline,
+        memory_bytes,
+        ..Bounds::default()
+    };
     let found = match question.plan(window) {
-        Plan::Requests(columns, wanted) => requests::find(dir, columns, wanted, window.limit, bounds),
+        Plan::Requests(columns, wanted) => {
+            requests::find(dir, columns, wanted, window.limit, bounds)
+        }
         Plan::Statement(_) => return query(dir, &question.sql(window), limits, answer),
     };
     let found = found.map_err(|error| stopped(&error, limits))?;
-    let cost = Cost { rows: found.rows.len() as u64, pruned: found.pruned };
+    let cost = Cost {
+        rows: found.rows.len() as u64,
+        pruned: found.pruned,
+    };
     found.tell(answer).map_err(SqlError::Output)?;
     Ok(cost)
 }
@@ -150,7 +161,12 @@ impl Found {
 ///
 /// # Errors
 /// [`SqlError`]: wrong, refused or stopped, or the state cannot be read.
-pub fn query(dir: &Path, statement: &str, limits: SqlLimits, answer: &mut dyn Answer) -> Result<Cost, SqlError> {
+pub fn query(
+    dir: &Path,
+    statement: &str,
+    limits: SqlLimits,
+    answer: &mut dyn Answer,
+) -> Result<Cost, SqlError> {
     match std::fs::File::open(dir.join(MANIFEST)) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -158,11 +174,18 @@ pub fn query(dir: &Path, statement: &str, limits: SqlLimits, answer: &mut dyn An
         }
         Err(_) => return Err(SqlError::NoHistory(dir.to_owned())),
     }
-    if statement.trim_matches(|c: char| c.is_whitespace() || c == ';').is_empty() {
+    if statement
+        .trim_matches(|c: char| c.is_whitespace() || c == ';')
+        .is_empty()
+    {
         return Err(SqlError::Empty);
     }
     let deadline = Instant::now() + limits.time;
-    let bounds = Bounds { deadline: Some(deadline), memory_bytes: limits.memory_bytes, beside: files::heap };
+    let bounds = Bounds {
+        deadline: Some(deadline),
+        memory_bytes: limits.memory_bytes,
+        beside: files::heap,
+    };
     let tally = Tally::default();
     let seen = Arc::new(Mutex::new(Seen::default()));
     let db = Connection::open_in_memory().map_err(|e| SqlError::Statement(e.to_string()))?;
@@ -174,7 +197,10 @@ pub fn query(dir: &Path, statement: &str, limits: SqlLimits, answer: &mut dyn An
             run(&db, &rest, answer)
         });
     let rows = done.map_err(|failed| name(failed, limits, deadline, &seen))?;
-    Ok(Cost { rows, pruned: tally.sum() })
+    Ok(Cost {
+        rows,
+        pruned: tally.sum(),
+    })
 }
 
 enum Failed {
@@ -217,9 +243,15 @@ fn open(
     bounds: Bounds,
     tally: &Tally,
 ) -> Result<AccountsLater, Failed> {
-    let pragmas = format!("PRAGMA temp_store = memory; PRAGMA hard_heap_limit = {};", limits.memory_bytes);
+    let pragmas = format!(
+        "PRAGMA temp_store = memory; PRAGMA hard_heap_limit = {};",
+        limits.memory_bytes
+    );
     db.execute_batch(&pragmas)?;
-    for (limit, value) in [(Limit::SQLITE_LIMIT_LENGTH, LENGTH_MAX), (Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_MAX)] {
+    for (limit, value) in [
+        (Limit::SQLITE_LIMIT_LENGTH, LENGTH_MAX),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_MAX),
+    ] {
         db.set_limit(limit, value)?;
     }
     files::register(db, dir, bounds, tally)?;
@@ -227,7 +259,8 @@ fn open(
     Ok(accounts::register(db)?)
 }
 
-/// Fills the tables of the state that the statement reads. One that reads none of them needs no state database.
+/// Fills the tables of the state that the statement reads. One that reads none of them needs no
+/// state database.
 fn load(
     db: &Connection,
     dir: &Path,
@@ -238,20 +271,37 @@ fn load(
 ) -> Result<(), Failed> {
     guard(db, deadline, seen)?;
     drop(db.prepare(statement)?);
-    let tables = seen.lock().map(|seen| seen.tables.clone()).unwrap_or_default();
+    let tables = seen
+        .lock()
+        .map(|seen| seen.tables.clone())
+        .unwrap_or_default();
     // Without a rollup, as in an export, the answer would be that nothing was ever done.
     if tables.contains("operations_daily") && !dir.join("rollup").try_exists().unwrap_or(true) {
-        return Err(StoreError::EventsOnly { dir: dir.to_owned() }.into());
+        return Err(StoreError::EventsOnly {
+            dir: dir.to_owned(),
+        }
+        .into());
     }
-    if !state::TABLES.iter().chain(&accounts::TABLES).any(|table| tables.contains(*table)) {
+    if !state::TABLES
+        .iter()
+        .chain(&accounts::TABLES)
+        .any(|table| tables.contains(*table))
+    {
         return Ok(());
     }
     db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
     state::load(db, dir, &|table| tables.contains(table), accounts)
 }
 
-/// Lets the scan group what it can, and says what is left to SQLite. Nothing of the statement runs yet.
-fn group(db: &Connection, dir: &Path, statement: &str, bounds: Bounds, tally: &Tally) -> Result<String, Failed> {
+/// Lets the scan group what it can, and says what is left to SQLite. Nothing of the statement runs
+/// yet.
+fn group(
+    db: &Connection,
+    dir: &Path,
+    statement: &str,
+    bounds: Bounds,
+    tally: &Tally,
+) -> Result<String, Failed> {
     let (rest, groupings) = grouping::take_out(statement);
     if !groupings.is_empty() {
         db.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
@@ -262,10 +312,15 @@ fn group(db: &Connection, dir: &Path, statement: &str, bounds: Bounds, tally: &T
 
 /// From here on, only reading is possible.
 fn guard(db: &Connection, deadline: Instant, seen: &Arc<Mutex<Seen>>) -> rusqlite::Result<()> {
-    db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() >= deadline));
+    db.progress_handler(
+        STEPS_BETWEEN_LOOKS,
+        Some(move || Instant::now() >= deadline),
+    );
     let seen = Arc::clone(seen);
     db.authorizer(Some(move |context: AuthContext<'_>| {
-        let Ok(mut seen) = seen.lock() else { return Authorization::Deny };
+        let Ok(mut seen) = seen.lock() else {
+            return Authorization::Deny;
+        };
         if let AuthAction::Read { table_name, .. } = &context.action {
             seen.tables.insert((*table_name).to_owned());
         }
@@ -287,23 +342,36 @@ fn allowed(action: &AuthAction<'_>) -> Result<(), String> {
             Err(format!("reading {table_name}"))
         }
         AuthAction::Read { .. } => Ok(()),
-        AuthAction::Function { function_name } if words::FUNCTIONS.contains(function_name) => Ok(()),
+        AuthAction::Function { function_name } if words::FUNCTIONS.contains(function_name) => {
+            Ok(())
+        }
         AuthAction::Function { function_name } => Err(format!("the function {function_name}")),
         AuthAction::Attach { .. } => Err("ATTACH".to_owned()),
         AuthAction::Pragma { .. } => Err("PRAGMA".to_owned()),
-        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => Err("a transaction".to_owned()),
+        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {
+            Err("a transaction".to_owned())
+        }
         _ => Err("a statement that is no SELECT".to_owned()),
     }
 }
 
 fn run(db: &Connection, statement: &str, answer: &mut dyn Answer) -> Result<u64, Failed> {
     let mut prepared = db.prepare(statement).map_err(Failed::Sql)?;
-    let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
-    answer.columns(&names.iter().map(String::as_str).collect::<Vec<_>>()).map_err(Failed::Output)?;
+    let names: Vec<String> = prepared
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    answer
+        .columns(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        .map_err(Failed::Output)?;
     let mut rows = prepared.query([]).map_err(Failed::Sql)?;
     let mut count = 0;
     while let Some(row) = rows.next().map_err(Failed::Sql)? {
-        let values = (0..names.len()).map(|i| row.get_ref(i)).collect::<Result<Vec<_>, _>>().map_err(Failed::Sql)?;
+        let values = (0..names.len())
+            .map(|i| row.get_ref(i))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(Failed::Sql)?;
         answer.row(&values).map_err(Failed::Output)?;
         count += 1;
     }
@@ -338,12 +406,16 @@ fn name(failed: Failed, limits: SqlLimits, deadline: Instant, seen: &Mutex<Seen>
         _ if Instant::now() >= deadline => SqlError::Timeout(limits.time),
         _ => match error {
             rusqlite::Error::SqliteFailure(_, Some(text)) if text == CHANGED => SqlError::Changed,
-            rusqlite::Error::SqliteFailure(_, Some(text)) if text.starts_with(UNREADABLE) => SqlError::History(text),
+            rusqlite::Error::SqliteFailure(_, Some(text)) if text.starts_with(UNREADABLE) => {
+                SqlError::History(text)
+            }
             rusqlite::Error::SqliteFailure(_, Some(text)) => SqlError::Statement(text),
             rusqlite::Error::SqlInputError { msg, offset, .. } => {
                 SqlError::Statement(format!("{msg} (at character {offset})"))
             }
-            rusqlite::Error::MultipleStatement => SqlError::Refused("more than one statement".to_owned()),
+            rusqlite::Error::MultipleStatement => {
+                SqlError::Refused("more than one statement".to_owned())
+            }
             other => SqlError::Statement(other.to_string()),
         },
     }

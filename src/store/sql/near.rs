@@ -13,7 +13,13 @@ impl Question {
     /// What is looked for, in words.
     #[must_use]
     pub fn looks_for(&self) -> String {
-        let any_of = |names: &[String]| names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" or ");
+        let any_of = |names: &[String]| {
+            names
+                .iter()
+                .map(|name| format!("{name:?}"))
+                .collect::<Vec<_>>()
+                .join(" or ")
+        };
         match self {
             Question::Timeline { principals } => {
                 format!("requests of account {}, or in its name", any_of(principals))
@@ -25,7 +31,9 @@ impl Question {
             Question::WhoUsed { credential } => format!("requests with credential {credential:?}"),
             Question::Trail { credential } => format!("credential {credential:?}"),
             Question::WhoTouched(object) => object.words(),
-            Question::Exec => "exec, attach, portforward, and the same through nodes/proxy".to_owned(),
+            Question::Exec => {
+                "exec, attach, portforward, and the same through nodes/proxy".to_owned()
+            }
             Question::Secrets => "requests for Secrets".to_owned(),
             Question::Denied => "requests that ended with 401 or 403".to_owned(),
             Question::RbacChanges => "changes of roles and bindings".to_owned(),
@@ -37,9 +45,15 @@ impl Question {
     /// The statement that has a row if history knows what was looked for at any time.
     #[must_use]
     pub fn at_any_time(&self) -> String {
-        let whenever = Window { limit: 1, ..Window::default() };
+        let whenever = Window {
+            limit: 1,
+            ..Window::default()
+        };
         match self {
-            Question::Diff { principals, .. } => Question::FirstSeen { principals: principals.clone() }.sql(&whenever),
+            Question::Diff { principals, .. } => Question::FirstSeen {
+                principals: principals.clone(),
+            }
+            .sql(&whenever),
             other => other.sql(&whenever),
         }
     }
@@ -58,29 +72,62 @@ impl Question {
             Question::Timeline { principals }
             | Question::FirstSeen { principals }
             | Question::Diff { principals, .. } => {
-                let word = principals.last()?.rsplit(['/', ':']).next().filter(|word| !word.is_empty())?;
-                Some(like("operations_daily", "principal", "principal", &format!("%{word}%")))
+                let word = principals
+                    .last()?
+                    .rsplit(['/', ':'])
+                    .next()
+                    .filter(|word| !word.is_empty())?;
+                Some(like(
+                    "operations_daily",
+                    "principal",
+                    "principal",
+                    &format!("%{word}%"),
+                ))
             }
             Question::WhoFrom { origin } => {
                 let sign = if origin.contains(':') { ':' } else { '.' };
                 let network: String = origin.split_inclusive(sign).take(3).collect();
-                Some(like("operations_daily", "origin", "origin", &format!("{network}%")))
+                Some(like(
+                    "operations_daily",
+                    "origin",
+                    "origin",
+                    &format!("{network}%"),
+                ))
             }
             Question::WhoUsed { credential } | Question::Trail { credential } => {
-                let id = credential.split_once('=').map_or(credential.as_str(), |(_, id)| id);
+                let id = credential
+                    .split_once('=')
+                    .map_or(credential.as_str(), |(_, id)| id);
                 let begins: String = id.chars().take(BEGINNING).collect();
-                Some(like("events", "credential_id", "credential_id", &format!("%{begins}%")))
+                Some(like(
+                    "events",
+                    "credential_id",
+                    "credential_id",
+                    &format!("%{begins}%"),
+                ))
             }
             Question::WhoTouched(object) => {
-                let name = [&object.name, &object.either].into_iter().find(|name| !name.is_empty());
+                let name = [&object.name, &object.either]
+                    .into_iter()
+                    .find(|name| !name.is_empty());
                 Some(match name {
                     Some(name) => {
                         let path = "resource || '/' || coalesce(namespace, '') || '/' || name";
                         like("events", path, "name", &format!("%{name}%"))
                     }
                     None => {
-                        let begins: String = object.resources.first()?.chars().take(BEGINNING / 2).collect();
-                        like("operations_daily", "resource", "resource", &format!("{begins}%"))
+                        let begins: String = object
+                            .resources
+                            .first()?
+                            .chars()
+                            .take(BEGINNING / 2)
+                            .collect();
+                        like(
+                            "operations_daily",
+                            "resource",
+                            "resource",
+                            &format!("{begins}%"),
+                        )
                     }
                 })
             }
@@ -91,9 +138,17 @@ impl Question {
 
 impl Object {
     fn words(&self) -> String {
-        let group = if self.api_group.is_empty() { String::new() } else { format!(" of {}", self.api_group) };
+        let group = if self.api_group.is_empty() {
+            String::new()
+        } else {
+            format!(" of {}", self.api_group)
+        };
         let mut words = format!("requests for {}{group}", self.resources.join(" or "));
-        let parts = [("namespace", &self.namespace), ("name", &self.name), ("namespace or name", &self.either)];
+        let parts = [
+            ("namespace", &self.namespace),
+            ("name", &self.name),
+            ("namespace or name", &self.either),
+        ];
         for (what, value) in parts.into_iter().filter(|(_, value)| !value.is_empty()) {
             words.push_str(&format!(", {what} {value:?}"));
         }

@@ -54,7 +54,12 @@ pub(super) fn find(
     bounds: Bounds,
 ) -> io::Result<Found> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut earliest = Earliest { limit, known: HashMap::new(), order: BTreeSet::new(), bytes: 0 };
+    let mut earliest = Earliest {
+        limit,
+        known: HashMap::new(),
+        order: BTreeSet::new(),
+        bytes: 0,
+    };
     let mut pruned = Pruned::default();
     for Wanted { filter, in_uri } in wanted {
         let names: Vec<&'static str> = [&["time", "received"], columns].concat();
@@ -68,44 +73,83 @@ pub(super) fn find(
         }
         pruned.add(scan.pruned());
     }
-    let Earliest { order, mut known, .. } = earliest;
+    let Earliest {
+        order, mut known, ..
+    } = earliest;
     let row = |(time, key): (Time, Rc<Key>)| {
-        let cells = known.remove(&key).map(|(_, cells)| cells).unwrap_or_default();
+        let cells = known
+            .remove(&key)
+            .map(|(_, cells)| cells)
+            .unwrap_or_default();
         let cells = cells.into_iter().map(|cell| match cell {
             Cell::Null => Value::Null,
             Cell::Number(n) => Value::Integer(n),
             Cell::Text(text) => Value::Text(text.into()),
         });
-        [Value::Text(time.to_string())].into_iter().chain(cells).collect()
+        [Value::Text(time.to_string())]
+            .into_iter()
+            .chain(cells)
+            .collect()
     };
-    Ok(Found { names: [&["time"], columns].concat(), rows: order.into_iter().map(row).collect(), pruned })
+    Ok(Found {
+        names: [&["time"], columns].concat(),
+        rows: order.into_iter().map(row).collect(),
+        pruned,
+    })
 }
 
 impl Earliest {
     /// The time after which no other request is wanted any more.
     fn last(&self) -> Option<Time> {
-        (self.order.len() >= self.limit).then(|| self.order.last().map_or(Time(i64::MIN), |(time, _)| *time))
+        (self.order.len() >= self.limit)
+            .then(|| self.order.last().map_or(Time(i64::MIN), |(time, _)| *time))
     }
 
     fn take(&mut self, batch: &RecordBatch, columns: &[&str], in_uri: &[&str]) -> io::Result<()> {
-        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "a column of history is of another type");
-        let times = batch.column_by_name("time").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        let wrong = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a column of history is of another type",
+            )
+        };
+        let times = batch
+            .column_by_name("time")
+            .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
         let times = times.ok_or_else(wrong)?;
-        let column =
-            |name: &str| batch.column_by_name(name).map(|array| Column::of(array).ok_or_else(wrong)).transpose();
-        let arrays: Vec<Option<Column<'_>>> = columns.iter().map(|name| column(name)).collect::<Result<_, _>>()?;
+        let column = |name: &str| {
+            batch
+                .column_by_name(name)
+                .map(|array| Column::of(array).ok_or_else(wrong))
+                .transpose()
+        };
+        let arrays: Vec<Option<Column<'_>>> = columns
+            .iter()
+            .map(|name| column(name))
+            .collect::<Result<_, _>>()?;
         let (id, uri) = (column("audit_id")?, column("uri")?);
-        let received = batch.column_by_name("received").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        let received = batch
+            .column_by_name("received")
+            .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
         let received = received.ok_or_else(wrong)?.values();
-        let at = |column: &Option<Column<'_>>, row| column.as_ref().map_or(Cell::Null, |column| column.cell(row));
+        let at = |column: &Option<Column<'_>>, row| {
+            column
+                .as_ref()
+                .map_or(Cell::Null, |column| column.cell(row))
+        };
         for (row, time) in times.values().iter().enumerate() {
             let time = Time(*time);
-            if self.last().is_some_and(|last| time > last + SLACK) || !has_one_of(&at(&uri, row), in_uri) {
+            if self.last().is_some_and(|last| time > last + SLACK)
+                || !has_one_of(&at(&uri, row), in_uri)
+            {
                 continue;
             }
             let key = Rc::new((at(&id, row), Time(received[row])));
             if self.known.contains_key(&key) || self.last().is_none_or(|last| time <= last) {
-                self.offer(time, key, arrays.iter().map(|column| at(column, row)).collect());
+                self.offer(
+                    time,
+                    key,
+                    arrays.iter().map(|column| at(column, row)).collect(),
+                );
             }
         }
         Ok(())
@@ -116,7 +160,9 @@ impl Earliest {
             Some((first, known)) => {
                 self.bytes -= bytes(&key, known);
                 let all = known.iter_mut().zip(cells);
-                all.for_each(|(known, cell)| *known = std::mem::replace(known, Cell::Null).max(cell));
+                all.for_each(|(known, cell)| {
+                    *known = std::mem::replace(known, Cell::Null).max(cell)
+                });
                 self.bytes += bytes(&key, known);
                 if time < *first {
                     self.order.remove(&(*first, Rc::clone(&key)));
@@ -141,7 +187,9 @@ impl Earliest {
 
 /// Whether a text has one of these parts, in whatever case; there may be no such condition.
 fn has_one_of(text: &Cell, parts: &[&str]) -> bool {
-    let Cell::Text(text) = text else { return parts.is_empty() };
+    let Cell::Text(text) = text else {
+        return parts.is_empty();
+    };
     parts.is_empty() || parts.iter().any(|part| text.to_lowercase().contains(part))
 }
 
@@ -161,12 +209,16 @@ enum Column<'a> {
 
 impl<'a> Column<'a> {
     fn of(array: &'a ArrayRef) -> Option<Column<'a>> {
-        Texts::of(array).map(Column::Texts).or_else(|| array.as_primitive_opt::<Int64Type>().map(Column::Numbers))
+        Texts::of(array)
+            .map(Column::Texts)
+            .or_else(|| array.as_primitive_opt::<Int64Type>().map(Column::Numbers))
     }
 
     fn cell(&self, row: usize) -> Cell {
         match self {
-            Column::Texts(texts) => texts.get(row).map_or(Cell::Null, |text| Cell::Text(text.into())),
+            Column::Texts(texts) => texts
+                .get(row)
+                .map_or(Cell::Null, |text| Cell::Text(text.into())),
             Column::Numbers(numbers) if numbers.is_null(row) => Cell::Null,
             Column::Numbers(numbers) => Cell::Number(numbers.value(row)),
         }

@@ -35,13 +35,21 @@ pub(super) fn tokens(statement: &str) -> Option<Vec<Placed<'_>>> {
             '/' if rest.starts_with("/*") => (None, rest[2..].find("*/")? + 4),
             '\'' => {
                 let length = quoted(rest, "'", "''")?;
-                (Some(Token::Text(rest[1..length - 1].replace("''", "'"))), length)
+                (
+                    Some(Token::Text(rest[1..length - 1].replace("''", "'"))),
+                    length,
+                )
             }
             '"' => sign(rest, quoted(rest, "\"", "\"\"")?),
             '`' => sign(rest, quoted(rest, "`", "``")?),
             '[' => sign(rest, rest.find(']')? + 1),
             c if is_of_word(c) => word(rest),
-            _ if ["<=", ">=", "<>", "!=", "==", "||"].iter().any(|two| rest.starts_with(two)) => sign(rest, 2),
+            _ if ["<=", ">=", "<>", "!=", "==", "||"]
+                .iter()
+                .any(|two| rest.starts_with(two)) =>
+            {
+                sign(rest, 2)
+            }
             c => sign(rest, c.len_utf8()),
         };
         found.extend(token.map(|token| (token, at, at + length)));
@@ -87,8 +95,13 @@ mod tests {
 
     #[test]
     fn a_statement_falls_into_tokens() {
-        let statement = "SELECT a1,-- no\n'it''s' /* no */ FROM \"x\"\"y\" [z] WHERE b>=12 AND c<>1.5;";
-        let found: Vec<Token<'_>> = tokens(statement).unwrap().into_iter().map(|(token, ..)| token).collect();
+        let statement =
+            "SELECT a1,-- no\n'it''s' /* no */ FROM \"x\"\"y\" [z] WHERE b>=12 AND c<>1.5;";
+        let found: Vec<Token<'_>> = tokens(statement)
+            .unwrap()
+            .into_iter()
+            .map(|(token, ..)| token)
+            .collect();
         let (word, sign) = (Token::Word, Token::Sign);
         let expected = [
             word("SELECT"),

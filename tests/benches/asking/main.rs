@@ -1,9 +1,10 @@
-//! What six questions of responders take over many events: our commands, our SQL, DuckDB on the same Parquet files, and
-//! `zgrep` and `jq` on a log, within one run.
+//! What six questions of responders take over many events: our commands, our SQL, DuckDB on the
+//! same Parquet files, and `zgrep` and `jq` on a log, within one run.
 //!
-//! `cargo bench --bench asking -- LOG ROWS [DIR]`: LOG is an audit log of a day, of at least some hundred thousand lines;
-//! ROWS the events that are asked: its lines again and again, each copy a day later and with ids of its own. DIR keeps
-//! the state and the packed log for the next run, which begins with what it finds there.
+//! `cargo bench --bench asking -- LOG ROWS [DIR]`: LOG is an audit log of a day, of at least some
+//! hundred thousand lines; ROWS the events that are asked: its lines again and again, each copy a
+//! day later and with ids of its own. DIR keeps the state and the packed log for the next run,
+//! which begins with what it finds there.
 
 mod fill;
 mod others;
@@ -23,14 +24,18 @@ pub struct Question {
     pub command: Vec<String>,
     /// In the SQL that ours and DuckDB share.
     pub sql: String,
-    /// Over the one day's log that it is in, or over all days: what `zgrep` looks for, and what `jq` then makes of it.
+    /// Over the one day's log that it is in, or over all days: what `zgrep` looks for, and what
+    /// `jq` then makes of it.
     pub is_in_a_day: bool,
     pub grep: String,
     pub jq: String,
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
     let [log, rows, ..] = arguments.as_slice() else {
         println!("skipped: no LOG and ROWS given");
         return;
@@ -46,8 +51,13 @@ fn main() {
     println!(
         "{rows} events, {copies:.1} copies of the log; milliseconds by the clock, median of {ROUNDS}; peak memory in MB"
     );
-    println!("zgrep and jq: once, on one copy; times the copies where the question is about all days");
-    println!("{:>29} {:>16} {:>16} {:>22} {:>9} {:>10}", "", "command", "query", "DuckDB process", "warm", "zgrep, jq");
+    println!(
+        "zgrep and jq: once, on one copy; times the copies where the question is about all days"
+    );
+    println!(
+        "{:>29} {:>16} {:>16} {:>22} {:>9} {:>10}",
+        "", "command", "query", "DuckDB process", "warm", "zgrep, jq"
+    );
     for question in &questions {
         report(dir, question, duck.as_ref(), &packed, copies);
     }
@@ -57,7 +67,10 @@ fn report(dir: &Path, question: &Question, duck: Option<&Duck>, packed: &Path, c
     let state = dir.join("state");
     let asked = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokentrail"));
-        command.args(arguments).args(["-o", "json", "--state"]).arg(&state);
+        command
+            .args(arguments)
+            .args(["-o", "json", "--state"])
+            .arg(&state);
         command
     };
     let ours: Vec<&str> = question.command.iter().map(String::as_str).collect();
@@ -65,7 +78,10 @@ fn report(dir: &Path, question: &Question, duck: Option<&Duck>, packed: &Path, c
     let (mut command, mut query, mut process) = (Vec::new(), Vec::new(), Vec::new());
     let mut rows = [0; 3];
     for _ in 0..ROUNDS {
-        for (n, (arguments, times)) in [(&ours[..], &mut command), (&sql[..], &mut query)].into_iter().enumerate() {
+        for (n, (arguments, times)) in [(&ours[..], &mut command), (&sql[..], &mut query)]
+            .into_iter()
+            .enumerate()
+        {
             let (time, lines) = timed(&mut asked(arguments));
             times.push(time);
             rows[n] = lines;
@@ -82,10 +98,14 @@ fn report(dir: &Path, question: &Question, duck: Option<&Duck>, packed: &Path, c
         "{}: answers of {rows:?} rows",
         question.name
     );
-    let by_hand = others::by_hand(packed, question) * if question.is_in_a_day { 1.0 } else { copies };
+    let by_hand =
+        others::by_hand(packed, question) * if question.is_in_a_day { 1.0 } else { copies };
     let (command, query, process) = (median(command), median(query), median(process));
-    let memory =
-        [peak(&mut asked(&ours)), peak(&mut asked(&sql)), duck.map_or(0.0, |d| peak(&mut d.process(&question.sql)))];
+    let memory = [
+        peak(&mut asked(&ours)),
+        peak(&mut asked(&sql)),
+        duck.map_or(0.0, |d| peak(&mut d.process(&question.sql))),
+    ];
     println!(
         "{:>29} {command:7.1} {:5.1} MB {query:7.1} {:5.1} MB {process:7.1} {:5.1} MB {:4.1}x {warm:5.1} {:4.1}x {by_hand:8.0} {:5.0}x   {} rows",
         question.name,
@@ -109,20 +129,38 @@ pub fn timed(command: &mut Command) -> (f64, usize) {
     let begin = Instant::now();
     let output = command.output().expect("a program");
     let time = begin.elapsed().as_secs_f64() * 1e3;
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    (time, output.stdout.iter().filter(|byte| **byte == b'\n').count())
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (
+        time,
+        output.stdout.iter().filter(|byte| **byte == b'\n').count(),
+    )
 }
 
-/// The most memory that a process had, in MB: looked at until it ends, so the last look may miss what it takes at the
-/// very end.
+/// The most memory that a process had, in MB: looked at until it ends, so the last look may miss
+/// what it takes at the very end.
 fn peak(command: &mut Command) -> f64 {
-    let mut child: Child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a program");
+    let mut child: Child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a program");
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0.0;
     while child.try_wait().expect("a child").is_none() {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        most = line.split_whitespace().next().and_then(|kb| kb.parse().ok()).map_or(most, |kb: f64| kb / 1024.0);
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap_or_default();
+        most = line
+            .split_whitespace()
+            .next()
+            .and_then(|kb| kb.parse().ok())
+            .map_or(most, |kb: f64| kb / 1024.0);
         std::thread::sleep(Duration::from_micros(200));
     }
     most

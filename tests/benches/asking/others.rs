@@ -10,8 +10,8 @@ pub struct Duck {
     state: PathBuf,
 }
 
-/// `n` times, printing the milliseconds of each; 0: once, printing the rows. Rows leave as CSV by DuckDB itself: as
-/// objects of Python they would cost more than the question.
+/// `n` times, printing the milliseconds of each; 0: once, printing the rows. Rows leave as CSV by
+/// DuckDB itself: as objects of Python they would cost more than the question.
 const SCRIPT: &str = r#"
 import duckdb, sys, time
 state, statement, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -32,16 +32,37 @@ impl Duck {
     pub fn find(state: &Path) -> Option<Duck> {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers/duckdb-pyarrow");
         let python = home.join("bin/python");
-        let imports = || Command::new(&python).args(["-c", "import duckdb"]).output().is_ok_and(|o| o.status.success());
+        let imports = || {
+            Command::new(&python)
+                .args(["-c", "import duckdb"])
+                .output()
+                .is_ok_and(|o| o.status.success())
+        };
         if !imports() {
-            let _ = Command::new("python3").args(["-m", "venv"]).arg(&home).output();
-            let _ =
-                Command::new(&python).args(["-m", "pip", "install", "-q", "duckdb==2.0.1", "pyarrow==26.0.1"]).output();
+            let _ = Command::new("python3")
+                .args(["-m", "venv"])
+                .arg(&home)
+                .output();
+            let _ = Command::new(&python)
+                .args([
+                    "-m",
+                    "pip",
+                    "install",
+                    "-q",
+                    "duckdb==2.0.1",
+                    "pyarrow==26.0.1",
+                ])
+                .output();
         }
         if imports() {
-            return Some(Duck { python, state: state.to_owned() });
+            return Some(Duck {
+                python,
+                state: state.to_owned(),
+            });
         }
-        println!("DuckDB is skipped: it cannot be installed from PyPI here (python3 with venv and pip)");
+        println!(
+            "DuckDB is skipped: it cannot be installed from PyPI here (python3 with venv and pip)"
+        );
         None
     }
 
@@ -52,14 +73,26 @@ impl Duck {
     /// The median in a process and a connection that have asked the same before.
     pub fn warm(&self, statement: &str, rounds: usize) -> f64 {
         let output = self.run(statement, rounds + 1).output().expect("Python");
-        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{statement}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        super::median(text.lines().skip(1).filter_map(|line| line.parse().ok()).collect())
+        super::median(
+            text.lines()
+                .skip(1)
+                .filter_map(|line| line.parse().ok())
+                .collect(),
+        )
     }
 
     fn run(&self, statement: &str, n: usize) -> Command {
         let mut command = Command::new(&self.python);
-        command.args(["-c", SCRIPT]).arg(&self.state).args([statement, &n.to_string()]);
+        command
+            .args(["-c", SCRIPT])
+            .arg(&self.state)
+            .args([statement, &n.to_string()]);
         command
     }
 }
@@ -69,7 +102,12 @@ pub fn pack(dir: &Path, log: &Path) -> PathBuf {
     let packed = dir.join("log.gz");
     if !packed.exists() {
         let out = std::fs::File::create(&packed).expect("room");
-        let done = Command::new("gzip").arg("-c").arg(log).stdout(out).status().expect("gzip");
+        let done = Command::new("gzip")
+            .arg("-c")
+            .arg(log)
+            .stdout(out)
+            .status()
+            .expect("gzip");
         assert!(done.success());
     }
     packed
@@ -83,6 +121,9 @@ pub fn by_hand(packed: &Path, question: &Question) -> f64 {
     };
     let line = format!("{find} | jq -rc \"$3\" | sort | uniq -c");
     let mut command = Command::new("sh");
-    command.args(["-c", &line, "sh"]).arg(packed).args([&question.grep, &question.jq]);
+    command
+        .args(["-c", &line, "sh"])
+        .arg(packed)
+        .args([&question.grep, &question.jq]);
     timed(&mut command).0
 }

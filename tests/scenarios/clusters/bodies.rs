@@ -13,12 +13,16 @@ pub fn body_of(request: &str, name: &str) -> Option<Value> {
     }
     let asked = Asked::parse(method, uri);
     let mut body = match (asked.resource.as_str(), asked.subresource.as_str()) {
-        ("tokenreviews", _) => json!({"kind": "TokenReview", "spec": {"token": "not-a-token"}, "status": {"user": {}}}),
+        ("tokenreviews", _) => {
+            json!({"kind": "TokenReview", "spec": {"token": "not-a-token"}, "status": {"user": {}}})
+        }
         ("subjectaccessreviews", _) => review("ann", "get", "pods"),
         ("selfsubjectaccessreviews", _) => {
             let name = if name.is_empty() { "pods" } else { name };
             let asked = json!({"verb": "list", "resource": name});
-            return Some(json!({"kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": asked}}));
+            return Some(
+                json!({"kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": asked}}),
+            );
         }
         ("pods", "eviction") => json!({"kind": "Eviction", "apiVersion": "policy/v1"}),
         ("pods", "") => json!({"kind": "Pod", "spec": one_container()}),
@@ -59,7 +63,8 @@ pub fn binding(role: &str, account: &str, namespace: &str) -> Value {
 
 /// A TokenRequest.
 pub fn token(seconds: i64, audiences: &[&str], pod: Option<&str>) -> Value {
-    let bound = pod.map(|name| json!({"kind": "Pod", "apiVersion": "v1", "name": name, "uid": name}));
+    let bound =
+        pod.map(|name| json!({"kind": "Pod", "apiVersion": "v1", "name": name, "uid": name}));
     json!({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": {},
         "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": bound}})
 }

@@ -1,4 +1,5 @@
-//! The stage on which a random cluster's life is played: its time, its chance, and who works there under which name.
+//! The stage on which a random cluster's life is played: its time, its chance, and who works there
+//! under which name.
 //!
 //! Refuses to know what is played: `machines.rs`, `tenants.rs`, `people.rs` and `attacks/` do.
 
@@ -11,8 +12,8 @@ use super::setting;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// How a day in the life of a cluster looks to somebody, under which id it is counted, and in how many of a hundred
-/// clusters it is played.
+/// How a day in the life of a cluster looks to somebody, under which id it is counted, and in how
+/// many of a hundred clusters it is played.
 pub struct Kind {
     pub id: &'static str,
     pub title: &'static str,
@@ -74,7 +75,13 @@ impl Worker {
     pub fn upgraded(&self, life: &mut Life<'_>) -> Worker {
         let (node, ip) = life.place();
         let agent = self.agent.replace("/v0.0.", "/v0.1.");
-        Worker { pod: format!("{}-next", self.pod), node, ip, agent, ..self.clone() }
+        Worker {
+            pod: format!("{}-next", self.pod),
+            node,
+            ip,
+            agent,
+            ..self.clone()
+        }
     }
 }
 
@@ -83,8 +90,20 @@ pub fn node_name(node: usize) -> String {
 }
 
 impl<'a> Life<'a> {
-    pub fn new(trace: &'a mut Trace, chance: &'a mut Chance, days: i64, nodes: &'a Nodes) -> Life<'a> {
-        Life { trace, chance, days, nodes, rightful: BTreeSet::new(), given: 0 }
+    pub fn new(
+        trace: &'a mut Trace,
+        chance: &'a mut Chance,
+        days: i64,
+        nodes: &'a Nodes,
+    ) -> Life<'a> {
+        Life {
+            trace,
+            chance,
+            days,
+            nodes,
+            rightful: BTreeSet::new(),
+            given: 0,
+        }
     }
 
     pub fn end(&self) -> i64 {
@@ -110,7 +129,13 @@ impl<'a> Life<'a> {
         let (node, ip) = self.place();
         let pod = format!("{name}-{:05x}", self.chance.below(1 << 20));
         let agent = format!("{name}/v0.0.0 (linux/amd64) kubernetes/$Format");
-        Worker { account: format!("{namespace}:{name}"), pod, node, ip, agent }
+        Worker {
+            account: format!("{namespace}:{name}"),
+            pod,
+            node,
+            ip,
+            agent,
+        }
     }
 
     /// An account by a pod of this node.
@@ -138,8 +163,8 @@ impl<'a> Life<'a> {
         5 + self.chance.below((self.days - 6) as u64) as i64
     }
 
-    /// Asks these one after another, `METHOD URI CODE`, with `{key}` replaced; `#name` behind a collection is how what
-    /// is made there is called.
+    /// Asks these one after another, `METHOD URI CODE`, with `{key}` replaced; `#name` behind a
+    /// collection is how what is made there is called.
     pub fn ask(&mut self, at: i64, who: &Actor, rows: &[&str], names: &[(&str, &str)]) {
         self.trace.now = at;
         for row in rows {
@@ -148,8 +173,16 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Asks them of its kubelet's token, again and again; as the token is renewed its kubelet mints it.
-    pub fn steady(&mut self, who: &Worker, span: Range<i64>, pause: i64, rows: &[&str], names: &[(&str, &str)]) {
+    /// Asks them of its kubelet's token, again and again; as the token is renewed its kubelet mints
+    /// it.
+    pub fn steady(
+        &mut self,
+        who: &Worker,
+        span: Range<i64>,
+        pause: i64,
+        rows: &[&str],
+        names: &[(&str, &str)],
+    ) {
         let (mut at, mut today) = (span.start, i64::MIN);
         while at < span.end {
             if today != at / DAY {
@@ -164,15 +197,26 @@ impl<'a> Life<'a> {
     /// The kubelet of a worker's node mints its token.
     pub fn issue(&mut self, who: &Worker, at: i64) {
         let kubelet = self.nodes.kubelet(who.node, at);
-        let request = format!("POST /api/v1/namespaces/{}/serviceaccounts/{}/token 201", who.namespace(), who.name());
+        let request = format!(
+            "POST /api/v1/namespaces/{}/serviceaccounts/{}/token 201",
+            who.namespace(),
+            who.name()
+        );
         self.trace.now = at - 1_000;
-        self.trace.issue(&kubelet, &request, &bodies::token(3607, &[], Some(&who.pod)), who.on(at).credential());
+        self.trace.issue(
+            &kubelet,
+            &request,
+            &bodies::token(3607, &[], Some(&who.pod)),
+            who.on(at).credential(),
+        );
     }
 }
 
 /// A row as [`Life::ask`] takes it, as a request and its body.
 pub fn request(row: &str, names: &[(&str, &str)]) -> (String, Option<serde_json::Value>) {
-    let named = names.iter().fold(row.to_owned(), |row, (key, name)| row.replace(&format!("{{{key}}}"), name));
+    let named = names.iter().fold(row.to_owned(), |row, (key, name)| {
+        row.replace(&format!("{{{key}}}"), name)
+    });
     let (before, code) = named.rsplit_once(' ').expect("a code");
     let (before, name) = before.split_once('#').unwrap_or((before, ""));
     let body = body_of(before, name);

@@ -1,7 +1,8 @@
-//! Controllers, agents and jobs over weeks and months: what comes seldom, what comes for the first time, what is
-//! refused.
+//! Controllers, agents and jobs over weeks and months: what comes seldom, what comes for the first
+//! time, what is refused.
 //!
-//! Refuses applications' daily work (`population.rs`) and what changes for everybody at once (`changes.rs`).
+//! Refuses applications' daily work (`population.rs`) and what changes for everybody at once
+//! (`changes.rs`).
 
 use super::super::actor::Actor;
 use super::super::world::{DAY, HOUR, KUBECTL, MINUTE, SECOND};
@@ -52,14 +53,25 @@ fn certificates(life: &mut Life<'_>) {
     for _ in 0..1 + life.chance.size(3) {
         let (tenant, first) = (life.name(), life.chance.below(life.days as u64) as i64);
         for day in (first..life.days).step_by(60) {
-            let (at, n) = (life.working_hours(day), format!("{:05x}", life.chance.below(1 << 20)));
-            life.ask(at, &own.on(at), ISSUES, &[("tenant", &tenant), ("app", &app), ("n", &n)]);
+            let (at, n) = (
+                life.working_hours(day),
+                format!("{:05x}", life.chance.below(1 << 20)),
+            );
+            life.ask(
+                at,
+                &own.on(at),
+                ISSUES,
+                &[("tenant", &tenant), ("app", &app), ("n", &n)],
+            );
         }
     }
 }
 
 const ROUTINES: &[&[&str]] = &[
-    &["GET /api/v1/namespaces/{ns}/secrets/{app} 200", "GET /api/v1/namespaces/{ns}/pods?limit=500 200"],
+    &[
+        "GET /api/v1/namespaces/{ns}/secrets/{app} 200",
+        "GET /api/v1/namespaces/{ns}/pods?limit=500 200",
+    ],
     &[
         "GET /api/v1/namespaces/{ns}/persistentvolumeclaims?limit=500 200",
         "POST /apis/batch/v1/namespaces/{ns}/jobs#{app}-{n} 201",
@@ -84,10 +96,20 @@ fn seldom(life: &mut Life<'_>) {
         for day in (first..life.days).step_by(every as usize) {
             let at = day * DAY + 3 * HOUR;
             let (node, ip) = life.place();
-            let run = Worker { pod: format!("{}-{day}", own.pod), node, ip, ..own.clone() };
+            let run = Worker {
+                pod: format!("{}-{day}", own.pod),
+                node,
+                ip,
+                ..own.clone()
+            };
             life.issue(&run, at);
             let (n, namespace) = (day.to_string(), own.namespace());
-            life.ask(at, &run.on(at), routine, &[("ns", namespace), ("app", own.name()), ("n", &n)]);
+            life.ask(
+                at,
+                &run.on(at),
+                routine,
+                &[("ns", namespace), ("app", own.name()), ("n", &n)],
+            );
         }
     }
 }
@@ -115,7 +137,8 @@ const INSTALLS: &[&str] = &[
     "POST /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations#{app} 201",
 ];
 
-/// Daily it brings applications up to date; on some days it installs something with rights of its own.
+/// Daily it brings applications up to date; on some days it installs something with rights of its
+/// own.
 fn add_ons(life: &mut Life<'_>) {
     let own = life.stranger();
     let apps: Vec<String> = (0..3).map(|_| life.name()).collect();
@@ -123,7 +146,12 @@ fn add_ons(life: &mut Life<'_>) {
         let at = life.working_hours(day);
         life.issue(&own, at);
         for app in &apps {
-            life.ask(life.trace.now, &own.on(at), SYNCS, &[("ns", app), ("app", app)]);
+            life.ask(
+                life.trace.now,
+                &own.on(at),
+                SYNCS,
+                &[("ns", app), ("app", app)],
+            );
         }
     }
     for _ in 0..1 + life.chance.size(3) {
@@ -131,7 +159,13 @@ fn add_ons(life: &mut Life<'_>) {
         let at = life.working_hours(day);
         life.ask(at, &own.on(at), INSTALLS, &[("ns", &ns), ("app", &app)]);
         let new = life.worker(&ns, &app);
-        life.steady(&new, at + MINUTE..life.end(), 6 * HOUR, WATCHES, &[("ns", &ns), ("app", &app)]);
+        life.steady(
+            &new,
+            at + MINUTE..life.end(),
+            6 * HOUR,
+            WATCHES,
+            &[("ns", &ns), ("app", &app)],
+        );
     }
 }
 
@@ -144,13 +178,26 @@ fn first_scale_down(life: &mut Life<'_>) {
         "PUT /api/v1/namespaces/{ns}/configmaps/{app}-status 200",
     ];
     let app = own.name().to_owned();
-    life.steady(&own, 0..life.end(), 6 * HOUR, &rows, &[("ns", own.namespace()), ("app", &app)]);
+    life.steady(
+        &own,
+        0..life.end(),
+        6 * HOUR,
+        &rows,
+        &[("ns", own.namespace()), ("app", &app)],
+    );
     for day in (first..life.days).step_by(3 + life.chance.size(9)) {
-        let (at, tenant, node) = (life.working_hours(day), life.name(), format!("{}-pool-{day}", life.name()));
+        let (at, tenant, node) = (
+            life.working_hours(day),
+            life.name(),
+            format!("{}-pool-{day}", life.name()),
+        );
         life.ask(
             at,
             &own.on(at),
-            &["GET /api/v1/nodes/{node} 200", "PUT /api/v1/nodes/{node} 200"],
+            &[
+                "GET /api/v1/nodes/{node} 200",
+                "PUT /api/v1/nodes/{node} 200",
+            ],
             &[("node", &node)],
         );
         for n in 0..2 + life.chance.size(4) {
@@ -163,7 +210,12 @@ fn first_scale_down(life: &mut Life<'_>) {
             );
         }
         if life.chance.percent(50) {
-            life.ask(life.trace.now, &own.on(at), &["DELETE /api/v1/nodes/{node} 200"], &[("node", &node)]);
+            life.ask(
+                life.trace.now,
+                &own.on(at),
+                &["DELETE /api/v1/nodes/{node} 200"],
+                &[("node", &node)],
+            );
         }
     }
 }
@@ -171,13 +223,20 @@ fn first_scale_down(life: &mut Life<'_>) {
 /// A node that runs short jobs: each leaves names behind that its kubelet may no longer ask for.
 fn refused_kubelets(life: &mut Life<'_>) {
     let (node, ns) = (life.chance.size(life.nodes.hosts(0)), life.name());
-    let since = if life.chance.percent(50) { 0 } else { life.some_day() };
+    let since = if life.chance.percent(50) {
+        0
+    } else {
+        life.some_day()
+    };
     for day in since..life.days {
         for _ in 0..2 {
             life.trace.now = life.working_hours(day);
             let kubelet = life.nodes.kubelet(node, life.trace.now);
             for _ in 0..12 {
-                let (at, n) = (life.trace.now, format!("job-{:08x}", life.chance.below(1 << 32)));
+                let (at, n) = (
+                    life.trace.now,
+                    format!("job-{:08x}", life.chance.below(1 << 32)),
+                );
                 life.ask(
                     at,
                     &kubelet,
@@ -213,22 +272,35 @@ const CLOUD_WORK: &[&str] = &[
     "PATCH /api/v1/nodes/{app} 200",
 ];
 
-/// Machines without an account of the cluster: hourly something small, weekly or later something great.
+/// Machines without an account of the cluster: hourly something small, weekly or later something
+/// great.
 fn cloud_identities(life: &mut Life<'_>) {
     for _ in 0..1 + life.chance.size(3) {
         let app = life.name();
         let name = life.chance.pick(CLOUD_NAMES).replace("{}", &app);
         let agent = format!("{app}-manager/v0.0.0 (linux/amd64) kubernetes/$Format");
-        let places: Vec<String> = (0..1 + life.chance.size(3)).map(|n| format!("10.60.0.{}", 2 + n)).collect();
-        let work: Vec<&str> = CLOUD_WORK.iter().copied().filter(|_| life.chance.percent(50)).collect();
-        let (every, first) = (*life.chance.pick(&[7, 14, 30]), life.chance.below(14) as i64);
+        let places: Vec<String> = (0..1 + life.chance.size(3))
+            .map(|n| format!("10.60.0.{}", 2 + n))
+            .collect();
+        let work: Vec<&str> = CLOUD_WORK
+            .iter()
+            .copied()
+            .filter(|_| life.chance.percent(50))
+            .collect();
+        let (every, first) = (
+            *life.chance.pick(&[7, 14, 30]),
+            life.chance.below(14) as i64,
+        );
         for turn in 0..life.days * 4 {
             let who = Actor::plain(&name, life.chance.pick::<String>(&places), &agent);
             let at = turn * 6 * HOUR + life.chance.below(HOUR as u64) as i64;
             life.ask(
                 at,
                 &who,
-                &["GET /api/v1/nodes?limit=500 200", "GET /api/v1/namespaces/kube-system/configmaps/{app} 200"],
+                &[
+                    "GET /api/v1/nodes?limit=500 200",
+                    "GET /api/v1/namespaces/kube-system/configmaps/{app} 200",
+                ],
                 &[("app", &app)],
             );
             if turn % 4 == 0 && (turn / 4) % every == first % every {
@@ -246,12 +318,19 @@ fn reboot_daemon(life: &mut Life<'_>) {
         &own,
         0..life.end(),
         6 * HOUR,
-        &["GET /api/v1/nodes?limit=500 200", "GET /apis/apps/v1/namespaces/{ns}/daemonsets/{app} 200"],
+        &[
+            "GET /api/v1/nodes?limit=500 200",
+            "GET /apis/apps/v1/namespaces/{ns}/daemonsets/{app} 200",
+        ],
         &names,
     );
     for day in (life.some_day()..life.days).step_by(7) {
         for node in 0..life.nodes.hosts(0) {
-            let (at, node, tenant) = (day * DAY + 2 * HOUR + node as i64 * 20 * MINUTE, node_name(node), life.name());
+            let (at, node, tenant) = (
+                day * DAY + 2 * HOUR + node as i64 * 20 * MINUTE,
+                node_name(node),
+                life.name(),
+            );
             life.ask(
                 at,
                 &own.on(at),
@@ -262,7 +341,12 @@ fn reboot_daemon(life: &mut Life<'_>) {
                     "POST /api/v1/namespaces/{tenant}/pods/{tenant}-0/eviction#{tenant}-0 201",
                     "PATCH /api/v1/nodes/{node} 200",
                 ],
-                &[("ns", own.namespace()), ("app", own.name()), ("node", &node), ("tenant", &tenant)],
+                &[
+                    ("ns", own.namespace()),
+                    ("app", own.name()),
+                    ("node", &node),
+                    ("tenant", &tenant),
+                ],
             );
         }
     }
@@ -276,10 +360,21 @@ fn probes(life: &mut Life<'_>) {
         let at = first * DAY + turn * 5 * MINUTE;
         if named {
             let who = Actor::plain("system:anonymous", &ip, "kube-probe/1.36");
-            let path = *life.chance.pick(&["/healthz", "/livez", "/readyz", "/version", "/openid/v1/jwks"]);
+            let path = *life.chance.pick(&[
+                "/healthz",
+                "/livez",
+                "/readyz",
+                "/version",
+                "/openid/v1/jwks",
+            ]);
             life.ask(at, &who, &["GET {path} 200"], &[("path", path)]);
         } else {
-            life.ask(at, &Actor::nobody(&ip, "balancer-probe/1.0"), &["GET /readyz 401"], &[]);
+            life.ask(
+                at,
+                &Actor::nobody(&ip, "balancer-probe/1.0"),
+                &["GET /readyz 401"],
+                &[],
+            );
             life.trace.now += 20 * SECOND;
         }
     }
@@ -292,11 +387,17 @@ fn volumes(life: &mut Life<'_>) {
         &own,
         0..life.end(),
         6 * HOUR,
-        &["GET /api/v1/persistentvolumeclaims?watch=true 200", WATCHES[2]],
+        &[
+            "GET /api/v1/persistentvolumeclaims?watch=true 200",
+            WATCHES[2],
+        ],
         &names,
     );
     for day in (day..life.days).step_by(2) {
-        let (at, n) = (life.working_hours(day), format!("pvc-{:08x}", life.chance.below(1 << 32)));
+        let (at, n) = (
+            life.working_hours(day),
+            format!("pvc-{:08x}", life.chance.below(1 << 32)),
+        );
         life.ask(
             at,
             &own.on(at),

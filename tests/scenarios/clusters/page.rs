@@ -18,7 +18,10 @@ pub fn check(name: &str, page: &str) {
 }
 
 pub fn markdown(records: &[Record]) -> String {
-    let usual: Vec<&Record> = records.iter().filter(|record| record.profile == "default").collect();
+    let usual: Vec<&Record> = records
+        .iter()
+        .filter(|record| record.profile == "default")
+        .collect();
     let mut out = format!(
         "# Random clusters
 
@@ -45,14 +48,41 @@ incident's requests belongs to attacks and their consequences (medians).
         SEEDS.map(days).sum::<i64>(),
     );
     let mut rows: BTreeMap<Network, Vec<&Record>> = BTreeMap::new();
-    usual.iter().for_each(|record| rows.entry(record.network).or_default().push(record));
-    let rows = rows.into_iter().map(|(network, records)| (words(network).to_owned(), records));
-    table(&mut out, "network", rows.chain([("all of them".to_owned(), usual.clone())]));
-    let long = usual.iter().copied().filter(|record| record.days > 14).collect();
-    table(&mut out, "among them", [("ninety days".to_owned(), long)].into_iter());
-    let _ = writeln!(out, "\n## By profile\n\nSeeds {} to {}.\n", COMPARED.start, COMPARED.end - 1);
-    let of = |profile: &str| records.iter().filter(|r| r.profile == profile && COMPARED.contains(&r.seed)).collect();
-    let profiles = ["quiet", "default", "strict"].map(|profile| (format!("`{profile}`"), of(profile)));
+    usual
+        .iter()
+        .for_each(|record| rows.entry(record.network).or_default().push(record));
+    let rows = rows
+        .into_iter()
+        .map(|(network, records)| (words(network).to_owned(), records));
+    table(
+        &mut out,
+        "network",
+        rows.chain([("all of them".to_owned(), usual.clone())]),
+    );
+    let long = usual
+        .iter()
+        .copied()
+        .filter(|record| record.days > 14)
+        .collect();
+    table(
+        &mut out,
+        "among them",
+        [("ninety days".to_owned(), long)].into_iter(),
+    );
+    let _ = writeln!(
+        out,
+        "\n## By profile\n\nSeeds {} to {}.\n",
+        COMPARED.start,
+        COMPARED.end - 1
+    );
+    let of = |profile: &str| {
+        records
+            .iter()
+            .filter(|r| r.profile == profile && COMPARED.contains(&r.seed))
+            .collect()
+    };
+    let profiles =
+        ["quiet", "default", "strict"].map(|profile| (format!("`{profile}`"), of(profile)));
     table(&mut out, "profile", profiles.into_iter());
     noise(&mut out, &usual);
     by_attack(&mut out, &usual);
@@ -63,7 +93,11 @@ incident's requests belongs to attacks and their consequences (medians).
 pub fn summary(records: &[Record]) -> String {
     let mut out = String::new();
     let all: Vec<&Record> = records.iter().collect();
-    table(&mut out, "clusters", [("all of them".to_owned(), all.clone())].into_iter());
+    table(
+        &mut out,
+        "clusters",
+        [("all of them".to_owned(), all.clone())].into_iter(),
+    );
     noise(&mut out, &all);
     by_attack(&mut out, &all);
     out
@@ -78,9 +112,19 @@ fn table<'r>(out: &mut String, of: &str, rows: impl Iterator<Item = (String, Vec
     for (name, records) in rows {
         let attacks: Vec<&Told> = records.iter().flat_map(|record| &record.attacks).collect();
         let can = attacks.iter().filter(|attack| attack.can_be_told).count();
-        let told: Vec<&&Told> = attacks.iter().filter(|attack| attack.can_be_told && attack.is_told()).collect();
+        let told: Vec<&&Told> = attacks
+            .iter()
+            .filter(|attack| attack.can_be_told && attack.is_told())
+            .collect();
         let days: i64 = records.iter().map(|record| record.days).sum();
-        let noise = |record: &Record| record.incidents.iter().filter(|i| i.is_noise()).map(|i| i.count).sum::<usize>();
+        let noise = |record: &Record| {
+            record
+                .incidents
+                .iter()
+                .filter(|i| i.is_noise())
+                .map(|i| i.count)
+                .sum::<usize>()
+        };
         let wrong: usize = records.iter().map(|record| noise(record)).sum();
         let quiet = records.iter().filter(|record| noise(record) == 0).count();
         let _ = writeln!(
@@ -90,7 +134,8 @@ fn table<'r>(out: &mut String, of: &str, rows: impl Iterator<Item = (String, Vec
             attacks.len(),
             told.len(),
             told.len() * 100 / can.max(1),
-            told.iter().map(|attack| attack.incidents).sum::<usize>() as f64 / told.len().max(1) as f64,
+            told.iter().map(|attack| attack.incidents).sum::<usize>() as f64
+                / told.len().max(1) as f64,
             measured(told.iter().map(|attack| attack.requests), ""),
             measured(told.iter().map(|attack| attack.pure), " %"),
             wrong as f64 * 1_000.0 / days.max(1) as f64,
@@ -105,27 +150,50 @@ fn measured(values: impl Iterator<Item = usize>, unit: &str) -> String {
 /// False incidents by what they are about, and by who said them.
 fn noise(out: &mut String, records: &[&Record]) {
     let days: i64 = records.iter().map(|record| record.days).sum();
-    let (mut parts, mut detectors): (BTreeMap<&str, usize>, BTreeMap<&str, usize>) = Default::default();
-    for incident in records.iter().flat_map(|record| &record.incidents).filter(|incident| incident.is_noise()) {
+    let (mut parts, mut detectors): (BTreeMap<&str, usize>, BTreeMap<&str, usize>) =
+        Default::default();
+    for incident in records
+        .iter()
+        .flat_map(|record| &record.incidents)
+        .filter(|incident| incident.is_noise())
+    {
         *parts.entry(&incident.of).or_default() += incident.count;
-        incident.detectors.iter().for_each(|id| *detectors.entry(id).or_default() += incident.count);
+        incident
+            .detectors
+            .iter()
+            .for_each(|id| *detectors.entry(id).or_default() += incident.count);
     }
     let _ = writeln!(
         out,
         "\n## By what was said for nothing\n\n| part of life | | clusters with it, in a hundred | false incidents | in 1,000 days |\n|---|---|---|---|---|"
     );
     let kinds = kinds().map(|kind| (kind.id, kind.title, format!("{}", kind.percent)));
-    let look_alikes = benign::LOOK_ALIKES.iter().map(|own| (own.id, own.title, "20".to_owned()));
+    let look_alikes = benign::LOOK_ALIKES
+        .iter()
+        .map(|own| (own.id, own.title, "20".to_owned()));
     let known: Vec<(&str, &str, String)> = kinds.chain(look_alikes).collect();
-    let others =
-        parts.keys().filter(|part| !known.iter().any(|(id, _, _)| id == *part)).map(|part| (*part, "", String::new()));
+    let others = parts
+        .keys()
+        .filter(|part| !known.iter().any(|(id, _, _)| id == *part))
+        .map(|part| (*part, "", String::new()));
     for (id, title, percent) in known.iter().cloned().chain(others) {
         let count = parts.get(id).copied().unwrap_or(0);
-        let _ = writeln!(out, "| {id} | {title} | {percent} | {count} | {:.2} |", count as f64 * 1_000.0 / days as f64);
+        let _ = writeln!(
+            out,
+            "| {id} | {title} | {percent} | {count} | {:.2} |",
+            count as f64 * 1_000.0 / days as f64
+        );
     }
-    let _ = writeln!(out, "\n| detector | false incidents with it | in 1,000 days |\n|---|---|---|");
+    let _ = writeln!(
+        out,
+        "\n| detector | false incidents with it | in 1,000 days |\n|---|---|---|"
+    );
     for (id, count) in detectors {
-        let _ = writeln!(out, "| [{id}]({id}.md) | {count} | {:.2} |", count as f64 * 1_000.0 / days as f64);
+        let _ = writeln!(
+            out,
+            "| [{id}]({id}.md) | {count} | {:.2} |",
+            count as f64 * 1_000.0 / days as f64
+        );
     }
 }
 
@@ -136,10 +204,19 @@ fn by_attack(out: &mut String, records: &[&Record]) {
          | attack | | played | can be told | told of those | requests | pure |\n|---|---|---|---|---|---|---|\n",
     );
     let scenarios = crate::scenarios().map(|scenario| (scenario.id, scenario.title));
-    for (id, title) in scenarios.chain(attacks::evasions().map(|evasion| (evasion.id, evasion.title))) {
-        let played: Vec<&Told> = records.iter().flat_map(|r| &r.attacks).filter(|attack| attack.id == id).collect();
+    for (id, title) in
+        scenarios.chain(attacks::evasions().map(|evasion| (evasion.id, evasion.title)))
+    {
+        let played: Vec<&Told> = records
+            .iter()
+            .flat_map(|r| &r.attacks)
+            .filter(|attack| attack.id == id)
+            .collect();
         let can = played.iter().filter(|attack| attack.can_be_told).count();
-        let told: Vec<&&Told> = played.iter().filter(|attack| attack.can_be_told && attack.is_told()).collect();
+        let told: Vec<&&Told> = played
+            .iter()
+            .filter(|attack| attack.can_be_told && attack.is_told())
+            .collect();
         if played.is_empty() {
             continue;
         }
@@ -147,7 +224,12 @@ fn by_attack(out: &mut String, records: &[&Record]) {
             measured(told.iter().map(|attack| attack.requests), ""),
             measured(told.iter().map(|attack| attack.pure), " %"),
         );
-        let _ = writeln!(out, "| {id} | {title} | {} | {can} | {} | {requests} | {pure} |", played.len(), told.len());
+        let _ = writeln!(
+            out,
+            "| {id} | {title} | {} | {can} | {} | {requests} | {pure} |",
+            played.len(),
+            told.len()
+        );
     }
 }
 

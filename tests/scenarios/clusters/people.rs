@@ -19,10 +19,14 @@ kinds! {
     P07 "An engineer cleans up what nobody needs" 20 clean_up;
 }
 
-/// People look around daily; now and then one deploys something new, gives a role, or debugs. Debugging may rightly be
-/// told of.
+/// People look around daily; now and then one deploys something new, gives a role, or debugs.
+/// Debugging may rightly be told of.
 pub fn daily(life: &mut Life<'_>) {
-    for (n, person) in ["bert", "cleo", "dan", "eve"].iter().enumerate().take(1 + life.chance.size(4)) {
+    for (n, person) in ["bert", "cleo", "dan", "eve"]
+        .iter()
+        .enumerate()
+        .take(1 + life.chance.size(4))
+    {
         let who = Actor::certified(person, &format!("198.51.100.{}", 21 + n), KUBECTL);
         for day in (0..life.days).filter(|day| day % 7 < 5) {
             look_around(life, &who, day);
@@ -69,7 +73,11 @@ fn deploy(trace: &mut Trace, who: &Actor, namespace: &str, day: i64) {
         "/api/v1/namespaces/{ns}/configmaps",
         "/apis/apps/v1/namespaces/{ns}/deployments",
     ] {
-        trace.other(who, &format!("POST {} 201", path.replace("{ns}", namespace)), Some(&body));
+        trace.other(
+            who,
+            &format!("POST {} 201", path.replace("{ns}", namespace)),
+            Some(&body),
+        );
     }
 }
 
@@ -82,13 +90,24 @@ fn give_role(trace: &mut Trace, who: &Actor, namespace: &str, day: i64) {
 
 fn debug(trace: &mut Trace, who: &Actor, namespace: &str) {
     let pod = format!("/api/v1/namespaces/{namespace}/pods/web-0");
-    trace.other(who, &format!("GET {pod}/exec?command=sh&stdin=true&stdout=true&tty=true 101"), None);
-    trace.other(who, &format!("GET /api/v1/namespaces/{namespace}/secrets/web 200"), None);
+    trace.other(
+        who,
+        &format!("GET {pod}/exec?command=sh&stdin=true&stdout=true&tty=true 101"),
+        None,
+    );
+    trace.other(
+        who,
+        &format!("GET /api/v1/namespaces/{namespace}/secrets/web 200"),
+        None,
+    );
 }
 
 /// Somebody with a name of this cluster's, who looks around from the first day on.
 fn somebody(life: &mut Life<'_>) -> Actor {
-    let (name, ip) = (life.name(), format!("198.51.100.{}", 40 + life.chance.below(40)));
+    let (name, ip) = (
+        life.name(),
+        format!("198.51.100.{}", 40 + life.chance.below(40)),
+    );
     let who = Actor::certified(&name, &ip, KUBECTL);
     for day in (0..life.days).filter(|day| day % 7 < 5) {
         look_around(life, &who, day);
@@ -132,18 +151,28 @@ const GROUPED: &[&str] = &[
 
 /// Lists of every kind of the cluster, refused but for one.
 fn refused_lists(life: &mut Life<'_>, who: &Actor) {
-    for kind in
-        CORE.iter().map(|kind| format!("/api/v1/{kind}")).chain(GROUPED.iter().map(|kind| format!("/apis/{kind}")))
+    for kind in CORE
+        .iter()
+        .map(|kind| format!("/api/v1/{kind}"))
+        .chain(GROUPED.iter().map(|kind| format!("/apis/{kind}")))
     {
-        let code = if kind.ends_with("namespaces") { 200 } else { 403 };
-        life.trace.other(who, &format!("GET {kind}?limit=500 {code}"), None);
+        let code = if kind.ends_with("namespaces") {
+            200
+        } else {
+            403
+        };
+        life.trace
+            .other(who, &format!("GET {kind}?limit=500 {code}"), None);
         life.trace.now -= 1_900;
     }
 }
 
 fn dashboard(life: &mut Life<'_>) {
     let who = somebody(life);
-    let board = who.clone().with(&format!("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 {}/2.1", life.name()));
+    let board = who.clone().with(&format!(
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 {}/2.1",
+        life.name()
+    ));
     let first = life.some_day();
     for day in (first..life.days).step_by(1 + life.chance.size(6)) {
         let at = life.working_hours(day);
@@ -170,7 +199,12 @@ fn sweep(life: &mut Life<'_>) {
         life.ask(
             at,
             &who,
-            &["GET /api 200", "GET /apis 200", "GET /api/v1?timeout=32s 200", "GET /apis/apps/v1?timeout=32s 200"],
+            &[
+                "GET /api 200",
+                "GET /apis 200",
+                "GET /api/v1?timeout=32s 200",
+                "GET /apis/apps/v1?timeout=32s 200",
+            ],
             &[],
         );
         refused_lists(life, &who);
@@ -179,7 +213,10 @@ fn sweep(life: &mut Life<'_>) {
 
 fn debug_node(life: &mut Life<'_>) {
     let (who, day) = (somebody(life), life.some_day());
-    let (at, node) = (life.working_hours(day), super::life::node_name(life.chance.size(life.nodes.hosts(0))));
+    let (at, node) = (
+        life.working_hours(day),
+        super::life::node_name(life.chance.size(life.nodes.hosts(0))),
+    );
     let pod = format!("node-debugger-{node}-{:05x}", life.chance.below(1 << 20));
     life.trace.now = at;
     rightful(life, |trace| {
@@ -187,9 +224,21 @@ fn debug_node(life: &mut Life<'_>) {
             "hostNetwork": true, "hostPID": true, "hostIPC": true, "nodeName": node, "volumes": [{"name": "host", "hostPath": {"path": "/"}}],
             "containers": [{"name": "debugger", "image": "registry.example/busybox:1"}]}});
         trace.other(&who, &format!("GET /api/v1/nodes/{node} 200"), None);
-        trace.other(&who, "POST /api/v1/namespaces/default/pods 201", Some(&body));
-        trace.other(&who, &format!("GET /api/v1/namespaces/default/pods/{pod}/attach?container=debugger 101"), None);
-        trace.other(&who, &format!("DELETE /api/v1/namespaces/default/pods/{pod} 200"), None);
+        trace.other(
+            &who,
+            "POST /api/v1/namespaces/default/pods 201",
+            Some(&body),
+        );
+        trace.other(
+            &who,
+            &format!("GET /api/v1/namespaces/default/pods/{pod}/attach?container=debugger 101"),
+            None,
+        );
+        trace.other(
+            &who,
+            &format!("DELETE /api/v1/namespaces/default/pods/{pod} 200"),
+            None,
+        );
     });
 }
 
@@ -203,7 +252,11 @@ fn roam(life: &mut Life<'_>) {
             1..=3 if day > 3 => home.clone(),
             _ => "198.51.100.77".to_owned(),
         };
-        let agent = if day < upgraded { KUBECTL.to_owned() } else { KUBECTL.replace("1.33.4", "1.34.1") };
+        let agent = if day < upgraded {
+            KUBECTL.to_owned()
+        } else {
+            KUBECTL.replace("1.33.4", "1.34.1")
+        };
         look_around(life, &Actor::certified(&name, &ip, &agent), day);
     }
 }
@@ -216,7 +269,9 @@ fn bound_to_view(life: &mut Life<'_>) {
         let namespace = life.name();
         let mut body = bodies::binding("view", &group, &namespace);
         body["subjects"] = json!([{"kind": "Group", "name": group}]);
-        let request = format!("POST /apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings 201");
+        let request = format!(
+            "POST /apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings 201"
+        );
         life.trace.other(&who, &request, Some(&body));
     }
 }
@@ -226,7 +281,12 @@ fn new_colleague(life: &mut Life<'_>) {
     let who = Actor::certified(&name, "198.51.100.78", KUBECTL);
     for day in (first..life.days).filter(|day| day % 7 < 5) {
         let at = life.working_hours(day);
-        life.ask(at, &who, &["GET /api?timeout=32s 200", "GET /apis?timeout=32s 200"], &[]);
+        life.ask(
+            at,
+            &who,
+            &["GET /api?timeout=32s 200", "GET /apis?timeout=32s 200"],
+            &[],
+        );
         for _ in 0..3 {
             life.trace.now += HOUR / 2;
             look_around(life, &who, day);
@@ -261,5 +321,10 @@ fn clean_up(life: &mut Life<'_>) {
             &[("ns", &namespace), ("n", &n)],
         );
     }
-    life.ask(life.trace.now, &who, &["DELETE /api/v1/namespaces/{ns} 200"], &[("ns", &namespace)]);
+    life.ask(
+        life.trace.now,
+        &who,
+        &["DELETE /api/v1/namespaces/{ns} 200"],
+        &[("ns", &namespace)],
+    );
 }

@@ -32,7 +32,8 @@ pub struct Told {
     pub incidents: usize,
     /// How many of its requests were made when people were told; 0 if they were not.
     pub requests: usize,
-    /// Medians of those incidents: what share of their audit ids, of a hundred, is an attack's or follows from one.
+    /// Medians of those incidents: what share of their audit ids, of a hundred, is an attack's or
+    /// follows from one.
     pub pure: usize,
 }
 
@@ -79,7 +80,12 @@ pub fn grouped(mut incidents: Vec<Incident>) -> Vec<Incident> {
     let mut all: Vec<Incident> = Vec::new();
     for incident in incidents {
         match all.last_mut() {
-            Some(last) if (Incident { count: incident.count, ..last.clone() }) == incident => {
+            Some(last)
+                if (Incident {
+                    count: incident.count,
+                    ..last.clone()
+                }) == incident =>
+            {
                 last.count += incident.count;
             }
             _ => all.push(incident),
@@ -95,7 +101,11 @@ fn path(name: &str) -> PathBuf {
 pub fn write(name: &str, records: &[Record]) {
     let mut out = String::new();
     for record in records {
-        let _ = writeln!(out, "{}", serde_json::to_string(record).expect("a record is JSON"));
+        let _ = writeln!(
+            out,
+            "{}",
+            serde_json::to_string(record).expect("a record is JSON")
+        );
     }
     std::fs::create_dir_all(path(name).parent().expect("a folder")).expect("a folder");
     std::fs::write(path(name), out).expect("a file that can be written");
@@ -103,5 +113,7 @@ pub fn write(name: &str, records: &[Record]) {
 
 pub fn read(name: &str) -> Vec<Record> {
     let text = std::fs::read_to_string(path(name)).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{name}: {e}: {MEND}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{name}: {e}: {MEND}")))
+        .collect()
 }

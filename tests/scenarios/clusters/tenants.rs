@@ -36,7 +36,10 @@ fn namespace_per_job(life: &mut Life<'_>) {
     let jobs = 2 + life.chance.size(6);
     for day in (0..life.days).filter(|day| day % 7 < 5) {
         for _ in 0..jobs {
-            let (at, n) = (life.working_hours(day), life.chance.below(1 << 20).to_string());
+            let (at, n) = (
+                life.working_hours(day),
+                life.chance.below(1 << 20).to_string(),
+            );
             life.ask(at, &own.on(at), JOB, &[("app", own.name()), ("n", &n)]);
         }
     }
@@ -44,14 +47,22 @@ fn namespace_per_job(life: &mut Life<'_>) {
 
 fn another_tenant(life: &mut Life<'_>) {
     let own = life.stranger();
-    let mut tenants: Vec<(i64, String)> = (0..2 + life.chance.size(4)).map(|_| (0, life.name())).collect();
-    tenants.extend((0..1 + life.days / 20).map(|_| (life.some_day(), life.name())).collect::<Vec<_>>());
+    let mut tenants: Vec<(i64, String)> = (0..2 + life.chance.size(4))
+        .map(|_| (0, life.name()))
+        .collect();
+    tenants.extend(
+        (0..1 + life.days / 20)
+            .map(|_| (life.some_day(), life.name()))
+            .collect::<Vec<_>>(),
+    );
     for day in 0..life.days {
         for turn in 0..4 {
             let at = day * DAY + turn * 6 * HOUR + life.chance.below(HOUR as u64) as i64;
             life.issue(&own, at);
             for (_, tenant) in tenants.iter().filter(|(since, _)| *since <= day) {
-                let request = format!("POST /api/v1/namespaces/{tenant}/serviceaccounts/{tenant}-reader/token 201");
+                let request = format!(
+                    "POST /api/v1/namespaces/{tenant}/serviceaccounts/{tenant}-reader/token 201"
+                );
                 life.trace.now += 1_000;
                 life.trace.issue(
                     &own.on(at),
@@ -86,14 +97,20 @@ const NEWS: &[&str] = &[
 fn impersonating_proxy(life: &mut Life<'_>) {
     let own = life.stranger();
     let namespaces = [life.name(), life.name(), life.name()];
-    let mut people: Vec<(i64, String)> = (0..3).map(|_| (0, format!("{}@corp.example", life.name()))).collect();
+    let mut people: Vec<(i64, String)> = (0..3)
+        .map(|_| (0, format!("{}@corp.example", life.name())))
+        .collect();
     people.extend(
-        (0..1 + life.days / 10).map(|_| (life.some_day(), format!("{}@corp.example", life.name()))).collect::<Vec<_>>(),
+        (0..1 + life.days / 10)
+            .map(|_| (life.some_day(), format!("{}@corp.example", life.name())))
+            .collect::<Vec<_>>(),
     );
     for day in (0..life.days).filter(|day| day % 7 < 5) {
         for (_, person) in people.iter().filter(|(since, _)| *since <= day) {
             let at = life.working_hours(day);
-            let who = own.on(at).acting_as(person, &["developers", "system:authenticated"]);
+            let who = own
+                .on(at)
+                .acting_as(person, &["developers", "system:authenticated"]);
             let namespace = life.chance.pick(&namespaces).clone();
             life.ask(at, &who, DAILY, &[("ns", &namespace)]);
             if day > 4 && life.chance.percent(6) {
@@ -105,14 +122,21 @@ fn impersonating_proxy(life: &mut Life<'_>) {
 }
 
 /// What pods of short-lived environments do.
-const SMALL: &[&str] =
-    &["GET /api/v1/namespaces/{ns}/configmaps/{app} 200", "GET /api/v1/namespaces/{ns}/pods?limit=500 200"];
+const SMALL: &[&str] = &[
+    "GET /api/v1/namespaces/{ns}/configmaps/{app} 200",
+    "GET /api/v1/namespaces/{ns}/pods?limit=500 200",
+];
 
 fn previews(life: &mut Life<'_>) {
     let (maker, apps) = (life.stranger(), [life.name(), life.name()]);
     for day in (0..life.days).step_by(1 + life.chance.size(3)) {
         let (ns, at) = (format!("{}-{day}", maker.name()), life.working_hours(day));
-        life.ask(at, &maker.on(at), &["POST /api/v1/namespaces#{ns} 201"], &[("ns", &ns)]);
+        life.ask(
+            at,
+            &maker.on(at),
+            &["POST /api/v1/namespaces#{ns} 201"],
+            &[("ns", &ns)],
+        );
         for app in &apps {
             life.ask(
                 life.trace.now,
@@ -161,8 +185,19 @@ fn nightly(life: &mut Life<'_>) {
             &[("ns", &ns), ("app", &app)],
         );
         let (node, ip) = life.place();
-        let own = Worker { pod: format!("{app}-{day}"), node, ip, ..life.worker(&ns, &app) };
-        life.steady(&own, at + MINUTE..at + 20 * HOUR, 3 * HOUR, SMALL, &[("ns", &ns), ("app", &app)]);
+        let own = Worker {
+            pod: format!("{app}-{day}"),
+            node,
+            ip,
+            ..life.worker(&ns, &app)
+        };
+        life.steady(
+            &own,
+            at + MINUTE..at + 20 * HOUR,
+            3 * HOUR,
+            SMALL,
+            &[("ns", &ns), ("app", &app)],
+        );
         if day == odd {
             life.ask(
                 at + 10 * HOUR,
@@ -180,7 +215,10 @@ fn project_tokens(life: &mut Life<'_>) {
         &own,
         0..life.end(),
         6 * HOUR,
-        &["GET /api/v1/secrets?watch=true 200", "GET /api/v1/serviceaccounts?watch=true 200"],
+        &[
+            "GET /api/v1/secrets?watch=true 200",
+            "GET /api/v1/serviceaccounts?watch=true 200",
+        ],
         &[],
     );
     for day in (0..life.days).step_by(1 + life.chance.size(3)) {
@@ -205,7 +243,10 @@ fn dynamic_accounts(life: &mut Life<'_>) {
     let (own, ns) = (life.stranger(), life.name());
     for day in 0..life.days {
         for _ in 0..2 {
-            let (at, n) = (life.working_hours(day), format!("v-lease-{:06x}", life.chance.below(1 << 24)));
+            let (at, n) = (
+                life.working_hours(day),
+                format!("v-lease-{:06x}", life.chance.below(1 << 24)),
+            );
             life.ask(
                 at,
                 &own.on(at),
@@ -217,9 +258,15 @@ fn dynamic_accounts(life: &mut Life<'_>) {
             );
             let request = format!("POST /api/v1/namespaces/{ns}/serviceaccounts/{n}/token 201");
             let id = format!("JTI={n}");
-            life.trace.issue(&own.on(at), &request, &bodies::token(3600, &[], None), &id);
+            life.trace
+                .issue(&own.on(at), &request, &bodies::token(3600, &[], None), &id);
             let leased = Actor::unbound(&format!("{ns}:{n}"), &id, "198.51.100.90", KUBECTL);
-            life.ask(at + MINUTE, &leased, &["GET /api/v1/namespaces/{ns}/pods?limit=500 200"], &[("ns", &ns)]);
+            life.ask(
+                at + MINUTE,
+                &leased,
+                &["GET /api/v1/namespaces/{ns}/pods?limit=500 200"],
+                &[("ns", &ns)],
+            );
             life.ask(
                 at + HOUR,
                 &own.on(at + HOUR),
@@ -236,7 +283,12 @@ fn dynamic_accounts(life: &mut Life<'_>) {
 /// An address of a cloud, another each time.
 pub fn hosted(life: &mut Life<'_>) -> String {
     let first = *life.chance.pick(&[4, 13, 20, 40, 52, 104, 172]);
-    format!("{first}.{}.{}.{}", 60 + life.chance.below(140), 1 + life.chance.below(250), 1 + life.chance.below(250))
+    format!(
+        "{first}.{}.{}.{}",
+        60 + life.chance.below(140),
+        1 + life.chance.below(250),
+        1 + life.chance.below(250)
+    )
 }
 
 /// What a deployment from elsewhere asks.
@@ -255,9 +307,18 @@ fn hosted_runners(life: &mut Life<'_>) {
         for _ in 0..1 + life.chance.size(4) {
             let (at, ip) = (life.working_hours(day), hosted(life));
             let who = if by_oidc {
-                Actor::plain(&format!("ci:project_path:{ns}/{app}:ref:main"), &ip, KUBECTL)
+                Actor::plain(
+                    &format!("ci:project_path:{ns}/{app}:ref:main"),
+                    &ip,
+                    KUBECTL,
+                )
             } else {
-                Actor::legacy(&format!("{ns}:{app}-ci"), &format!("{app}-ci-token"), &ip, KUBECTL)
+                Actor::legacy(
+                    &format!("{ns}:{app}-ci"),
+                    &format!("{app}-ci-token"),
+                    &ip,
+                    KUBECTL,
+                )
             };
             life.ask(at, &who, DEPLOYS, &[("ns", &ns), ("app", &app)]);
         }
@@ -308,10 +369,20 @@ fn team_roles(life: &mut Life<'_>) {
     let own = life.stranger();
     for day in (0..life.days).step_by(1 + life.chance.size(4)) {
         let (at, ns) = (life.working_hours(day), life.name());
-        life.ask(at, &own.on(at), &["POST /api/v1/namespaces#{ns} 201"], &[("ns", &ns)]);
-        let request = format!("POST /apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings 201");
+        life.ask(
+            at,
+            &own.on(at),
+            &["POST /api/v1/namespaces#{ns} 201"],
+            &[("ns", &ns)],
+        );
+        let request =
+            format!("POST /apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings 201");
         for role in ["view", "edit", "admin"] {
-            life.trace.other(&own.on(at), &request, Some(&bodies::binding(role, &format!("{ns}-{role}"), &ns)));
+            life.trace.other(
+                &own.on(at),
+                &request,
+                Some(&bodies::binding(role, &format!("{ns}-{role}"), &ns)),
+            );
         }
         life.ask(
             life.trace.now,

@@ -8,11 +8,17 @@ fn field(name: &str) -> Expr {
 }
 
 fn is(name: &str, word: &str) -> Expr {
-    Expr::Compare(Compare::Equal, Box::new([field(name), Expr::Text(word.into())]))
+    Expr::Compare(
+        Compare::Equal,
+        Box::new([field(name), Expr::Text(word.into())]),
+    )
 }
 
 fn any_of(name: &str, words: &[String]) -> Expr {
-    Expr::In(Box::new([field(name), Expr::Texts(words.iter().map(SmolStr::from).collect())]))
+    Expr::In(Box::new([
+        field(name),
+        Expr::Texts(words.iter().map(SmolStr::from).collect()),
+    ]))
 }
 
 fn not(expr: Expr) -> Expr {
@@ -21,33 +27,78 @@ fn not(expr: Expr) -> Expr {
 
 /// The words of a length that only the event decides.
 fn dear() -> Expr {
-    Expr::Test(TextTest::Contains, Box::new([field("event.uri"), Expr::Text("x".into())]))
+    Expr::Test(
+        TextTest::Contains,
+        Box::new([field("event.uri"), Expr::Text("x".into())]),
+    )
 }
 
 /// What is needed, as `resource=pods verb=get,list`.
 fn needed(expr: &Expr) -> String {
-    let words = |words: &BTreeSet<SmolStr>| words.iter().map(SmolStr::as_str).collect::<Vec<_>>().join(",");
+    let words = |words: &BTreeSet<SmolStr>| {
+        words
+            .iter()
+            .map(SmolStr::as_str)
+            .collect::<Vec<_>>()
+            .join(",")
+    };
     let needs = Needs::of(expr);
-    let some = KEYS.iter().zip(&needs.0).filter_map(|(key, of)| Some((key.name, words(of.as_ref()?))));
-    some.map(|(name, words)| format!("{}={words}", name.trim_start_matches("event."))).collect::<Vec<_>>().join(" ")
+    let some = KEYS
+        .iter()
+        .zip(&needs.0)
+        .filter_map(|(key, of)| Some((key.name, words(of.as_ref()?))));
+    some.map(|(name, words)| format!("{}={words}", name.trim_start_matches("event.")))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[test]
 fn every_key_reads_as_its_field() {
-    assert!(KEYS.iter().all(|key| Field::named(key.name).is_some_and(|f| f.info().kind == Type::Text)));
+    assert!(
+        KEYS.iter()
+            .all(|key| Field::named(key.name).is_some_and(|f| f.info().kind == Type::Text))
+    );
 }
 
 #[test]
 fn what_all_parts_and_each_alternative_need_is_needed() {
     let (get, list) = (is("event.verb", "GET"), is("event.verb", "list"));
     let pods = Expr::SameFolded(Box::new(field("event.resource")), "Pods".into());
-    assert_eq!(needed(&Expr::And(vec![get.clone(), pods.clone()])), "resource=pods verb=get");
-    assert_eq!(needed(&Expr::Or(vec![get.clone(), list.clone()])), "verb=get,list");
-    assert_eq!(needed(&Expr::Or(vec![get.clone(), Expr::And(vec![list.clone(), pods.clone()])])), "verb=get,list");
-    assert_eq!(needed(&Expr::And(vec![get.clone(), list.clone()])), "verb=", "never");
-    assert_eq!(needed(&Expr::Or(vec![get.clone(), pods])), "", "either may be lacking");
-    assert_eq!(needed(&Expr::Or(vec![get.clone(), Expr::Bool(false)])), "verb=get");
-    for open in [not(get.clone()), Expr::Or(vec![get, dear()]), is("event.name", "x"), Expr::Or(Vec::new())] {
+    assert_eq!(
+        needed(&Expr::And(vec![get.clone(), pods.clone()])),
+        "resource=pods verb=get"
+    );
+    assert_eq!(
+        needed(&Expr::Or(vec![get.clone(), list.clone()])),
+        "verb=get,list"
+    );
+    assert_eq!(
+        needed(&Expr::Or(vec![
+            get.clone(),
+            Expr::And(vec![list.clone(), pods.clone()])
+        ])),
+        "verb=get,list"
+    );
+    assert_eq!(
+        needed(&Expr::And(vec![get.clone(), list.clone()])),
+        "verb=",
+        "never"
+    );
+    assert_eq!(
+        needed(&Expr::Or(vec![get.clone(), pods])),
+        "",
+        "either may be lacking"
+    );
+    assert_eq!(
+        needed(&Expr::Or(vec![get.clone(), Expr::Bool(false)])),
+        "verb=get"
+    );
+    for open in [
+        not(get.clone()),
+        Expr::Or(vec![get, dear()]),
+        is("event.name", "x"),
+        Expr::Or(Vec::new()),
+    ] {
         assert_eq!(needed(&open), "");
     }
 }
@@ -59,10 +110,19 @@ fn what_may_come_too_late_is_not_needed() {
     let costly = |n| any_of("event.name", &words(n));
     assert_eq!(needed(&Expr::And(vec![get.clone(), dear()])), "verb=get");
     assert_eq!(needed(&Expr::And(vec![dear(), get.clone()])), "");
-    assert_eq!(needed(&Expr::And(vec![costly(5_000), get.clone()])), "verb=get");
-    assert_eq!(needed(&Expr::And(vec![costly(5_000), costly(5_000), get.clone()])), "");
+    assert_eq!(
+        needed(&Expr::And(vec![costly(5_000), get.clone()])),
+        "verb=get"
+    );
+    assert_eq!(
+        needed(&Expr::And(vec![costly(5_000), costly(5_000), get.clone()])),
+        ""
+    );
     assert_eq!(needed(&any_of("event.verb", &words(COST_MAX as usize))), "");
-    let in_both = Expr::And(vec![Expr::Or(vec![get.clone(), get.clone()]), is("event.resource", "pods")]);
+    let in_both = Expr::And(vec![
+        Expr::Or(vec![get.clone(), get.clone()]),
+        is("event.resource", "pods"),
+    ]);
     assert_eq!(needed(&in_both), "resource=pods verb=get");
 }
 
@@ -73,5 +133,8 @@ fn cheap_parts_come_first_and_the_rest_stays_in_order() {
     let written = Expr::And(vec![dear(), get.clone(), matches.clone(), not(get.clone())]);
     let sorted = Expr::And(vec![get.clone(), not(get), dear(), matches]);
     assert_eq!(cheap_first(written.clone()), sorted);
-    assert_eq!(cheap_first(not(Expr::Or(vec![written]))), not(Expr::Or(vec![sorted])));
+    assert_eq!(
+        cheap_first(not(Expr::Or(vec![written]))),
+        not(Expr::Or(vec![sorted]))
+    );
 }

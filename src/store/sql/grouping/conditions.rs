@@ -10,8 +10,8 @@ use crate::store::sql::files::earliest;
 use crate::store::sql::tokens::Token;
 use crate::store::sql::words::Table;
 
-/// How much of a time a text may show so that all times that begin so are one span: up to its year, month, day, hour,
-/// minute, second.
+/// How much of a time a text may show so that all times that begin so are one span: up to its year,
+/// month, day, hour, minute, second.
 const WHOLE_PARTS: [usize; 6] = [4, 7, 10, 13, 16, 19];
 /// The least span between two times.
 const MOMENT: Span = Span(1);
@@ -26,12 +26,27 @@ impl<'s> Reader<'s, '_> {
                 self.time(&mut filter)?;
             } else {
                 let values = self.values()?;
-                let texts =
-                    values.iter().map(|value| if let Token::Text(text) = value { Some(text.clone()) } else { None });
-                let numbers = values.iter().map(|value| if let Token::Number(n) = value { Some(*n) } else { None });
+                let texts = values.iter().map(|value| {
+                    if let Token::Text(text) = value {
+                        Some(text.clone())
+                    } else {
+                        None
+                    }
+                });
+                let numbers = values.iter().map(|value| {
+                    if let Token::Number(n) = value {
+                        Some(*n)
+                    } else {
+                        None
+                    }
+                });
                 match column.kind {
-                    Kind::Text => filter.texts.push((column.name, texts.collect::<Option<_>>()?)),
-                    Kind::Int => filter.numbers.push((column.name, numbers.collect::<Option<_>>()?)),
+                    Kind::Text => filter
+                        .texts
+                        .push((column.name, texts.collect::<Option<_>>()?)),
+                    Kind::Int => filter
+                        .numbers
+                        .push((column.name, numbers.collect::<Option<_>>()?)),
                     Kind::Time | Kind::Flag => return None,
                 }
             }
@@ -60,7 +75,10 @@ impl<'s> Reader<'s, '_> {
 
     /// Times compare as the texts that they are shown as.
     fn time(&mut self, filter: &mut Filter) -> Option<()> {
-        let (Some(Token::Sign(sign)), Some(Token::Text(text))) = (self.peek(0), self.peek(1)) else { return None };
+        let (Some(Token::Sign(sign)), Some(Token::Text(text))) = (self.peek(0), self.peek(1))
+        else {
+            return None;
+        };
         let moment = Time::parse(text).filter(|time| time.to_string() == *text);
         let (from, until) = match (*sign, moment) {
             (">=", Some(moment)) => (Some(moment), None),
@@ -68,8 +86,9 @@ impl<'s> Reader<'s, '_> {
             ("<=", Some(moment)) => (None, Some(moment)),
             ("<", Some(moment)) => (None, Some(moment - MOMENT)),
             (sign, None) => {
-                let begins = earliest(text)
-                    .filter(|time| WHOLE_PARTS.contains(&text.len()) && time.to_string().starts_with(text))?;
+                let begins = earliest(text).filter(|time| {
+                    WHOLE_PARTS.contains(&text.len()) && time.to_string().starts_with(text)
+                })?;
                 match sign {
                     ">=" | ">" => (Some(begins), None),
                     "<=" | "<" => (None, Some(begins - MOMENT)),

@@ -12,30 +12,71 @@ fn taken(statement: &str) -> Option<(String, Grouping)> {
 fn a_select_is_taken_out_and_what_is_around_it_stays() {
     let inner = "select Principal, count(*) n, min(time) FROM events WHERE verb = 'it''s' AND code in (401, 403) \
 AND time >= '2026-03-02' GROUP BY 1, stage";
-    let (rest, grouping) = taken(&format!("SELECT max(n) FROM ({inner}) AS t WHERE n > 1")).unwrap();
+    let (rest, grouping) =
+        taken(&format!("SELECT max(n) FROM ({inner}) AS t WHERE n > 1")).unwrap();
     let columns = "k0 AS \"principal\", +a0 AS \"n\", +a1 AS \"min(time)\"";
-    assert_eq!(rest, format!("SELECT max(n) FROM (SELECT {columns} FROM main.grouped_0) AS t WHERE n > 1"));
-    let column = |name: &str| TABLES[0].columns.iter().position(|column| column.name == name).unwrap();
+    assert_eq!(
+        rest,
+        format!("SELECT max(n) FROM (SELECT {columns} FROM main.grouped_0) AS t WHERE n > 1")
+    );
+    let column = |name: &str| {
+        TABLES[0]
+            .columns
+            .iter()
+            .position(|column| column.name == name)
+            .unwrap()
+    };
     let filter = Filter {
         texts: vec![("verb", vec!["it's".to_owned()])],
         numbers: vec![("code", vec![401, 403])],
         from: Time::parse("2026-03-02T00:00:00Z"),
         until: None,
     };
-    let (by, aggregates) =
-        (vec![column("principal"), column("stage")], vec![Aggregate::Count, Aggregate::Min(column("time"))]);
-    assert_eq!(grouping, Grouping { rollup: false, filter, by, aggregates, top: None });
+    let (by, aggregates) = (
+        vec![column("principal"), column("stage")],
+        vec![Aggregate::Count, Aggregate::Min(column("time"))],
+    );
+    assert_eq!(
+        grouping,
+        Grouping {
+            rollup: false,
+            filter,
+            by,
+            aggregates,
+            top: None
+        }
+    );
     let whole = "SELECT verb, sum(count) AS n FROM operations_daily GROUP BY verb";
     for tail in ["", ";", " ORDER BY n DESC, 1 LIMIT 5 OFFSET 2"] {
         let (rest, grouping) = taken(&format!("{whole}{tail}")).unwrap();
-        assert_eq!(rest, format!("SELECT k0 AS \"verb\", +a0 AS \"n\" FROM main.grouped_0{tail}"));
+        assert_eq!(
+            rest,
+            format!("SELECT k0 AS \"verb\", +a0 AS \"n\" FROM main.grouped_0{tail}")
+        );
         assert!(grouping.rollup);
-        let top = Top { aggregate: 0, is_descending: true, count: 7 };
+        let top = Top {
+            aggregate: 0,
+            is_descending: true,
+            count: 7,
+        };
         assert_eq!(grouping.top, tail.contains("LIMIT").then_some(top));
     }
-    let first =
-        |tail: &str| taken(&format!("SELECT min(time), verb, count(*) FROM events GROUP BY 2 {tail}")).unwrap().1.top;
-    assert_eq!(first("ORDER BY 3, 1 LIMIT 1"), Some(Top { aggregate: 1, is_descending: false, count: 1 }));
+    let first = |tail: &str| {
+        taken(&format!(
+            "SELECT min(time), verb, count(*) FROM events GROUP BY 2 {tail}"
+        ))
+        .unwrap()
+        .1
+        .top
+    };
+    assert_eq!(
+        first("ORDER BY 3, 1 LIMIT 1"),
+        Some(Top {
+            aggregate: 1,
+            is_descending: false,
+            count: 1
+        })
+    );
     for other in ["ORDER BY verb, 1 LIMIT 1", "ORDER BY 1", "LIMIT 1"] {
         assert_eq!(first(other), None, "{other}");
     }
@@ -74,6 +115,10 @@ fn what_is_not_known_word_for_word_is_left_to_sqlite() {
         "SELECT * FROM (SELECT verb, count(*) FROM events GROUP BY verb) WHERE verb = 'get'",
     ];
     for statement in left {
-        assert_eq!(take_out(statement), (statement.to_owned(), Vec::new()), "{statement}");
+        assert_eq!(
+            take_out(statement),
+            (statement.to_owned(), Vec::new()),
+            "{statement}"
+        );
     }
 }

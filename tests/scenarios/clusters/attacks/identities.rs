@@ -1,4 +1,5 @@
-//! Somebody who is another: nodes, people, cloud roles, namesakes, and those whom a proxy calls for.
+//! Somebody who is another: nodes, people, cloud roles, namesakes, and those whom a proxy calls
+//! for.
 
 use super::{ask, habitual, ways};
 use crate::actor::Actor;
@@ -26,14 +27,23 @@ ways! {
 }
 
 const ADMIN: &str = "POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings 201";
-const SECRETS: &[&str] =
-    &["GET /api/v1/secrets?limit=500 200", "GET /api/v1/namespaces/kube-system/secrets?limit=500 200"];
-const READS: &[&str] =
-    &["GET /api/v1/namespaces/{ns}/configmaps/{app} 200", "GET /api/v1/namespaces/{ns}/pods?limit=500 200"];
+const SECRETS: &[&str] = &[
+    "GET /api/v1/secrets?limit=500 200",
+    "GET /api/v1/namespaces/kube-system/secrets?limit=500 200",
+];
+const READS: &[&str] = &[
+    "GET /api/v1/namespaces/{ns}/configmaps/{app} 200",
+    "GET /api/v1/namespaces/{ns}/pods?limit=500 200",
+];
 
 fn mint_for_the_system(attack: &mut Trace, who: &Actor) {
     let request = "POST /api/v1/namespaces/kube-system/serviceaccounts/clusterrole-aggregation-controller/token 201";
-    attack.mint(who, request, &token(864_000, &[], None), "JTI=for-the-system");
+    attack.mint(
+        who,
+        request,
+        &token(864_000, &[], None),
+        "JTI=for-the-system",
+    );
 }
 
 fn privileged() -> Value {
@@ -42,10 +52,15 @@ fn privileged() -> Value {
 }
 
 fn named_like_a_node(_: &mut Life<'_>, attack: &mut Trace) {
-    let who = Actor::node("node-z", OUTSIDE).in_groups(&["platform-admins", "system:authenticated"]);
+    let who =
+        Actor::node("node-z", OUTSIDE).in_groups(&["platform-admins", "system:authenticated"]);
     ask(attack, &who, SECRETS, &[]);
     mint_for_the_system(attack, &who);
-    attack.send(&who, "POST /api/v1/namespaces/kube-system/pods 201", &privileged());
+    attack.send(
+        &who,
+        "POST /api/v1/namespaces/kube-system/pods 201",
+        &privileged(),
+    );
 }
 
 fn real_kubelet(life: &mut Life<'_>, attack: &mut Trace) {
@@ -59,10 +74,20 @@ fn kubelet_by_curl(life: &mut Life<'_>, attack: &mut Trace) {
     let node = life.chance.size(2);
     let who = Actor::node(&node_name(node), &format!("10.60.0.{}", 11 + node)).with(CURL);
     for name in ["web-tls", "database", "storage"] {
-        ask(attack, &who, &["GET /api/v1/namespaces/orchard/secrets/{name} 200"], &[("name", name)]);
+        ask(
+            attack,
+            &who,
+            &["GET /api/v1/namespaces/orchard/secrets/{name} 200"],
+            &[("name", name)],
+        );
     }
     let request = "POST /api/v1/namespaces/orchard/serviceaccounts/press/token 201";
-    attack.mint(&who, request, &token(86_400, &[], Some("press-7c9d-a1")), "JTI=by-curl");
+    attack.mint(
+        &who,
+        request,
+        &token(86_400, &[], Some("press-7c9d-a1")),
+        "JTI=by-curl",
+    );
 }
 
 /// What somebody does who stops at nothing.
@@ -70,7 +95,11 @@ fn everything(attack: &mut Trace, who: &Actor, account: &str, namespace: &str) {
     ask(attack, who, SECRETS, &[]);
     attack.send(who, ADMIN, &binding("cluster-admin", account, namespace));
     mint_for_the_system(attack, who);
-    attack.send(who, "POST /api/v1/namespaces/kube-system/pods 201", &privileged());
+    attack.send(
+        who,
+        "POST /api/v1/namespaces/kube-system/pods 201",
+        &privileged(),
+    );
 }
 
 fn dormant(life: &mut Life<'_>, attack: &mut Trace) {
@@ -90,7 +119,10 @@ fn dormant(life: &mut Life<'_>, attack: &mut Trace) {
 /// The same name with another uid, before which nothing is known.
 fn made_again(life: &mut Life<'_>, attack: &mut Trace) {
     let own = habitual(life, READS);
-    let maker = habitual(life, &["PATCH /apis/apps/v1/namespaces/{ns}/deployments/web 200"]);
+    let maker = habitual(
+        life,
+        &["PATCH /apis/apps/v1/namespaces/{ns}/deployments/web 200"],
+    );
     ask(
         attack,
         &maker.on(attack.now),
@@ -100,9 +132,15 @@ fn made_again(life: &mut Life<'_>, attack: &mut Trace) {
         ],
         &[("ns", own.namespace()), ("app", own.name())],
     );
-    let again = own.on(attack.now).with_uid("0d0d0d0d-0000-4000-8000-000000000001");
+    let again = own
+        .on(attack.now)
+        .with_uid("0d0d0d0d-0000-4000-8000-000000000001");
     ask(attack, &again, SECRETS, &[]);
-    attack.send(&again, ADMIN, &binding("cluster-admin", own.name(), own.namespace()));
+    attack.send(
+        &again,
+        ADMIN,
+        &binding("cluster-admin", own.name(), own.namespace()),
+    );
 }
 
 /// A proxy that impersonates two people of these groups daily.
@@ -112,8 +150,15 @@ fn proxy(life: &mut Life<'_>, groups: &[&str]) -> Worker {
     for day in 0..life.days {
         for person in &people {
             let at = life.working_hours(day);
-            let who = own.on(at).acting_as(&format!("{person}@corp.example"), groups);
-            life.ask(at, &who, &["GET /api/v1/namespaces/{ns}/pods?limit=500 200"], &[("ns", own.namespace())]);
+            let who = own
+                .on(at)
+                .acting_as(&format!("{person}@corp.example"), groups);
+            life.ask(
+                at,
+                &who,
+                &["GET /api/v1/namespaces/{ns}/pods?limit=500 200"],
+                &[("ns", own.namespace())],
+            );
         }
     }
     own
@@ -121,15 +166,27 @@ fn proxy(life: &mut Life<'_>, groups: &[&str]) -> Worker {
 
 fn second_group(life: &mut Life<'_>, attack: &mut Trace) {
     let own = proxy(life, &["system:monitoring", "system:authenticated"]);
-    let who = own
-        .on(attack.now)
-        .acting_as("x@corp.example", &["system:monitoring", "system:masters", "system:authenticated"]);
-    ask(attack, &who, &["GET /api/v1/namespaces/{ns}/pods?limit=500 200"], &[("ns", own.namespace())]);
+    let who = own.on(attack.now).acting_as(
+        "x@corp.example",
+        &[
+            "system:monitoring",
+            "system:masters",
+            "system:authenticated",
+        ],
+    );
+    ask(
+        attack,
+        &who,
+        &["GET /api/v1/namespaces/{ns}/pods?limit=500 200"],
+        &[("ns", own.namespace())],
+    );
 }
 
 fn first_group(life: &mut Life<'_>, attack: &mut Trace) {
     let own = proxy(life, &["developers", "system:authenticated"]);
-    let who = own.on(attack.now).acting_as("break-glass", &["cluster-owners", "system:authenticated"]);
+    let who = own
+        .on(attack.now)
+        .acting_as("break-glass", &["cluster-owners", "system:authenticated"]);
     ask(
         attack,
         &who,
@@ -147,7 +204,10 @@ fn namesakes(life: &mut Life<'_>, attack: &mut Trace) {
     for _ in 0..3 {
         let namespace = life.name();
         let sake = life.worker(&namespace, own.name());
-        let sake = Worker { agent: CURL.to_owned(), ..sake };
+        let sake = Worker {
+            agent: CURL.to_owned(),
+            ..sake
+        };
         life.steady(
             &sake,
             DAY..life.end(),
@@ -159,9 +219,11 @@ fn namesakes(life: &mut Life<'_>, attack: &mut Trace) {
             &[("ns", &namespace)],
         );
     }
-    let body =
-        json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "image": "registry.example/other:1"}]}}}});
-    let request = format!("PATCH /apis/apps/v1/namespaces/{}/statefulsets/ledger 200", own.namespace());
+    let body = json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "image": "registry.example/other:1"}]}}}});
+    let request = format!(
+        "PATCH /apis/apps/v1/namespaces/{}/statefulsets/ledger 200",
+        own.namespace()
+    );
     attack.send(&own.on(attack.now).with(CURL), &request, &body);
 }
 
@@ -172,22 +234,43 @@ fn person(life: &mut Life<'_>, attack: &mut Trace) {
         life.ask(
             day * DAY + 10 * HOUR,
             &who,
-            &["GET /api/v1/namespaces/orchard/pods?limit=500 200", "GET /api/v1/namespaces/orchard/pods/web-0/log 200"],
+            &[
+                "GET /api/v1/namespaces/orchard/pods?limit=500 200",
+                "GET /api/v1/namespaces/orchard/pods/web-0/log 200",
+            ],
             &[],
         );
     }
-    everything(attack, &who.at(OUTSIDE).with("python-requests/2.32.3"), &name, "default");
+    everything(
+        attack,
+        &who.at(OUTSIDE).with("python-requests/2.32.3"),
+        &name,
+        "default",
+    );
 }
 
 fn cloud_role(life: &mut Life<'_>, attack: &mut Trace) {
     let app = life.name();
-    let who = Actor::plain(&format!("arn:cloud:sts::{app}:assumed-role/{app}/deploy"), "198.51.100.81", KUBECTL);
+    let who = Actor::plain(
+        &format!("arn:cloud:sts::{app}:assumed-role/{app}/deploy"),
+        "198.51.100.81",
+        KUBECTL,
+    );
     for day in 0..life.days {
-        life.ask(day * DAY + 10 * HOUR, &who, DEPLOYS, &[("ns", &app), ("app", &app)]);
+        life.ask(
+            day * DAY + 10 * HOUR,
+            &who,
+            DEPLOYS,
+            &[("ns", &app), ("app", &app)],
+        );
     }
     let thief = who.at(OUTSIDE).with(CURL);
     ask(attack, &thief, SECRETS, &[]);
-    attack.send(&thief, ADMIN, &binding("cluster-admin", "default", "default"));
+    attack.send(
+        &thief,
+        ADMIN,
+        &binding("cluster-admin", "default", "default"),
+    );
     mint_for_the_system(attack, &thief);
 }
 
@@ -209,13 +292,24 @@ fn preview(life: &mut Life<'_>, attack: &mut Trace) {
         last = Some(own);
     }
     let Some(own) = last else { return };
-    attack.send(&own.on(attack.now), ADMIN, &binding("cluster-admin", own.name(), own.namespace()));
+    attack.send(
+        &own.on(attack.now),
+        ADMIN,
+        &binding("cluster-admin", own.name(), own.namespace()),
+    );
     ask(attack, &own.on(attack.now), SECRETS, &[]);
 }
 
 fn runner_token(life: &mut Life<'_>, attack: &mut Trace) {
     let (ns, app) = (life.name(), life.name());
-    let own = |ip: &str| Actor::legacy(&format!("{ns}:{app}-ci"), &format!("{app}-ci-token"), ip, KUBECTL);
+    let own = |ip: &str| {
+        Actor::legacy(
+            &format!("{ns}:{app}-ci"),
+            &format!("{app}-ci-token"),
+            ip,
+            KUBECTL,
+        )
+    };
     for day in 0..life.days {
         for _ in 0..2 {
             let (at, ip) = (life.working_hours(day), hosted(life));
@@ -244,12 +338,21 @@ fn kubelets_directly(life: &mut Life<'_>, attack: &mut Trace) {
             let kubelet = Actor::node(&node_name(node), &format!("10.60.0.{}", 11 + node));
             let reviewed = json!({"kind": "TokenReview", "spec": {"token": "not-a-token"},
                 "status": {"authenticated": true, "user": {"username": user}}});
-            attack.send(&kubelet, "POST /apis/authentication.k8s.io/v1/tokenreviews 201", &reviewed);
+            attack.send(
+                &kubelet,
+                "POST /apis/authentication.k8s.io/v1/tokenreviews 201",
+                &reviewed,
+            );
             let mut asked = review(&user, "create", "nodes");
-            asked["spec"]["resourceAttributes"]["subresource"] = json!(if turn == 0 { "proxy" } else { "log" });
+            asked["spec"]["resourceAttributes"]["subresource"] =
+                json!(if turn == 0 { "proxy" } else { "log" });
             asked["spec"]["resourceAttributes"]["name"] = json!(node_name(node));
             asked["status"]["allowed"] = json!(false);
-            attack.send(&kubelet, "POST /apis/authorization.k8s.io/v1/subjectaccessreviews 201", &asked);
+            attack.send(
+                &kubelet,
+                "POST /apis/authorization.k8s.io/v1/subjectaccessreviews 201",
+                &asked,
+            );
         }
         attack.wait(MINUTE);
     }
@@ -258,13 +361,20 @@ fn kubelets_directly(life: &mut Life<'_>, attack: &mut Trace) {
 fn crooked_paths(life: &mut Life<'_>, attack: &mut Trace) {
     let own = habitual(
         life,
-        &["GET /api/v1/nodes/node-b/proxy/metrics/cadvisor 200", "GET /api/v1/nodes/node-b/proxy/metrics 200"],
+        &[
+            "GET /api/v1/nodes/node-b/proxy/metrics/cadvisor 200",
+            "GET /api/v1/nodes/node-b/proxy/metrics 200",
+        ],
     );
-    let path = *life.chance.pick(&["exec", "metrics/../exec", "metrics/%2e%2e/exec"]);
+    let path = *life
+        .chance
+        .pick(&["exec", "metrics/../exec", "metrics/%2e%2e/exec"]);
     ask(
         attack,
         &own.on(attack.now),
-        &["GET /api/v1/nodes/node-b/proxy/{path}/kube-system/proxy-x/proxy?output=1&error=1&command=id 101"],
+        &[
+            "GET /api/v1/nodes/node-b/proxy/{path}/kube-system/proxy-x/proxy?output=1&error=1&command=id 101",
+        ],
         &[("path", path)],
     );
 }

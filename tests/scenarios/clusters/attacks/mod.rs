@@ -1,4 +1,5 @@
-//! Attacks in random clusters: the scenarios by somebody of the cluster, and ways to hide among habits.
+//! Attacks in random clusters: the scenarios by somebody of the cluster, and ways to hide among
+//! habits.
 //!
 //! Refuses to expect that all are told: each says whether it can be.
 
@@ -22,7 +23,8 @@ use tokentrail::detect::Severity;
 pub struct Evasion {
     pub id: &'static str,
     pub title: &'static str,
-    /// The habits are played into the life, from its first day on; the attack into the trace, which begins at its time.
+    /// The habits are played into the life, from its first day on; the attack into the trace, which
+    /// begins at its time.
     play: fn(&mut Life<'_>, &mut Trace),
     /// Whether such a network shows it at all.
     shows: fn(Network) -> bool,
@@ -45,7 +47,14 @@ use ways;
 
 /// All ways to hide.
 pub fn evasions() -> impl Iterator<Item = &'static Evasion> {
-    [workloads::EVASIONS, secrets::EVASIONS, identities::EVASIONS, places::EVASIONS].into_iter().flatten()
+    [
+        workloads::EVASIONS,
+        secrets::EVASIONS,
+        identities::EVASIONS,
+        places::EVASIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// One attack in one cluster.
@@ -62,15 +71,20 @@ pub struct Attack {
 /// Scenarios that show nothing but another place.
 const PLACES: &[&str] = &["S24", "S32"];
 
-/// Plays an attack at this time: a scenario by somebody of the cluster, or a way to hide; its habits go into the life,
-/// its own lines come back.
+/// Plays an attack at this time: a scenario by somebody of the cluster, or a way to hide; its
+/// habits go into the life, its own lines come back.
 pub fn play(life: &mut Life<'_>, at: i64, network: Network, apps: &[App]) -> (Attack, Trace) {
     let (id, can_be_told, trace) = if life.chance.percent(50) {
         let scenarios: Vec<&'static Scenario> = crate::scenarios().collect();
         let scenario = *life.chance.pick(&scenarios);
-        let is_loud = matches!(scenario.known, Expect::Told(_, severity) if severity >= Severity::Medium);
+        let is_loud =
+            matches!(scenario.known, Expect::Told(_, severity) if severity >= Severity::Medium);
         let shows = !PLACES.contains(&scenario.id) || network.tells_pods_apart();
-        (scenario.id, is_loud && shows, cast::play(scenario, at, apps, life.nodes, life.chance))
+        (
+            scenario.id,
+            is_loud && shows,
+            cast::play(scenario, at, apps, life.nodes, life.chance),
+        )
     } else {
         let all: Vec<&'static Evasion> = evasions().collect();
         let number = life.chance.size(all.len());
@@ -79,8 +93,20 @@ pub fn play(life: &mut Life<'_>, at: i64, network: Network, apps: &[App]) -> (At
         (evasion.play)(life, &mut trace);
         (evasion.id, (evasion.shows)(network), trace)
     };
-    let times = trace.asked.iter().map(|at| crate::world::moment(*at)).collect();
-    (Attack { id, can_be_told, ids: trace.attack.clone(), times }, trace)
+    let times = trace
+        .asked
+        .iter()
+        .map(|at| crate::world::moment(*at))
+        .collect();
+    (
+        Attack {
+            id,
+            can_be_told,
+            ids: trace.attack.clone(),
+            times,
+        },
+        trace,
+    )
 }
 
 /// What an attacker asks, as rows of [`Life::ask`].
@@ -104,7 +130,12 @@ fn habitual(life: &mut Life<'_>, rows: &[&str]) -> Worker {
             today = at / DAY;
             life.issue(&own, at);
         }
-        life.ask(at, &own.on(at), rows, &[("ns", &namespace), ("app", &name), ("n", &n)]);
+        life.ask(
+            at,
+            &own.on(at),
+            rows,
+            &[("ns", &namespace), ("app", &name), ("n", &n)],
+        );
         at += 4 * HOUR + life.chance.below(4 * HOUR as u64) as i64;
     }
     own

