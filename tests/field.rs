@@ -307,6 +307,48 @@ fn what_stands_before_the_first_event_has_its_time() {
     );
 }
 
+/// No time is known of it, and history tells it again all the same; what comes later goes on with
+/// the same state.
+#[test]
+fn what_stands_in_a_log_without_any_event_is_told_where_it_ends() {
+    let world = World::of(&[("audit.log", "no event\nnor this\n".to_owned())]);
+    assert_eq!(world.found("log-unreadable"), 1, "{:?}", world.incidents);
+    assert_eq!(
+        world.incidents[0]["severity"], "low",
+        "{:?}",
+        world.incidents
+    );
+    let later = world.state.with_file_name("later.log");
+    fs::write(
+        &later,
+        text(
+            &(0..20)
+                .map(|n| event(&format!("n-{n}"), n, json!({})))
+                .collect::<Vec<_>>(),
+        ),
+    )
+    .unwrap();
+    let (told, _) = tokentrail(&[
+        "replay",
+        "-o",
+        "json",
+        "--state",
+        path(&world.state),
+        path(&later),
+    ]);
+    let resolved = |incident: &Value| incident["status"] == "resolved";
+    let again: Vec<Value> = objects(&told)
+        .into_iter()
+        .filter(|i| i["id"] == world.incidents[0]["id"])
+        .collect();
+    assert!(again.len() == 1 && again.iter().all(resolved), "{again:?}");
+    let (verified, said) = tokentrail(&["verify", "--state", path(&world.state)]);
+    assert!(
+        verified.starts_with("history and state agree"),
+        "{verified}{said}"
+    );
+}
+
 #[test]
 fn a_legacy_token_without_the_name_of_its_secret_reads_well() {
     let mut events: Vec<Value> = (0..8 * 24)

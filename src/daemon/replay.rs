@@ -1,13 +1,13 @@
 //! The engine over logs that are already written, as fast as the machine reads them.
 //!
-//! Refuses ticks and clocks: only what stands in the lines decides.
+//! Refuses clocks: only what stands in the lines decides, and that they end.
 
 use super::{Batch, Keeper, Lookups, Pump, commands};
 use crate::base::{Digest, Time};
 use crate::config::Config;
 use crate::detect::Severity;
 use crate::detect::rule::Trouble;
-use crate::engine::Engine;
+use crate::engine::{Engine, StoredInput};
 use crate::event::decode::{self, Malformed};
 use crate::incident::{Incident, Revision, Status};
 use crate::source::{Archive, Limits, Notes, Positions};
@@ -121,7 +121,7 @@ pub fn replay(
     loop {
         let done = archive.read(STRIDE, &stage_time, &mut |item| pump.take(0, &item));
         if done.all {
-            pump.settle();
+            end(&mut pump);
         }
         match &mut keeper {
             // A day's end is worth a snapshot.
@@ -163,6 +163,15 @@ pub fn replay(
         .filter(|(_, a)| a.maturity(a.last_seen, &config.policy.learning).mature)
         .count();
     Ok(summary)
+}
+
+/// Takes what was held, and has what waits for the time of a first event told without one: none
+/// comes any more.
+fn end(pump: &mut Pump) {
+    pump.settle();
+    if pump.engine.waits_for_a_time() {
+        pump.tell(StoredInput::Tick(Time::ZERO));
+    }
 }
 
 /// Merging several logs asks for the time of lines that are not decoded yet.

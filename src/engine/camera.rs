@@ -126,7 +126,8 @@ pub enum Early {
     },
 }
 
-/// So many wait for the first event; a log without any is told without a time.
+/// So many wait for the first event; what is still alone then, and at the end of a replay, is told
+/// without a time.
 const EARLY_LIMIT: usize = 16;
 
 /// Most starts remembered; the end of one that is forgotten is judged as if it were new.
@@ -226,6 +227,12 @@ impl Camera {
         } else {
             self.waited(now)
         }
+    }
+
+    /// Whether something could not be seen, and no event has said yet when.
+    #[must_use]
+    pub fn waits_for_a_time(&self) -> bool {
+        !self.early.is_empty()
     }
 
     /// What waited for a time, as of `now`.

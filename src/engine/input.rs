@@ -18,6 +18,7 @@ pub enum Input<'a> {
         event: &'a AuditEvent<'a>,
     },
     /// Nothing came for a while: newest stage time plus the monotonic time since, less a minute.
+    /// [`Time::ZERO`] where a replay ends without any event.
     Tick(Time),
     /// Something could not be read.
     Gap { source: SourceIndex, gap: Gap<'a> },

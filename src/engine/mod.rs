@@ -190,6 +190,12 @@ impl Engine {
             .misses_a_log(self.clock.now(), &self.policy.visibility)
     }
 
+    /// Whether something could not be seen before the first event: a tick tells of it.
+    #[must_use]
+    pub fn waits_for_a_time(&self) -> bool {
+        self.camera.waits_for_a_time()
+    }
+
     /// From now on, the last judgement is kept for [`Engine::take_trace`].
     pub fn trace(&mut self) {
         self.scratch.traces = true;
@@ -219,7 +225,7 @@ impl Engine {
         match input {
             Input::Event { source, event } => self.event(source, event, out),
             Input::Tick(at) => {
-                let mut blind = Vec::new();
+                let mut blind = self.camera.waited(self.clock.now());
                 let silent = self.camera.tick(at, &self.policy.visibility, &mut blind);
                 self.tell(blind, out);
                 silent
