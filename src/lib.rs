@@ -26,6 +26,8 @@ pub mod engine;
 pub mod incident;
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod history;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod sink;
 #[allow(
     clippy::disallowed_methods,
@@ -33,14 +35,17 @@ pub mod sink;
     clippy::iter_over_hash_type
 )]
 pub mod source;
-#[allow(clippy::disallowed_methods, clippy::disallowed_types)]
-pub mod store;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::float_arithmetic
 )]
 pub mod telemetry;
+
+#[allow(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod ask;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types)]
+pub mod store;
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_types)]
 pub mod config;

@@ -17,10 +17,10 @@ use tokentrail::daemon::rewind::verify::verify;
 use tokentrail::detect::Severity;
 use tokentrail::event::decode::{self, Limits};
 use tokentrail::event::{AuditEvent, Geo};
+use tokentrail::history::read::scan::{Bounds, Filter, Scan};
+use tokentrail::history::{COLUMNS, Place, Rows, events};
+use tokentrail::history::{History, Retention};
 use tokentrail::incident::{Incident, Kind, Status};
-use tokentrail::store::history::scan::{Bounds, Filter, Scan};
-use tokentrail::store::history::{COLUMNS, Place, Rows, events};
-use tokentrail::store::{History, Retention};
 
 /// AS64500, DE, in two networks; AS64501, RO; AS64500, FR. `tests/fixtures/geoip/make.py` has them
 /// all.

@@ -7,19 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use tokentrail::ask::{self, Answer, SqlLimits};
 use tokentrail::base::{Digest, Span, Time};
 use tokentrail::config::Config;
 use tokentrail::daemon::replay::{Audience, replay};
 use tokentrail::detect::Policy;
 use tokentrail::engine::{Engine, Input, Output};
 use tokentrail::event::decode::{self, Limits};
-use tokentrail::incident::Incident;
-use tokentrail::store::history::scan::{Bounds, Filter, Scan};
-use tokentrail::store::history::{
+use tokentrail::history::read::scan::{Bounds, Filter, Scan};
+use tokentrail::history::{
     COLUMNS, Place, ROW_GROUP_ROWS, Rows, SegmentKind, events, read_manifest,
 };
-use tokentrail::store::sql::{self, Answer, SqlLimits};
-use tokentrail::store::{History, Retention};
+use tokentrail::history::{History, Retention};
+use tokentrail::incident::Incident;
 
 const FOR_EVER: Retention = Retention {
     age: Span::seconds(i64::MAX / 2_000_000),
@@ -398,7 +398,7 @@ fn a_head_is_asked_like_a_file() {
                 memory_bytes: 1 << 30,
             };
             let mut told = Told::default();
-            sql::query(dir.path(), statement, limits, &mut told).unwrap();
+            ask::query(dir.path(), statement, limits, &mut told).unwrap();
             told.0
         };
         let groups = "SELECT api_group, subresource, stale, count(*), max(code), min(name) FROM events GROUP BY 1, 2, 3";

@@ -15,8 +15,8 @@ use tokentrail::daemon::rewind::explain::explain;
 use tokentrail::daemon::rewind::verify::{Verified, verify};
 use tokentrail::detect::{Policy, Severity};
 use tokentrail::engine::{Room, VERSION};
+use tokentrail::history::{SegmentKind, read_manifest};
 use tokentrail::incident::{Incident, Kind, Status, to_json};
-use tokentrail::store::history::{SegmentKind, read_manifest};
 use tokentrail::store::{Commit, Record, Store};
 
 /// Of the records that engine [`VERSION`] makes of the bundled log. If a change of yours changes
@@ -134,7 +134,7 @@ fn a_hole_in_history_is_an_error_that_names_it() {
         .into_iter()
         .find(|s| s.kind == SegmentKind::Events)
         .unwrap();
-    let change = tokentrail::store::history::Change {
+    let change = tokentrail::history::Change {
         forget: vec![victim.id],
         ..Default::default()
     };

@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
+use tokentrail::ask::{self, Answer, SqlLimits};
 use tokentrail::base::{Digest, Span, Time};
 use tokentrail::event::decode::{self, Limits};
-use tokentrail::store::history::{Place, ROW_GROUP_ROWS, Rows, Segment, SegmentKind};
-use tokentrail::store::sql::{self, Answer, SqlLimits};
-use tokentrail::store::{History, Retention};
+use tokentrail::history::{History, Retention};
+use tokentrail::history::{Place, ROW_GROUP_ROWS, Rows, Segment, SegmentKind};
 
 const FOR_EVER: Retention = Retention {
     age: Span::seconds(i64::MAX / 2_000_000),
@@ -92,7 +92,7 @@ sum(count), min(first), max(last) FROM operations_daily GROUP BY 1, 2, 3, 4, 5, 
         memory_bytes: 1 << 30,
     };
     let mut sums = Sums::default();
-    sql::query(dir, statement, limits, &mut sums).unwrap();
+    ask::query(dir, statement, limits, &mut sums).unwrap();
     sums.0
 }
 

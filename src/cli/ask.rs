@@ -5,9 +5,9 @@
 use super::Shape;
 use super::named::{self, principals};
 use super::query::{answer_with, limits};
+use crate::ask::{self, Question, SqlLimits, Window};
 use crate::base::{Span, Time, text};
-use crate::store::history::{Manifest, bulk, read_manifest};
-use crate::store::sql::{self, Question, SqlLimits, Window};
+use crate::history::{Manifest, bulk, read_manifest};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use rusqlite::types::ValueRef;
@@ -172,7 +172,7 @@ pub(super) fn ask(ask: Ask) -> Result<()> {
             left: window.limit,
             is_cut: &mut is_cut,
         };
-        sql::ask(&asked.state, &question, &wider, limits, &mut first)
+        ask::ask(&asked.state, &question, &wider, limits, &mut first)
     })?;
     if is_cut {
         eprintln!(
@@ -187,12 +187,12 @@ pub(super) fn ask(ask: Ask) -> Result<()> {
 
 /// The first rows of an answer. One that was cut looks like a whole one.
 struct First<'a> {
-    answer: &'a mut dyn sql::Answer,
+    answer: &'a mut dyn ask::Answer,
     left: u64,
     is_cut: &'a mut bool,
 }
 
-impl sql::Answer for First<'_> {
+impl ask::Answer for First<'_> {
     fn columns(&mut self, names: &[&str]) -> std::io::Result<()> {
         self.answer.columns(names)
     }
@@ -215,7 +215,7 @@ impl sql::Answer for First<'_> {
 fn say_why_empty(question: &Question, asked: &Asked) -> Result<()> {
     let what = question.looks_for();
     let mut known = Names::default();
-    let found = sql::query(
+    let found = ask::query(
         &asked.state,
         &question.at_any_time(),
         asked.limits(),
@@ -234,7 +234,7 @@ fn say_why_empty(question: &Question, asked: &Asked) -> Result<()> {
     // It is a help: without a rollup, or within this time, there may be none.
     let looked = question
         .near()
-        .map(|statement| sql::query(&asked.state, &statement, quick, &mut near));
+        .map(|statement| ask::query(&asked.state, &statement, quick, &mut near));
     if matches!(looked, Some(Ok(_))) && !near.0.is_empty() {
         eprintln!("near: {}", near.0.join(", "));
     }
@@ -245,7 +245,7 @@ fn say_why_empty(question: &Question, asked: &Asked) -> Result<()> {
 #[derive(Default)]
 struct Names(Vec<String>);
 
-impl sql::Answer for Names {
+impl ask::Answer for Names {
     fn columns(&mut self, _: &[&str]) -> std::io::Result<()> {
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use super::ask::{not_empty, time};
 use super::{ExportArgs, Format};
-use crate::store::history;
+use crate::history;
 use anyhow::{Context, Result};
 
 pub(super) fn export(args: &ExportArgs) -> Result<()> {

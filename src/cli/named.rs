@@ -3,8 +3,8 @@
 //!
 //! Refuses to guess between two meanings: where two are possible, both are asked for.
 
+use crate::ask::Object;
 use crate::event::origin;
-use crate::store::sql::Object;
 use anyhow::{Result, bail};
 
 /// What kubectl takes for these resources, beside their singular.

@@ -3,9 +3,9 @@
 //! Refuses to interpret the statement: it prints what comes back.
 
 use super::{QueryArgs, Shape};
+use crate::ask::{self, Answer, Cost, SqlError, SqlLimits, TABLES};
 use crate::report::answer::{Csv, JsonLines, TableOfRows};
 use crate::report::answer_parquet::ParquetFile;
-use crate::store::sql::{self, Answer, Cost, SqlError, SqlLimits, TABLES};
 use anyhow::{Context, Result, bail};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) fn query(args: &QueryArgs) -> Result<()> {
     drop(out);
     let limits = limits(args.timeout, args.memory);
     let cost = answer_with(args.output, &mut |answer| {
-        sql::query(&args.state, statement, limits, answer)
+        ask::query(&args.state, statement, limits, answer)
     })?;
     if args.explain {
         let p = cost.pruned;

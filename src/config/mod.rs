@@ -21,8 +21,8 @@ use crate::detect::policy::{
     DetectorPolicy, Enumeration, Incidents, Network, Thresholds, Unauthenticated, Visibility,
 };
 use crate::detect::profile::Profile;
+use crate::history::Retention;
 use crate::sink;
-use crate::store::Retention;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -10,13 +10,13 @@ use crate::config::{Begin, Config, Reloader};
 use crate::detect::Policy;
 use crate::engine::{Engine, SourceIndex, StoredInput};
 use crate::event::decode;
+use crate::history::{HistoryError, is_full};
 use crate::incident::{Reason, Revision};
 use crate::sink::SinkError;
 use crate::source::{Follower, Limits, Shared, Start, Waker, Woken};
 use crate::store::StoreError;
 use anyhow::Result;
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -118,13 +118,12 @@ fn reopen(
     Err(error)
 }
 
-/// No room for the state, or for the incidents file.
+/// No room for the state, its history, or the incidents file.
 #[must_use]
 pub fn is_full_disk(error: &anyhow::Error) -> bool {
-    let full =
-        |e: &std::io::Error| matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     matches!(error.downcast_ref(), Some(StoreError::DiskFull { .. }))
-        || matches!(error.downcast_ref(), Some(SinkError::Io { source, .. }) if full(source))
+        || matches!(error.downcast_ref(), Some(HistoryError::DiskFull { .. }))
+        || matches!(error.downcast_ref(), Some(SinkError::Io { source, .. }) if is_full(source))
 }
 
 fn warn_of_expired(policy: &Policy, now: Time) {

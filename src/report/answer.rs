@@ -3,8 +3,8 @@
 //! Refuses to print what a log could have smuggled in: control characters are escaped everywhere,
 //! and a CSV cell does not begin as a formula does.
 
+use crate::ask::Answer;
 use crate::base::text;
-use crate::store::sql::Answer;
 use rusqlite::types::ValueRef;
 use std::borrow::Cow;
 use std::io::{Result, Write};

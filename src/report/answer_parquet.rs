@@ -2,7 +2,7 @@
 //!
 //! Refuses columns of mixed types: SQLite would let them pass, and no reader of the file would.
 
-use crate::store::sql::Answer;
+use crate::ask::Answer;
 use arrow_array::builder::{Float64Builder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};

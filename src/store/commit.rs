@@ -3,7 +3,6 @@
 //! Refuses what does not fit what is stored; the rules stand in `docs/design/state.md`.
 
 use super::error::{Fault, StoreError};
-use super::history;
 use super::kept::{self, Aside, Gap};
 use super::outbox::{self, Delivered};
 use super::positions::{self, Advance};
@@ -13,6 +12,7 @@ use super::tables::{
     META_SEQ, RECORDS, SEGMENTS, VALUE_BYTES_MAX, meta_u64,
 };
 use crate::base::Digest;
+use crate::history;
 use redb::{ReadableTableMetadata, WriteTransaction};
 
 /// One transaction, as a plain value. Slices may be empty.

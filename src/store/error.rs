@@ -3,6 +3,7 @@
 //! Refuses to carry bytes of rows: an error is logged, and rows are about the cluster's secrets.
 
 use crate::base::Digest;
+use crate::history::is_full;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -144,14 +145,6 @@ impl Fault {
             },
         }
     }
-}
-
-/// No room on the device, or none in the quota.
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }
 
 impl From<StoreError> for Fault {

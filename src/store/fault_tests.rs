@@ -4,9 +4,9 @@
 //! state must be that of one commit, whole.
 
 use super::disk::ModelDisk;
-use super::history::{Change, Segment, SegmentKind};
 use super::*;
 use crate::base::{Digest, Time};
+use crate::history::{Change, Segment, SegmentKind};
 use redb::StorageBackend;
 use std::io;
 use std::path::PathBuf;

@@ -8,13 +8,11 @@ mod commit;
 mod dir;
 mod disk;
 mod error;
-pub mod history;
 mod kept;
 mod outbox;
 mod positions;
 mod recover;
 mod sinks;
-pub mod sql;
 mod state;
 mod tables;
 
@@ -25,7 +23,6 @@ mod tests;
 
 pub use commit::{Commit, CommitReceipt, Record};
 pub use error::StoreError;
-pub use history::{History, Retention};
 pub use kept::{Aside, Gap};
 pub use outbox::Delivered;
 pub use positions::{Advance, Position};

@@ -4,7 +4,6 @@
 //! them.
 
 use super::error::{Fault, StoreError};
-use super::history::{Segment, snapshot};
 use super::outbox::{self, Delivered};
 use super::positions::Position;
 use super::sinks::{self, SinkRow};
@@ -14,6 +13,7 @@ use super::tables::{
 };
 use crate::base::{Digest, Time};
 use crate::detect::Policy;
+use crate::history::{Segment, snapshot};
 use redb::{AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
 use std::io;
 use std::path::Path;
@@ -140,7 +140,7 @@ impl<'a> Recovered<'a> {
     }
 
     /// The records alone, for those who look at many of them one by one.
-    pub(super) fn into_records(self) -> ReadOnlyTable<&'static [u8], &'static [u8]> {
+    pub fn into_records(self) -> ReadOnlyTable<&'static [u8], &'static [u8]> {
         self.records
     }
 

@@ -7,9 +7,9 @@ use super::commit::{self, Commit, CommitReceipt};
 use super::dir::StateDir;
 use super::disk::{Disk, FileDisk, ModelDisk, begin_write, shared};
 use super::error::{Fault, StoreError};
-use super::history::MANIFEST;
 use super::recover::Recovered;
 use super::tables::check_format;
+use crate::history::MANIFEST;
 use redb::{Database, ReadableDatabase, StorageBackend};
 use std::path::{Path, PathBuf};
 

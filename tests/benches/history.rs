@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use tokentrail::base::{Digest, Span, Time};
 use tokentrail::event::decode::{self, Limits};
 use tokentrail::event::wire::WireEvent;
-use tokentrail::store::history::{Place, ROW_GROUP_ROWS, Rows, SegmentKind};
-use tokentrail::store::{History, Retention};
+use tokentrail::history::{History, Retention};
+use tokentrail::history::{Place, ROW_GROUP_ROWS, Rows, SegmentKind};
 
 /// Lines of a turn. A daemon with ten thousand events a second commits so many at once.
 const TURN: usize = 10_000;

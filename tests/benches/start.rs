@@ -15,8 +15,9 @@ use harness::{Daemon, Home};
 use std::time::Instant;
 use tokentrail::base::{Span, Time};
 use tokentrail::engine::{Room, VERSION};
-use tokentrail::store::history::Moment;
-use tokentrail::store::{Commit, History, Retention, Store};
+use tokentrail::history::Moment;
+use tokentrail::history::{History, Retention};
+use tokentrail::store::{Commit, Store};
 
 const ROUNDS: usize = 5;
 const FOR_EVER: Retention = Retention {

@@ -15,8 +15,8 @@ use tokentrail::daemon::rewind::verify::verify;
 use tokentrail::detect::Policy;
 use tokentrail::engine::{Engine, Input, Output, Room, StoredInput, camera};
 use tokentrail::event::decode::{self, Limits};
+use tokentrail::history::{SegmentKind, Tape};
 use tokentrail::incident::to_json;
-use tokentrail::store::history::{SegmentKind, Tape};
 use tokentrail::store::{AsideRow, GapRow, Recovered, Store};
 
 /// By room and key.

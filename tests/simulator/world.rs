@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use tokentrail::config::{Config, Reloader};
 use tokentrail::daemon::run::Session;
 use tokentrail::daemon::{Watch, health};
+use tokentrail::history::SegmentKind;
 use tokentrail::incident::Revision;
 use tokentrail::store::Store;
-use tokentrail::store::history::SegmentKind;
 use tokentrail::telemetry::Metrics;
 
 /// Turns, a second apart, after which everything must be read and told once nothing fails any more.

@@ -456,7 +456,11 @@ impl Checker<'_> {
             ast::Expr::Literal(LiteralValue::Boolean(begin)) if *begin.inner() => Quantifier::All,
             ast::Expr::Literal(LiteralValue::Boolean(_)) => Quantifier::Exists,
             _ => {
-                return Err(self.wrong(from, "only exists() and all() walk over lists", CEL_REMEDY));
+                return Err(self.wrong(
+                    from,
+                    "only exists() and all() walk over lists",
+                    CEL_REMEDY,
+                ));
             }
         };
         let (list, kind) = self.expr(&each.iter_range)?;

@@ -13,9 +13,10 @@ use super::deliveries::Deliveries;
 use super::pump::{Batch, Pump};
 use crate::base::{Digest, Span, Time};
 use crate::engine::{Room, SourceIndex, VERSION};
+use crate::history::History;
+use crate::history::{Change, Moment};
 use crate::sink::{Cursor, Delivery, IncidentsFile, Row, Settings, Tally};
-use crate::store::history::{Change, Moment};
-use crate::store::{self, Commit, History, POLICY_ROOM, Store};
+use crate::store::{self, Commit, POLICY_ROOM, Store};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,7 +74,8 @@ impl Keeper {
     /// empty afterwards, and handed back: what it holds may be told now.
     ///
     /// # Errors
-    /// `StoreError` (a full disk is told apart), or the incidents file cannot be written.
+    /// `StoreError`, `HistoryError` (a full disk is told apart), or the incidents file cannot be
+    /// written.
     pub fn commit(&mut self, pump: &mut Pump) -> Result<Batch> {
         pump.settle();
         let (seq, now) = (pump.engine.seq(), pump.engine.now());

@@ -12,7 +12,7 @@ use super::keeper::SNAPSHOT_ROOMS;
 use crate::base::Time;
 use crate::detect::Policy;
 use crate::engine::{Engine, StoredInput};
-use crate::store::history::{Segment, SegmentKind, Tape, snapshot};
+use crate::history::{Segment, SegmentKind, Tape, snapshot};
 use crate::store::{POLICY_ROOM, Recovered};
 use anyhow::{Context, Result, bail};
 use std::io;

@@ -3,8 +3,8 @@
 use tokentrail::base::{Digest, Span, Time};
 use tokentrail::event::AuditEvent;
 use tokentrail::event::decode::{self, Limits};
-use tokentrail::store::History;
-use tokentrail::store::history::{Change, Place, Rows};
+use tokentrail::history::History;
+use tokentrail::history::{Change, Place, Rows};
 
 /// Events of a commit: what a replay reads in 64 MB.
 const BATCH: usize = 45_000;

@@ -5,7 +5,7 @@ use super::fill::{decoded, fill};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tokentrail::base::{Span, Time};
-use tokentrail::store::{History, Retention};
+use tokentrail::history::{History, Retention};
 
 const FOR_EVER: Retention = Retention {
     age: Span::seconds(i64::MAX / 2_000_000),
