@@ -376,7 +376,7 @@ impl Answer for Told {
     fn columns(&mut self, _: &[&str]) -> std::io::Result<()> {
         Ok(())
     }
-    fn row(&mut self, values: &[rusqlite::types::ValueRef<'_>]) -> std::io::Result<()> {
+    fn row(&mut self, values: &[tokentrail::ask::Value<'_>]) -> std::io::Result<()> {
         self.0.push(format!("{values:?}"));
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Answer for Sums {
     fn columns(&mut self, _: &[&str]) -> std::io::Result<()> {
         Ok(())
     }
-    fn row(&mut self, values: &[rusqlite::types::ValueRef<'_>]) -> std::io::Result<()> {
+    fn row(&mut self, values: &[tokentrail::ask::Value<'_>]) -> std::io::Result<()> {
         let (key, sums) = values.split_at(9);
         self.0.insert(format!("{key:?}"), format!("{sums:?}"));
         Ok(())

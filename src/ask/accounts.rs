@@ -5,6 +5,7 @@
 //! SQLite's memory is small.
 #![allow(unsafe_code)]
 
+use super::files::Tally;
 use super::schema::{BASELINES, CREDENTIALS, declaration};
 use crate::baseline::features::credentials::{Holder, Issued};
 use crate::baseline::{Account, Learning};
@@ -19,6 +20,7 @@ use rusqlite::vtab::{
 use rusqlite::{Connection, Error, Result, ffi};
 use std::collections::VecDeque;
 use std::ffi::c_int;
+use std::io;
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
@@ -32,6 +34,13 @@ struct Accounts {
     declared: &'static [crate::history::Column],
     rows_of: fn(&str, &Account, &Learning) -> Vec<Row>,
     known: AccountsLater,
+    tally: Tally,
+}
+
+impl Accounts {
+    fn stop(&self, error: redb::StorageError) -> Error {
+        self.tally.stop(io::Error::other(error))
+    }
 }
 
 /// The records, once a statement is found to read them, and the policy by which maturity is told.
@@ -46,17 +55,19 @@ impl AccountsLater {
     }
 }
 
-pub(super) fn register(db: &Connection) -> Result<AccountsLater> {
+pub(super) fn register(db: &Connection, tally: &Tally) -> Result<AccountsLater> {
     let known = AccountsLater::default();
     let baselines = Accounts {
         declared: BASELINES,
         rows_of: baseline_rows,
         known: known.clone(),
+        tally: tally.clone(),
     };
     let credentials = Accounts {
         declared: CREDENTIALS,
         rows_of: credential_rows,
         known: known.clone(),
+        tally: tally.clone(),
     };
     db.create_module(
         c"baselines",
@@ -166,11 +177,11 @@ impl AccountCursor {
             let from = from.as_ref().map(Vec::as_slice);
             let mut range = records
                 .range::<&[u8]>((from, Bound::Unbounded))
-                .map_err(unreadable)?;
+                .map_err(|error| self.accounts.stop(error))?;
             let Some(next) = range.next() else {
                 return Ok(());
             };
-            let (key, value) = next.map_err(unreadable)?;
+            let (key, value) = next.map_err(|error| self.accounts.stop(error))?;
             let (key, value) = (key.value().to_vec(), value.value());
             let name = match key.split_first() {
                 Some((first, name)) if *first == room => String::from_utf8_lossy(name).into_owned(),
@@ -221,10 +232,6 @@ unsafe impl VTabCursor for AccountCursor {
     fn rowid(&self) -> Result<i64> {
         Ok(self.row_id)
     }
-}
-
-fn unreadable(error: redb::StorageError) -> Error {
-    Error::ModuleError(format!("{}{error}", super::files::UNREADABLE))
 }
 
 fn text(text: impl ToString) -> Value {

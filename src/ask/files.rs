@@ -9,7 +9,7 @@ use super::schema::{TABLES, Table, declaration};
 use crate::base::{Span, Time};
 use crate::history::Kind;
 use crate::history::read::cells::Texts;
-use crate::history::read::scan::{Bounds, CHANGED, Filter, Pruned, Scan};
+use crate::history::read::scan::{Bounds, Filter, Pruned, Scan};
 use crate::history::read::time_order::{Direction, TimeOrder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -20,22 +20,41 @@ use rusqlite::vtab::{
 };
 use rusqlite::{Connection, Error, Result, ffi};
 use std::ffi::c_int;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// What all scans of a statement passed over and read.
+/// What all scans of a statement passed over and read, and why one of them stopped: SQLite hands
+/// on no more of an error than its text.
 #[derive(Clone, Default)]
-pub(super) struct Tally(Arc<Mutex<Pruned>>);
+pub(super) struct Tally {
+    pruned: Arc<Mutex<Pruned>>,
+    stopped: Arc<Mutex<Option<io::Error>>>,
+}
 
 impl Tally {
     pub fn add(&self, more: Pruned) {
-        if let Ok(mut sum) = self.0.lock() {
+        if let Ok(mut sum) = self.pruned.lock() {
             sum.add(more);
         }
     }
 
     pub fn sum(&self) -> Pruned {
-        self.0.lock().map(|sum| *sum).unwrap_or_default()
+        self.pruned.lock().map(|sum| *sum).unwrap_or_default()
+    }
+
+    /// Keeps the error for [`Tally::stopped`], and makes one for SQLite.
+    pub fn stop(&self, error: io::Error) -> Error {
+        let text = error.to_string();
+        if let Ok(mut stopped) = self.stopped.lock() {
+            stopped.get_or_insert(error);
+        }
+        Error::ModuleError(text)
+    }
+
+    /// Takes the error that ended the first scan that did not come to its end.
+    pub fn stopped(&self) -> Option<io::Error> {
+        self.stopped.lock().ok()?.take()
     }
 }
 
@@ -289,7 +308,9 @@ impl FileCursor {
         self.row_id += 1;
         let next = match &mut self.source {
             Source::None => None,
-            Source::TimeOrder(rows) => rows.next_row().map_err(|e| unreadable(&e))?,
+            Source::TimeOrder(rows) => rows
+                .next_row()
+                .map_err(|error| self.files.tally.stop(error))?,
             Source::Files(scan) => match self.batch.take() {
                 Some(batch) if self.row + 1 < batch.num_rows() => {
                     (self.batch, self.row) = (Some(batch), self.row + 1);
@@ -298,7 +319,7 @@ impl FileCursor {
                 _ => scan
                     .find(|batch| !matches!(batch, Ok(batch) if batch.num_rows() == 0))
                     .transpose()
-                    .map_err(|e| unreadable(&e))?
+                    .map_err(|error| self.files.tally.stop(error))?
                     .map(|batch| (batch, 0)),
             },
         };
@@ -335,10 +356,11 @@ unsafe impl VTabCursor for FileCursor {
             dir,
             rollup,
             bounds,
+            tally,
             ..
         } = &self.files;
-        let scan =
-            Scan::open(dir, *rollup, filter, &columns, *bounds).map_err(|e| unreadable(&e))?;
+        let scan = Scan::open(dir, *rollup, filter, &columns, *bounds)
+            .map_err(|error| tally.stop(error))?;
         self.source = match order {
             OLDEST_FIRST => Source::TimeOrder(TimeOrder::new(scan, Direction::Forward, *bounds)),
             NEWEST_FIRST => Source::TimeOrder(TimeOrder::new(scan, Direction::Backward, *bounds)),
@@ -387,24 +409,10 @@ unsafe impl VTabCursor for FileCursor {
     }
 }
 
-/// Tells what is wrong with history from what is wrong with a statement.
-pub(super) const UNREADABLE: &str = "history cannot be read: ";
-
 /// What SQLite's heap holds: one budget for it and for what a scan holds beside it.
 pub(super) fn heap() -> u64 {
     // SAFETY: it takes nothing and reads a counter that SQLite keeps under its own lock.
     u64::try_from(unsafe { ffi::sqlite3_memory_used() }).unwrap_or(0)
-}
-
-/// Says of an error of a scan that it is the budget's, or the deadline's.
-pub(super) const OVER_BUDGET: &str = "the memory limit is reached";
-
-fn unreadable(error: &std::io::Error) -> Error {
-    Error::ModuleError(match error.kind() {
-        std::io::ErrorKind::OutOfMemory => OVER_BUDGET.to_owned(),
-        std::io::ErrorKind::Interrupted => CHANGED.to_owned(),
-        _ => format!("{UNREADABLE}{error}"),
-    })
 }
 
 /// The first time whose text begins so (`2026-03-02` is its midnight). `None`: it is no time, and

@@ -5,6 +5,7 @@
 //! virtual table of SQLite costs; it stands in `files.rs` and `accounts.rs` alone.
 
 mod accounts;
+mod callers;
 mod files;
 mod grouped;
 mod grouping;
@@ -14,20 +15,21 @@ mod requests;
 mod schema;
 mod state;
 mod tokens;
+mod value;
 
 pub use questions::{Object, Question, Window};
 pub use schema::{TABLES, Table};
+pub use value::Value;
 
 use crate::history::MANIFEST;
 use crate::history::read::scan::{Bounds, CHANGED, Pruned};
 use crate::store::StoreError;
 use accounts::AccountsLater;
-use files::{OVER_BUDGET, Tally, UNREADABLE};
+use files::Tally;
 use questions::Plan;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::types::{Value, ValueRef};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -54,7 +56,7 @@ pub struct SqlLimits {
 pub enum SqlError {
     #[error("{0}; `tokentrail query --schema` lists tables and columns")]
     Statement(String),
-    #[error("{0}; move the file away, or restore it")]
+    #[error("history cannot be read: {0}; move the file away, or restore it")]
     History(String),
     #[error("{CHANGED}")]
     Changed,
@@ -87,7 +89,7 @@ pub trait Answer {
     fn columns(&mut self, names: &[&str]) -> std::io::Result<()>;
     /// # Errors
     /// It cannot be written.
-    fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()>;
+    fn row(&mut self, values: &[Value<'_>]) -> std::io::Result<()>;
     /// Once, after the last row; not if the statement failed.
     ///
     /// # Errors
@@ -129,6 +131,7 @@ pub fn ask(
         Plan::Requests(columns, wanted) => {
             requests::find(dir, columns, wanted, window.limit, bounds)
         }
+        Plan::Callers(filters) => callers::find(dir, filters, window, bounds),
         Plan::Statement(_) => return query(dir, &question.sql(window), limits, answer),
     };
     let found = found.map_err(|error| stopped(&error, limits))?;
@@ -143,7 +146,7 @@ pub fn ask(
 /// What a scan found, as an answer.
 struct Found {
     names: Vec<&'static str>,
-    rows: Vec<Vec<Value>>,
+    rows: Vec<Vec<Value<'static>>>,
     pruned: Pruned,
 }
 
@@ -151,7 +154,7 @@ impl Found {
     fn tell(self, answer: &mut dyn Answer) -> std::io::Result<()> {
         answer.columns(&self.names)?;
         for row in self.rows {
-            answer.row(&row.iter().map(ValueRef::from).collect::<Vec<_>>())?;
+            answer.row(&row)?;
         }
         answer.end()
     }
@@ -196,7 +199,7 @@ pub fn query(
             guard(&db, deadline, &seen)?;
             run(&db, &rest, answer)
         });
-    let rows = done.map_err(|failed| name(failed, limits, deadline, &seen))?;
+    let rows = done.map_err(|failed| classify(failed, limits, deadline, &seen, &tally))?;
     Ok(Cost {
         rows,
         pruned: tally.sum(),
@@ -256,7 +259,7 @@ fn open(
     }
     files::register(db, dir, bounds, tally)?;
     state::create(db)?;
-    Ok(accounts::register(db)?)
+    Ok(accounts::register(db, tally)?)
 }
 
 /// Fills the tables of the state that the statement reads. One that reads none of them needs no
@@ -369,7 +372,7 @@ fn run(db: &Connection, statement: &str, answer: &mut dyn Answer) -> Result<u64,
     let mut count = 0;
     while let Some(row) = rows.next().map_err(Failed::Sql)? {
         let values = (0..names.len())
-            .map(|i| row.get_ref(i))
+            .map(|i| row.get_ref(i).map(Value::from))
             .collect::<Result<Vec<_>, _>>()
             .map_err(Failed::Sql)?;
         answer.row(&values).map_err(Failed::Output)?;
@@ -385,30 +388,34 @@ fn stopped(error: &std::io::Error, limits: SqlLimits) -> SqlError {
         ErrorKind::TimedOut => SqlError::Timeout(limits.time),
         ErrorKind::OutOfMemory => SqlError::Memory(limits.memory_bytes),
         ErrorKind::Interrupted => SqlError::Changed,
-        _ => SqlError::History(format!("{UNREADABLE}{error}")),
+        _ => SqlError::History(error.to_string()),
     }
 }
 
-/// The one clear message.
-fn name(failed: Failed, limits: SqlLimits, deadline: Instant, seen: &Mutex<Seen>) -> SqlError {
+/// Maps a failure to the error that the user sees.
+fn classify(
+    failed: Failed,
+    limits: SqlLimits,
+    deadline: Instant,
+    seen: &Mutex<Seen>,
+    tally: &Tally,
+) -> SqlError {
     let error = match failed {
         Failed::Store(error) => return SqlError::Store(error),
         Failed::Scan(error) => return stopped(&error, limits),
         Failed::Output(error) => return SqlError::Output(error),
         Failed::Sql(error) => error,
     };
+    if let Some(error) = tally.stopped() {
+        return stopped(&error, limits);
+    }
     if let Some(what) = seen.lock().ok().and_then(|mut seen| seen.refused.take()) {
         return SqlError::Refused(what);
     }
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::OutOfMemory) => SqlError::Memory(limits.memory_bytes),
-        _ if error.to_string().contains(OVER_BUDGET) => SqlError::Memory(limits.memory_bytes),
         _ if Instant::now() >= deadline => SqlError::Timeout(limits.time),
         _ => match error {
-            rusqlite::Error::SqliteFailure(_, Some(text)) if text == CHANGED => SqlError::Changed,
-            rusqlite::Error::SqliteFailure(_, Some(text)) if text.starts_with(UNREADABLE) => {
-                SqlError::History(text)
-            }
             rusqlite::Error::SqliteFailure(_, Some(text)) => SqlError::Statement(text),
             rusqlite::Error::SqlInputError { msg, offset, .. } => {
                 SqlError::Statement(format!("{msg} (at character {offset})"))

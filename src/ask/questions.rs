@@ -4,6 +4,7 @@
 //! Refuses to be clever: each is one SELECT that a person can copy, change and run again. What is
 //! answered on the scan itself is described once, and its statement is made of that description.
 
+use super::callers::KIND;
 use crate::base::Time;
 use crate::history::read::scan::Filter;
 
@@ -112,13 +113,23 @@ const ISSUED: &[&str] = &[
     "credential_id",
     "audit_id",
 ];
+const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+const CHANGES: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
 const OPERATION: &str = "verb, api_group, resource, subresource, namespace";
 
 /// How a question is answered.
 pub(super) enum Plan {
     /// Requests with these columns, of which an event is one of these, once each, oldest first.
     Requests(&'static [&'static str], Vec<Wanted>),
+    /// Who made the requests that one of these wants.
+    Callers(Vec<Filter>),
     Statement(String),
+}
+
+impl Plan {
+    fn requests(columns: &'static [&'static str], filters: Vec<Filter>) -> Plan {
+        Plan::Requests(columns, filters.into_iter().map(Wanted::from).collect())
+    }
 }
 
 /// Which events are meant.
@@ -140,108 +151,60 @@ impl From<Filter> for Wanted {
 
 impl Question {
     pub(super) fn plan(&self, window: &Window) -> Plan {
-        let texts = |texts: &[(&'static str, &[&str])]| Filter {
-            texts: texts
-                .iter()
-                .map(|(name, of)| (*name, of.iter().map(|text| (*text).to_owned()).collect()))
-                .collect(),
-            from: window.since,
-            until: window.until,
-            ..Filter::default()
-        };
+        let events = |texts: &[(&'static str, &[&str])]| events(window, texts);
         match self {
             Question::Timeline { principals } => {
                 let names: Vec<&str> = principals.iter().map(String::as_str).collect();
-                requests(
-                    REQUEST,
-                    vec![
-                        texts(&[("principal", &names)]),
-                        texts(&[("impersonated", &names)]),
-                    ],
-                )
+                let by = events(&[("principal", &names)]);
+                let in_their_name = events(&[("impersonated", &names)]);
+                Plan::requests(REQUEST, vec![by, in_their_name])
             }
-            Question::WhoFrom { origin } => {
-                Plan::Statement(callers(&[texts(&[("origin", &[origin])])]))
-            }
+            Question::WhoFrom { origin } => Plan::Callers(vec![events(&[("origin", &[origin])])]),
             Question::WhoUsed { credential } => {
-                Plan::Statement(callers(&[texts(&[("credential_id", &[credential])])]))
+                Plan::Callers(vec![events(&[("credential_id", &[credential])])])
             }
-            Question::WhoTouched(object) => {
-                let resources: Vec<&str> = object.resources.iter().map(String::as_str).collect();
-                let of = |namespace: &str, name: &str| {
-                    let parts: [(&str, &[&str]); 4] = [
-                        ("resource", &resources),
-                        ("api_group", &[&object.api_group]),
-                        ("namespace", &[namespace]),
-                        ("name", &[name]),
-                    ];
-                    let named: Vec<_> = parts
-                        .into_iter()
-                        .filter(|(_, value)| !value[0].is_empty())
-                        .collect();
-                    texts(&named)
-                };
-                Plan::Statement(match object.either.as_str() {
-                    "" => callers(&[of(&object.namespace, &object.name)]),
-                    either => callers(&[of(either, ""), of("", either)]),
-                })
-            }
+            Question::WhoTouched(object) => Plan::Callers(object.events(window)),
             Question::FirstSeen { principals } => {
                 Plan::Statement(operations(principals, window, ""))
             }
-            Question::Diff { principals, since } => Plan::Statement(operations(
-                principals,
-                window,
-                &format!(" HAVING min(first) >= '{since}'"),
-            )),
+            Question::Diff { principals, since } => {
+                let having = format!(" HAVING min(first) >= '{since}'");
+                Plan::Statement(operations(principals, window, &having))
+            }
             Question::Trail { credential } => Plan::Statement(trail(credential, window)),
             Question::Exec => {
-                let pods = texts(&[("subresource", &["exec", "attach", "portforward"])]);
-                let nodes = texts(&[("resource", &["nodes"]), ("subresource", &["proxy"])]);
+                let pods = events(&[("subresource", &["exec", "attach", "portforward"])]);
+                let nodes = events(&[("resource", &["nodes"]), ("subresource", &["proxy"])]);
                 let through_kubelet = Wanted {
                     filter: nodes,
                     in_uri: KUBELET_ENTRIES,
                 };
                 Plan::Requests(ENTERED, vec![pods.into(), through_kubelet])
             }
-            Question::Secrets => requests(REQUEST, vec![texts(&[("resource", &["secrets"])])]),
-            Question::Denied => requests(
-                REQUEST,
-                vec![Filter {
-                    numbers: vec![("code", vec![401, 403])],
-                    ..texts(&[])
-                }],
-            ),
-            Question::RbacChanges => {
-                let verbs: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
-                requests(
-                    REQUEST,
-                    vec![texts(&[
-                        ("api_group", &["rbac.authorization.k8s.io"]),
-                        ("verb", verbs),
-                    ])],
-                )
+            Question::Secrets => {
+                Plan::requests(REQUEST, vec![events(&[("resource", &["secrets"])])])
             }
-            Question::TokensIssued => requests(
-                ISSUED,
-                vec![texts(&[
+            Question::Denied => {
+                let refused = Filter {
+                    numbers: vec![("code", vec![401, 403])],
+                    ..events(&[])
+                };
+                Plan::requests(REQUEST, vec![refused])
+            }
+            Question::RbacChanges => {
+                let changes = events(&[("api_group", &[RBAC_GROUP]), ("verb", CHANGES)]);
+                Plan::requests(REQUEST, vec![changes])
+            }
+            Question::TokensIssued => {
+                let issued = events(&[
                     ("subresource", &["token"]),
                     ("resource", &["serviceaccounts"]),
                     ("verb", &["create"]),
                     ("stage", &["ResponseComplete"]),
-                ])],
-            ),
-            Question::Coverage => {
-                let (since, until) = (
-                    bound("time", ">=", window.since),
-                    bound("time", "<=", window.until),
-                );
-                // What was not seen at an unknown time may have been in the window.
-                Plan::Statement(format!(
-                    "SELECT seq, kind, detail, time, file, from_offset, to_offset FROM coverage \
-WHERE time IS NULL OR (1{since}{until}) ORDER BY time, seq"
-                ))
+                ]);
+                Plan::requests(ISSUED, vec![issued])
             }
+            Question::Coverage => Plan::Statement(coverage(window)),
         }
     }
 
@@ -273,18 +236,64 @@ WHERE time IS NULL OR (1{since}{until}) ORDER BY time, seq"
                     greatest(columns)
                 )
             }
+            Plan::Callers(filters) => callers(&filters),
             Plan::Statement(sql) => sql,
         }
     }
 }
 
+/// Events of the window with one of the texts in each of these columns.
+fn events(window: &Window, texts: &[(&'static str, &[&str])]) -> Filter {
+    let one_of = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    Filter {
+        texts: texts
+            .iter()
+            .map(|(name, texts)| (*name, one_of(texts)))
+            .collect(),
+        from: window.since,
+        until: window.until,
+        ..Filter::default()
+    }
+}
+
+impl Object {
+    fn events(&self, window: &Window) -> Vec<Filter> {
+        match self.either.as_str() {
+            "" => vec![self.named(window, &self.namespace, &self.name)],
+            either => vec![
+                self.named(window, either, ""),
+                self.named(window, "", either),
+            ],
+        }
+    }
+
+    fn named(&self, window: &Window, namespace: &str, name: &str) -> Filter {
+        let resources: Vec<&str> = self.resources.iter().map(String::as_str).collect();
+        let parts: [(&str, &[&str]); 4] = [
+            ("resource", &resources),
+            ("api_group", &[&self.api_group]),
+            ("namespace", &[namespace]),
+            ("name", &[name]),
+        ];
+        let given = |(_, texts): &(&str, &[&str])| texts.iter().any(|text| !text.is_empty());
+        let given: Vec<_> = parts.into_iter().filter(given).collect();
+        events(window, &given)
+    }
+}
+
+/// What was not seen at an unknown time may have been in the window.
+fn coverage(window: &Window) -> String {
+    let since = bound("time", ">=", window.since);
+    let until = bound("time", "<=", window.until);
+    format!(
+        "SELECT seq, kind, detail, time, file, from_offset, to_offset FROM coverage \
+WHERE time IS NULL OR (1{since}{until}) ORDER BY time, seq"
+    )
+}
+
 /// Which row of a request counts, as in `operations_daily`. Distinct audit ids would count what the
 /// client chose to send.
 const ENDED: &str = "is_copy IS NOT TRUE AND (stage IN ('ResponseComplete', 'Panic') OR stage = 'ResponseStarted' AND code = 401)";
-
-fn requests(columns: &'static [&'static str], filters: Vec<Filter>) -> Plan {
-    Plan::Requests(columns, filters.into_iter().map(Wanted::from).collect())
-}
 
 /// What the events of one request say: one that says nothing of a column leaves it to the others.
 fn greatest(columns: &[&str]) -> String {
@@ -339,13 +348,12 @@ fn bound(column: &str, sign: &str, time: Option<Time>) -> String {
         .unwrap_or_default()
 }
 
-/// Principals with what they did, busiest first. The scan groups the events, and SQLite the few
-/// kinds of them.
+/// The statement of [`Plan::Callers`].
 fn callers(filters: &[Filter]) -> String {
-    const KIND: &str = "principal, stage, code, credential_id, is_copy";
+    let kind = KIND.join(", ");
     let one = |filter: &Filter| {
         format!(
-            "SELECT {KIND}, count(*) AS n, min(time) AS first, max(time) AS last FROM events WHERE {} GROUP BY {KIND}",
+            "SELECT {kind}, count(*) AS n, min(time) AS first, max(time) AS last FROM events WHERE {} GROUP BY {kind}",
             condition(filter)
         )
     };

@@ -6,13 +6,13 @@
 
 use super::Found;
 use super::questions::Wanted;
+use super::value::Value;
 use crate::base::{Span, Time};
 use crate::history::read::cells::Texts;
 use crate::history::read::scan::{Bounds, Pruned, Scan};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use rusqlite::types::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
@@ -84,12 +84,9 @@ pub(super) fn find(
         let cells = cells.into_iter().map(|cell| match cell {
             Cell::Null => Value::Null,
             Cell::Number(n) => Value::Integer(n),
-            Cell::Text(text) => Value::Text(text.into()),
+            Cell::Text(text) => String::from(text).into(),
         });
-        [Value::Text(time.to_string())]
-            .into_iter()
-            .chain(cells)
-            .collect()
+        [time.to_string().into()].into_iter().chain(cells).collect()
     };
     Ok(Found {
         names: [&["time"], columns].concat(),

@@ -5,12 +5,11 @@
 use super::Shape;
 use super::named::{self, principals};
 use super::query::{answer_with, limits};
-use crate::ask::{self, Question, SqlLimits, Window};
+use crate::ask::{self, Question, SqlLimits, Value, Window};
 use crate::base::{Span, Time, text};
 use crate::history::{Manifest, bulk, read_manifest};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use rusqlite::types::ValueRef;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -197,7 +196,7 @@ impl ask::Answer for First<'_> {
         self.answer.columns(names)
     }
 
-    fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()> {
+    fn row(&mut self, values: &[Value<'_>]) -> std::io::Result<()> {
         let Some(left) = self.left.checked_sub(1) else {
             *self.is_cut = true;
             return Ok(());
@@ -250,13 +249,10 @@ impl ask::Answer for Names {
         Ok(())
     }
 
-    fn row(&mut self, values: &[ValueRef<'_>]) -> std::io::Result<()> {
-        self.0.extend(
-            values
-                .first()
-                .and_then(|value| value.as_str().ok())
-                .map(|name| text::name(name).into_owned()),
-        );
+    fn row(&mut self, values: &[Value<'_>]) -> std::io::Result<()> {
+        if let Some(Value::Text(name)) = values.first() {
+            self.0.push(text::name(name).into_owned());
+        }
         Ok(())
     }
 }

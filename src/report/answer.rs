@@ -3,9 +3,8 @@
 //! Refuses to print what a log could have smuggled in: control characters are escaped everywhere,
 //! and a CSV cell does not begin as a formula does.
 
-use crate::ask::Answer;
+use crate::ask::{Answer, Value};
 use crate::base::text;
-use rusqlite::types::ValueRef;
 use std::borrow::Cow;
 use std::io::{Result, Write};
 
@@ -157,11 +156,11 @@ impl Answer for TableOfRows<'_> {
         Ok(())
     }
 
-    fn row(&mut self, values: &[ValueRef<'_>]) -> Result<()> {
+    fn row(&mut self, values: &[Value<'_>]) -> Result<()> {
         self.rows.push(
             values
                 .iter()
-                .map(|value| plain(*value).unwrap_or_default())
+                .map(|value| plain(value).unwrap_or_default())
                 .collect(),
         );
         if self.rows.len() >= MEASURED {
@@ -197,10 +196,10 @@ impl Answer for JsonLines<'_> {
         Ok(())
     }
 
-    fn row(&mut self, values: &[ValueRef<'_>]) -> Result<()> {
-        let json = |value: &ValueRef<'_>| match *value {
-            ValueRef::Integer(n) => n.into(),
-            ValueRef::Real(x) => x.into(),
+    fn row(&mut self, values: &[Value<'_>]) -> Result<()> {
+        let json = |value: &Value<'_>| match value {
+            Value::Integer(n) => (*n).into(),
+            Value::Real(x) => (*x).into(),
             other => plain(other).into(),
         };
         let object: serde_json::Map<_, _> = self
@@ -237,9 +236,9 @@ impl Answer for Csv<'_> {
         self.line(names.iter().map(|name| harmless((*name).to_owned())))
     }
 
-    fn row(&mut self, values: &[ValueRef<'_>]) -> Result<()> {
-        let cell = |value: &ValueRef<'_>| match *value {
-            ValueRef::Text(_) => harmless(plain(*value).unwrap_or_default()),
+    fn row(&mut self, values: &[Value<'_>]) -> Result<()> {
+        let cell = |value: &Value<'_>| match value {
+            Value::Text(_) => harmless(plain(value).unwrap_or_default()),
             other => plain(other).unwrap_or_default(),
         };
         self.line(values.iter().map(cell))
@@ -256,14 +255,12 @@ fn harmless(cell: String) -> String {
 }
 
 /// `None` for NULL.
-fn plain(value: ValueRef<'_>) -> Option<String> {
+fn plain(value: &Value<'_>) -> Option<String> {
     match value {
-        ValueRef::Null => None,
-        ValueRef::Integer(n) => Some(n.to_string()),
-        ValueRef::Real(x) => Some(x.to_string()),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            Some(text::name(&String::from_utf8_lossy(bytes)).into_owned())
-        }
+        Value::Null => None,
+        Value::Integer(n) => Some(n.to_string()),
+        Value::Real(x) => Some(x.to_string()),
+        Value::Text(shown) => Some(text::name(shown).into_owned()),
     }
 }
 
@@ -279,11 +276,7 @@ mod tests {
             let mut answer = make(&mut out);
             answer.columns(&["who", "n", "none"]).unwrap();
             answer
-                .row(&[
-                    ValueRef::Text(HOSTILE.as_bytes()),
-                    ValueRef::Integer(-7),
-                    ValueRef::Null,
-                ])
+                .row(&[Value::Text(HOSTILE.into()), Value::Integer(-7), Value::Null])
                 .unwrap();
         }
         String::from_utf8(out).unwrap()
@@ -318,12 +311,12 @@ mod tests {
             let mut out = Vec::new();
             let mut answer = TableOfRows::new(&mut out, terminal);
             answer.columns(&["who", "none", "uri", "audit_id"]).unwrap();
-            let text = |text: &'static str| ValueRef::Text(text.as_bytes());
+            let text = |text: &'static str| Value::Text(text.into());
             answer
                 .row(&[
                     text("a"),
-                    ValueRef::Null,
-                    ValueRef::Text(uri.as_bytes()),
+                    Value::Null,
+                    Value::Text(uri.as_str().into()),
                     text("0f9d"),
                 ])
                 .unwrap();

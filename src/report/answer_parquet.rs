@@ -2,14 +2,13 @@
 //!
 //! Refuses columns of mixed types: SQLite would let them pass, and no reader of the file would.
 
-use crate::ask::Answer;
+use crate::ask::{Answer, Value};
 use arrow_array::builder::{Float64Builder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use rusqlite::types::{Value, ValueRef};
 use std::io::{Error, Result, Write};
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ pub struct ParquetFile<W: Write + Send> {
     out: Option<W>,
     writer: Option<(ArrowWriter<W>, Arc<Schema>)>,
     names: Vec<String>,
-    rows: Vec<Vec<Value>>,
+    rows: Vec<Vec<Value<'static>>>,
 }
 
 impl<W: Write + Send> ParquetFile<W> {
@@ -72,7 +71,7 @@ impl<W: Write + Send> ParquetFile<W> {
                 .map(|row| &row[column])
                 .filter(|value| **value != Value::Null)
         };
-        let is_number = |value: &Value| matches!(value, Value::Integer(_) | Value::Real(_));
+        let is_number = |value: &Value<'_>| matches!(value, Value::Integer(_) | Value::Real(_));
         if values().next().is_none() || !values().all(is_number) {
             DataType::Utf8
         } else if values().all(|value| matches!(value, Value::Integer(_))) {
@@ -83,7 +82,7 @@ impl<W: Write + Send> ParquetFile<W> {
     }
 }
 
-fn array<'v>(field: &Field, values: impl Iterator<Item = &'v Value>) -> Result<ArrayRef> {
+fn array<'v>(field: &Field, values: impl Iterator<Item = &'v Value<'v>>) -> Result<ArrayRef> {
     let mixed = || {
         Error::other(format!(
             "the column {:?} has values of several types: CAST it to one",
@@ -120,9 +119,9 @@ impl<W: Write + Send> Answer for ParquetFile<W> {
         Ok(())
     }
 
-    fn row(&mut self, values: &[ValueRef<'_>]) -> Result<()> {
+    fn row(&mut self, values: &[Value<'_>]) -> Result<()> {
         self.rows
-            .push(values.iter().map(|value| Value::from(*value)).collect());
+            .push(values.iter().cloned().map(Value::into_owned).collect());
         if self.rows.len() >= BATCH_ROWS {
             self.flush()
         } else {
