@@ -172,7 +172,7 @@ fn child() {
         std::io::stdout()
             .write_all(b"#")
             .and_then(|()| std::io::stdout().flush())
-            .unwrap()
+            .unwrap();
     };
     for n in seq + 1.. {
         tell();

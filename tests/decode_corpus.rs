@@ -32,15 +32,15 @@ fn count(text: &[u8]) -> Count {
 fn one(line: &[u8], seen: &mut Count) {
     let mut slow = Vec::new();
     decode::line_by_reference(line, &Limits::default(), &mut |at, event| {
-        slow.push(format!("{at} {event:?}"))
+        slow.push(format!("{at} {event:?}"));
     });
     let mut slow = slow.into_iter();
     decode::line(line, &Limits::default(), &mut |at, event| {
         assert_eq!(slow.next(), Some(format!("{at} {event:?}")));
         if event.is_ok() {
-            seen.events += 1
+            seen.events += 1;
         } else {
-            seen.malformed += 1
+            seen.malformed += 1;
         }
     });
     assert_eq!(slow.next(), None);

@@ -111,7 +111,7 @@ fn a_missing_column_is_null_and_a_missing_time_is_refused() {
     };
     let mut agents = Vec::new();
     events(&without("user_agent"), &mut |_, event| {
-        agents.push(event.user_agent.to_owned())
+        agents.push(event.user_agent.to_owned());
     })
     .unwrap();
     assert_eq!(agents, vec![String::new(); batch.num_rows()]);

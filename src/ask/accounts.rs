@@ -5,8 +5,8 @@
 //! SQLite's memory is small.
 #![allow(unsafe_code)]
 
-use super::files::Tally;
 use super::schema::{BASELINES, CREDENTIALS, declaration};
+use super::tally::Tally;
 use crate::baseline::features::credentials::{Holder, Issued};
 use crate::baseline::{Account, Learning};
 use crate::engine::{self, Room};

@@ -6,10 +6,11 @@
 #![allow(unsafe_code)]
 
 use super::schema::{TABLES, Table, declaration};
+use super::tally::Tally;
 use crate::base::{Span, Time};
 use crate::history::Kind;
 use crate::history::read::cells::Texts;
-use crate::history::read::scan::{Bounds, Filter, Pruned, Scan};
+use crate::history::read::scan::{Bounds, Filter, Scan};
 use crate::history::read::time_order::{Direction, TimeOrder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -20,43 +21,7 @@ use rusqlite::vtab::{
 };
 use rusqlite::{Connection, Error, Result, ffi};
 use std::ffi::c_int;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-
-/// What all scans of a statement passed over and read, and why one of them stopped: SQLite hands
-/// on no more of an error than its text.
-#[derive(Clone, Default)]
-pub(super) struct Tally {
-    pruned: Arc<Mutex<Pruned>>,
-    stopped: Arc<Mutex<Option<io::Error>>>,
-}
-
-impl Tally {
-    pub fn add(&self, more: Pruned) {
-        if let Ok(mut sum) = self.pruned.lock() {
-            sum.add(more);
-        }
-    }
-
-    pub fn sum(&self) -> Pruned {
-        self.pruned.lock().map(|sum| *sum).unwrap_or_default()
-    }
-
-    /// Keeps the error for [`Tally::stopped`], and makes one for SQLite.
-    pub fn stop(&self, error: io::Error) -> Error {
-        let text = error.to_string();
-        if let Ok(mut stopped) = self.stopped.lock() {
-            stopped.get_or_insert(error);
-        }
-        Error::ModuleError(text)
-    }
-
-    /// Takes the error that ended the first scan that did not come to its end.
-    pub fn stopped(&self) -> Option<io::Error> {
-        self.stopped.lock().ok()?.take()
-    }
-}
 
 /// What a table of files needs to know.
 #[derive(Clone)]
@@ -281,7 +246,7 @@ impl FileCursor {
                     filter.numbers.push((column.name, vec![n]));
                 }
                 (Some(FROM), rusqlite::types::Value::Text(text)) => {
-                    filter.from = earliest(&text).max(filter.from)
+                    filter.from = earliest(&text).max(filter.from);
                 }
                 (Some(UNTIL), rusqlite::types::Value::Text(text)) => {
                     filter.until = match (latest(&text), filter.until) {

@@ -3,9 +3,9 @@
 //! Refuses to hold more groups than the budget of the statement allows.
 
 use super::Failed;
-use super::files::Tally;
 use super::grouping::Grouping;
 use super::schema::TABLES;
+use super::tally::Tally;
 use crate::base::Time;
 use crate::history::read::groups::{Cell, Groups};
 use crate::history::read::scan::{Bounds, Scan};

@@ -14,6 +14,7 @@ mod questions;
 mod requests;
 mod schema;
 mod state;
+mod tally;
 mod tokens;
 mod value;
 
@@ -25,7 +26,6 @@ use crate::history::MANIFEST;
 use crate::history::read::scan::{Bounds, CHANGED, Pruned};
 use crate::store::StoreError;
 use accounts::AccountsLater;
-use files::Tally;
 use questions::Plan;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -35,6 +35,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tally::Tally;
 
 /// Of one text or blob, in bytes.
 const LENGTH_MAX: i32 = 16 << 20;

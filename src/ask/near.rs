@@ -62,81 +62,63 @@ impl Question {
     /// be.
     #[must_use]
     pub fn near(&self) -> Option<String> {
-        let like = |table: &str, what: &str, column: &str, pattern: &str| {
-            let pattern = quoted(&pattern.to_lowercase());
-            format!(
-                "SELECT DISTINCT {what} AS near FROM {table} WHERE lower({column}) LIKE {pattern} ORDER BY 1 LIMIT {NEAR_MAX}"
-            )
-        };
         match self {
             Question::Timeline { principals }
             | Question::FirstSeen { principals }
             | Question::Diff { principals, .. } => {
-                let word = principals
-                    .last()?
-                    .rsplit(['/', ':'])
-                    .next()
-                    .filter(|word| !word.is_empty())?;
-                Some(like(
-                    "operations_daily",
-                    "principal",
-                    "principal",
-                    &format!("%{word}%"),
-                ))
+                let word = principals.last()?.rsplit(['/', ':']).next()?;
+                let pattern = format!("%{word}%");
+                (!word.is_empty()).then(|| like("operations_daily", "principal", &pattern))
             }
             Question::WhoFrom { origin } => {
                 let sign = if origin.contains(':') { ':' } else { '.' };
                 let network: String = origin.split_inclusive(sign).take(3).collect();
-                Some(like(
-                    "operations_daily",
-                    "origin",
-                    "origin",
-                    &format!("{network}%"),
-                ))
+                Some(like("operations_daily", "origin", &format!("{network}%")))
             }
             Question::WhoUsed { credential } | Question::Trail { credential } => {
                 let id = credential
                     .split_once('=')
-                    .map_or(credential.as_str(), |(_, id)| id);
+                    .map_or(&**credential, |(_, id)| id);
                 let begins: String = id.chars().take(BEGINNING).collect();
-                Some(like(
-                    "events",
-                    "credential_id",
-                    "credential_id",
-                    &format!("%{begins}%"),
-                ))
+                Some(like("events", "credential_id", &format!("%{begins}%")))
             }
-            Question::WhoTouched(object) => {
-                let name = [&object.name, &object.either]
-                    .into_iter()
-                    .find(|name| !name.is_empty());
-                Some(match name {
-                    Some(name) => {
-                        let path = "resource || '/' || coalesce(namespace, '') || '/' || name";
-                        like("events", path, "name", &format!("%{name}%"))
-                    }
-                    None => {
-                        let begins: String = object
-                            .resources
-                            .first()?
-                            .chars()
-                            .take(BEGINNING / 2)
-                            .collect();
-                        like(
-                            "operations_daily",
-                            "resource",
-                            "resource",
-                            &format!("{begins}%"),
-                        )
-                    }
-                })
-            }
-            _ => None,
+            Question::WhoTouched(object) => object.near(),
+            Question::Exec
+            | Question::Secrets
+            | Question::Denied
+            | Question::RbacChanges
+            | Question::TokensIssued
+            | Question::Coverage => None,
         }
     }
 }
 
+/// Selects the distinct values of a column that match.
+fn like(table: &str, column: &str, pattern: &str) -> String {
+    like_by(table, column, column, pattern)
+}
+
+/// Selects the distinct values of an expression of the rows whose column matches.
+fn like_by(table: &str, shown: &str, column: &str, pattern: &str) -> String {
+    let pattern = quoted(&pattern.to_lowercase());
+    format!(
+        "SELECT DISTINCT {shown} AS near FROM {table} WHERE lower({column}) LIKE {pattern} \
+         ORDER BY 1 LIMIT {NEAR_MAX}"
+    )
+}
+
 impl Object {
+    fn near(&self) -> Option<String> {
+        let names = [&self.name, &self.either];
+        if let Some(name) = names.into_iter().find(|name| !name.is_empty()) {
+            let path = "resource || '/' || coalesce(namespace, '') || '/' || name";
+            return Some(like_by("events", path, "name", &format!("%{name}%")));
+        }
+        let resource = self.resources.first()?;
+        let begins: String = resource.chars().take(BEGINNING / 2).collect();
+        Some(like("operations_daily", "resource", &format!("{begins}%")))
+    }
+
     fn words(&self) -> String {
         let group = if self.api_group.is_empty() {
             String::new()

@@ -158,7 +158,7 @@ impl Earliest {
                 self.bytes -= bytes(&key, known);
                 let all = known.iter_mut().zip(cells);
                 all.for_each(|(known, cell)| {
-                    *known = std::mem::replace(known, Cell::Null).max(cell)
+                    *known = std::mem::replace(known, Cell::Null).max(cell);
                 });
                 self.bytes += bytes(&key, known);
                 if time < *first {

@@ -180,7 +180,7 @@ impl Addresses {
                 }
             }
             (_, CredentialKind::PodBound | CredentialKind::PodBoundWithoutId) => {
-                self.learn_pod(event, ip, home)
+                self.learn_pod(event, ip, home);
             }
             _ => {}
         }

@@ -108,51 +108,46 @@ pub(super) enum Ask {
     Coverage(Asked),
 }
 
-pub(super) fn ask(ask: Ask) -> Result<()> {
-    let (question, asked) = match ask {
-        Ask::Timeline { account, asked } => (
-            Question::Timeline {
-                principals: principals(&account),
-            },
-            asked,
-        ),
-        Ask::Who {
-            from,
-            used,
-            touched,
-            asked,
-        } => (subject(from, used, touched)?, asked),
-        Ask::FirstSeen { account, asked } => (
-            Question::FirstSeen {
-                principals: principals(&account),
-            },
-            asked,
-        ),
-        Ask::Diff { account, asked } => {
-            let Some(since) = asked.window()?.since else {
-                bail!("--since is missing: since when is it new?")
-            };
-            (
-                Question::Diff {
-                    principals: principals(&account),
-                    since,
-                },
+impl Ask {
+    fn question(self) -> Result<(Question, Asked)> {
+        Ok(match self {
+            Ask::Timeline { account, asked } => {
+                let principals = principals(&account);
+                (Question::Timeline { principals }, asked)
+            }
+            Ask::Who {
+                from,
+                used,
+                touched,
                 asked,
-            )
-        }
-        Ask::Trail { credential, asked } => (
-            Question::Trail {
-                credential: named::credential(&credential),
-            },
-            asked,
-        ),
-        Ask::Exec(asked) => (Question::Exec, asked),
-        Ask::Secrets(asked) => (Question::Secrets, asked),
-        Ask::Denied(asked) => (Question::Denied, asked),
-        Ask::RbacChanges(asked) => (Question::RbacChanges, asked),
-        Ask::TokensIssued(asked) => (Question::TokensIssued, asked),
-        Ask::Coverage(asked) => (Question::Coverage, asked),
-    };
+            } => (subject(from, used, touched)?, asked),
+            Ask::FirstSeen { account, asked } => {
+                let principals = principals(&account);
+                (Question::FirstSeen { principals }, asked)
+            }
+            Ask::Diff { account, asked } => {
+                let Some(since) = asked.window()?.since else {
+                    bail!("--since is missing: since when is it new?")
+                };
+                let principals = principals(&account);
+                (Question::Diff { principals, since }, asked)
+            }
+            Ask::Trail { credential, asked } => {
+                let credential = named::credential(&credential);
+                (Question::Trail { credential }, asked)
+            }
+            Ask::Exec(asked) => (Question::Exec, asked),
+            Ask::Secrets(asked) => (Question::Secrets, asked),
+            Ask::Denied(asked) => (Question::Denied, asked),
+            Ask::RbacChanges(asked) => (Question::RbacChanges, asked),
+            Ask::TokensIssued(asked) => (Question::TokensIssued, asked),
+            Ask::Coverage(asked) => (Question::Coverage, asked),
+        })
+    }
+}
+
+pub(super) fn ask(ask: Ask) -> Result<()> {
+    let (question, asked) = ask.question()?;
     let window = asked.window()?;
     if asked.sql {
         println!("{}", question.sql(&window));

@@ -45,7 +45,7 @@ pub(super) fn principals(account: &str) -> Vec<String> {
     let mut names = Vec::new();
     match account.split_once('/') {
         Some(("node" | "nodes", node)) if !node.contains('/') => {
-            names.push(format!("system:node:{node}"))
+            names.push(format!("system:node:{node}"));
         }
         Some((namespace, name)) if !namespace.contains(':') && !name.contains('/') => {
             names.push(format!("system:serviceaccount:{namespace}:{name}"));

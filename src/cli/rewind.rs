@@ -45,7 +45,7 @@ pub(super) fn backtest(args: &BacktestArgs) -> Result<()> {
         .map_or_else(|| end(&args.state), |text| time(&args.state, text))?;
     let mut progress = Progress::new();
     let done = backtest::backtest(&args.state, policy.as_ref(), since, until, &mut |at, of| {
-        progress.show(at, of)
+        progress.show(at, of);
     })?;
     progress.end();
     eprintln!(

@@ -78,37 +78,51 @@ impl ConfigError {
     }
 }
 
+/// Messages of the parser for a value of another type: how they begin, what is wrong, what to do.
+const WRONG_TYPES: &[(&str, &str, &str)] = &[
+    (
+        "invalid u",
+        "it is not a whole number, or is out of range",
+        "write a whole number of 0 or more",
+    ),
+    (
+        "invalid f",
+        "it is not a number",
+        "write a number such as 1.5",
+    ),
+    (
+        "invalid bool",
+        "it is neither true nor false",
+        "write true or false",
+    ),
+    (
+        "invalid IP",
+        "it is not a network",
+        "write networks in CIDR form, such as 10.0.0.0/8",
+    ),
+    (
+        "invalid socket",
+        "it is not an address with a port",
+        "write it as 127.0.0.1:9464 or [::1]:9464",
+    ),
+    (
+        "tabs disallowed",
+        "the line is indented with a tab",
+        "indent with spaces",
+    ),
+];
+
 /// The parser's words, parted into what is wrong and what to do.
 fn worded(message: &str) -> (String, String) {
-    let message = message.lines().next().unwrap_or_default();
-    let message = message.split(" at line ").next().unwrap_or_default();
-    let message = message.split_once(": line ").map_or(message, |(_, rest)| {
-        rest.split_once(": ").map_or(rest, |r| r.1)
-    });
+    let message = without_place(message);
     if message.contains(crate::sink::INLINE) {
-        let remedy = "write it as `file: PATH` or `env: NAME`, and keep the secret there";
         return (
             "a secret is named by its place, never written here".to_owned(),
-            remedy.to_owned(),
+            "write it as `file: PATH` or `env: NAME`, and keep the secret there".to_owned(),
         );
     }
-    let unknown = message.contains("unknown field") || message.contains("unknown variant");
-    if let Some((_, known)) = message.split_once("expected one of ").filter(|_| unknown) {
-        let what = if message.contains("variant") {
-            "the value is not known"
-        } else {
-            "there is no such setting"
-        };
-        return (
-            what.to_owned(),
-            format!("use one of {}", known.trim_end_matches('.')),
-        );
-    }
-    if let Some((_, known)) = message.split_once("expected ").filter(|_| unknown) {
-        return (
-            "there is no such setting".to_owned(),
-            format!("use {}", known.trim_end_matches('.')),
-        );
+    if let Some(unknown) = unknown_name(message) {
+        return unknown;
     }
     if let Some((_, name)) = message.split_once("missing field ") {
         let what = format!("{} is missing", name.trim_matches(['`', '.']));
@@ -120,44 +134,12 @@ fn worded(message: &str) -> (String, String) {
             "keep one of the two".to_owned(),
         );
     }
-    let known = [
-        (
-            "invalid u",
-            "it is not a whole number, or is out of range",
-            "write a whole number of 0 or more",
-        ),
-        (
-            "invalid f",
-            "it is not a number",
-            "write a number such as 1.5",
-        ),
-        (
-            "invalid bool",
-            "it is neither true nor false",
-            "write true or false",
-        ),
-        (
-            "invalid IP",
-            "it is not a network",
-            "write networks in CIDR form, such as 10.0.0.0/8",
-        ),
-        (
-            "invalid socket",
-            "it is not an address with a port",
-            "write it as 127.0.0.1:9464 or [::1]:9464",
-        ),
-        (
-            "tabs disallowed",
-            "the line is indented with a tab",
-            "indent with spaces",
-        ),
-    ];
-    if let Some((_, what, remedy)) = known.iter().find(|(begin, ..)| message.starts_with(begin)) {
+    let mut wrong_types = WRONG_TYPES.iter();
+    if let Some((_, what, remedy)) = wrong_types.find(|(begin, ..)| message.starts_with(begin)) {
         return ((*what).to_owned(), (*remedy).to_owned());
     }
     // Some messages quote what they found, and what was found may be a secret in the wrong place.
-    let quotes = message.contains(['`', '"', '\'']);
-    let what = if quotes {
+    let what = if message.contains(['`', '"', '\'']) {
         "the value is not what this setting takes"
     } else {
         message
@@ -166,6 +148,36 @@ fn worded(message: &str) -> (String, String) {
         what.to_owned(),
         "compare it with config/tokentrail.yaml, which shows every setting".to_owned(),
     )
+}
+
+/// The first line of a message without the place that the parser names in it.
+fn without_place(message: &str) -> &str {
+    let message = message.lines().next().unwrap_or_default();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let Some((_, place)) = message.split_once(": line ") else {
+        return message;
+    };
+    place.split_once(": ").map_or(place, |(_, rest)| rest)
+}
+
+/// A name that the settings do not have, with those that they have there.
+fn unknown_name(message: &str) -> Option<(String, String)> {
+    let is_variant = message.contains("unknown variant");
+    if !(is_variant || message.contains("unknown field")) {
+        return None;
+    }
+    if let Some((_, known)) = message.split_once("expected one of ") {
+        let what = if is_variant {
+            "the value is not known"
+        } else {
+            "there is no such setting"
+        };
+        let remedy = format!("use one of {}", known.trim_end_matches('.'));
+        return Some((what.to_owned(), remedy));
+    }
+    let (_, known) = message.split_once("expected ")?;
+    let remedy = format!("use {}", known.trim_end_matches('.'));
+    Some(("there is no such setting".to_owned(), remedy))
 }
 
 impl fmt::Display for ConfigError {

@@ -2,6 +2,7 @@
 //!
 //! Refuses to decide anything: what an event means is the engine's, what survives is the store's.
 
+mod batch;
 pub mod commands;
 mod deliveries;
 mod geoip;
@@ -13,8 +14,9 @@ pub mod rewind;
 pub mod run;
 mod watch;
 
+pub use batch::Batch;
 pub use geoip::Lookups;
 pub use ground::{Ground, Machine};
 pub use keeper::Keeper;
-pub use pump::{Batch, Pump};
+pub use pump::Pump;
 pub use watch::{Watch, health};

@@ -4,199 +4,19 @@
 //! digest.
 
 use super::Lookups;
+use super::batch::{Aside, Batch, Hole, Leapt};
 use crate::base::{Digest, Span, Time};
 use crate::config::Found;
-use crate::engine::{self, Engine, Input, Request, SourceIndex, StoredInput, camera};
+use crate::engine::{Engine, Input, Request, SourceIndex, StoredInput};
 use crate::event::decode::{self, Malformed};
 use crate::event::{AuditEvent, origin};
-use crate::history::{Place, Rows};
-use crate::source::{GapKind, Item, Trail};
-use crate::store::{self, Advance};
+use crate::history::Place;
+use crate::source::{GapKind, Item};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::PathBuf;
-
-/// Ticks that wait for something to be committed with.
-const TICKS_AT_ONCE: usize = 64;
 
 /// Torn lines and runs of NUL bytes of one log that are told one by one; then every one whose
 /// number is a power of two, with what lies between. A file can hold a million.
 const TOLD_ONE_BY_ONE: u64 = 256;
-/// Malformed lines remembered of one batch, the newest: the store keeps no more.
-const ASIDES_AT_MOST: usize = 10_000;
-/// Pieces beside the events after which a batch is worth a commit.
-const MANY_PIECES: usize = 8_192;
-
-/// A malformed line, or item of a list.
-pub struct Aside {
-    pub seq: u64,
-    pub file: Digest,
-    pub from: u64,
-    pub to: u64,
-    pub reason: Malformed,
-    pub digest: Digest,
-    /// Of the last event before it.
-    pub time: Time,
-}
-
-/// A hole in what was read.
-pub struct Hole {
-    pub seq: u64,
-    /// Zero where the hole has no file.
-    pub file: Digest,
-    pub from: u64,
-    pub to: u64,
-    pub kind: GapKind,
-    pub detail: String,
-    pub time: Time,
-}
-
-/// A line whose time is not believed.
-pub struct Leapt {
-    pub seq: u64,
-    pub file: Digest,
-    pub from: u64,
-    pub to: u64,
-    pub detail: String,
-    pub time: Time,
-}
-
-impl Leapt {
-    pub(super) fn as_row(&self) -> store::Gap<'_> {
-        let Leapt {
-            seq,
-            file,
-            from,
-            to,
-            ref detail,
-            time,
-        } = *self;
-        store::Gap {
-            seq,
-            file,
-            from,
-            to,
-            kind: camera::LEAP,
-            detail,
-            time,
-        }
-    }
-}
-
-impl Aside {
-    pub(super) fn as_row(&self) -> store::Aside<'_> {
-        let Aside {
-            seq,
-            file,
-            from,
-            to,
-            reason,
-            digest,
-            time,
-        } = *self;
-        store::Aside {
-            seq,
-            file,
-            from,
-            to,
-            reason: reason.reason(),
-            digest,
-            time,
-        }
-    }
-}
-
-impl Hole {
-    pub(super) fn as_row(&self) -> store::Gap<'_> {
-        let Hole {
-            seq,
-            file,
-            from,
-            to,
-            kind,
-            ref detail,
-            time,
-        } = *self;
-        store::Gap {
-            seq,
-            file,
-            from,
-            to,
-            kind: kind.as_str(),
-            detail,
-            time,
-        }
-    }
-}
-
-/// What some inputs brought about: everything that a commit and the metrics need.
-#[derive(Default)]
-pub struct Batch {
-    pub out: engine::Output,
-    pub advances: Vec<Advance>,
-    pub asides: Vec<Aside>,
-    pub holes: Vec<Hole>,
-    /// Of those that are told.
-    pub leaps: Vec<Leapt>,
-    /// Inputs that were no events, by seq.
-    pub inputs: Vec<(u64, StoredInput)>,
-    /// By the index of the log: its file read last.
-    pub last_file: Vec<(SourceIndex, Digest)>,
-    /// What the files read are known by; the reader gives it when it is time to commit.
-    pub trails: Vec<(Digest, Trail)>,
-    pub lines: u64,
-    pub bytes: u64,
-    pub events: u64,
-    pub malformed: [u64; Malformed::ALL.len()],
-    /// Holes by kind, also those that are not told one by one.
-    pub gaps: BTreeMap<GapKind, u64>,
-    /// Files of commands that were taken: they go after the commit.
-    pub commands: Vec<PathBuf>,
-    /// The events, for those who keep a history.
-    pub rows: Option<Rows>,
-}
-
-impl Batch {
-    /// Whether a commit can wait: ticks alone are worth one now and then.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.advances.is_empty()
-            && self.holes.is_empty()
-            && self.out.revisions.is_empty()
-            && self.commands.is_empty()
-            && self.inputs.len() < TICKS_AT_ONCE
-    }
-
-    /// Whether it holds so many pieces that it should be committed before more is read.
-    #[must_use]
-    pub fn is_heavy(&self) -> bool {
-        self.asides.len() + self.holes.len() + self.inputs.len() + self.advances.len()
-            >= MANY_PIECES
-    }
-
-    fn set_aside(&mut self, aside: Aside) {
-        if self.asides.len() >= ASIDES_AT_MOST * 2 {
-            self.asides.drain(..ASIDES_AT_MOST);
-        }
-        self.asides.push(aside);
-    }
-
-    fn advance(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64) {
-        match self.advances.last_mut() {
-            Some(last) if last.file == file && last.to == from => last.to = to,
-            _ => self.advances.push(Advance {
-                file,
-                from,
-                to,
-                first: true,
-            }),
-        }
-        match self.last_file.iter_mut().find(|(s, _)| *s == source) {
-            Some((_, last)) => *last = file,
-            None => self.last_file.push((source, file)),
-        }
-    }
-}
-
 /// A server that handed a request on records it later than the one that answered it: so much later,
 /// at most.
 const HANDED_ON_WITHIN: Span = Span::seconds(2);
@@ -205,12 +25,18 @@ const HANDED_ON_WITHIN: Span = Span::seconds(2);
 const HELD_MAX: usize = 4096;
 const HELD_IN_VAIN_MAX: u32 = 256;
 
-/// A line of a request that another log may tell better: what came through a proxy.
-struct Held {
+/// Where a line stands.
+#[derive(Clone, Copy)]
+struct LineAt {
     source: SourceIndex,
     file: Digest,
     from: u64,
     to: u64,
+}
+
+/// A line of a request that another log may tell better: what came through a proxy.
+struct Held {
+    at: LineAt,
     bytes: Vec<u8>,
     time: Time,
 }
@@ -307,8 +133,14 @@ impl Pump {
             } => {
                 self.batch.lines += 1;
                 self.batch.bytes += to - from;
-                if !self.hold(source, file, from, to, bytes) {
-                    self.line(source, file, from, to, bytes);
+                let at = LineAt {
+                    source,
+                    file,
+                    from,
+                    to,
+                };
+                if !self.hold(at, bytes) {
+                    self.line(at, bytes);
                 }
                 let passed = self.engine.now().max(self.held_time) - HANDED_ON_WITHIN;
                 self.release(if self.merged { passed } else { Time(i64::MIN) });
@@ -366,7 +198,7 @@ impl Pump {
     #[must_use]
     pub fn waits_for(&self, source: SourceIndex) -> bool {
         let is_behind = self.latest(source) <= self.held_time + HANDED_ON_WITHIN;
-        is_behind && !self.held.is_empty() && !self.held.iter().any(|held| held.source == source)
+        is_behind && !self.held.is_empty() && !self.held.iter().any(|held| held.at.source == source)
     }
 
     /// Takes the lines that were held: before a commit, which their places are part of.
@@ -376,20 +208,8 @@ impl Pump {
     }
 
     fn release(&mut self, until: Time) {
-        while self
-            .held
-            .front()
-            .is_some_and(|held| held.time <= until || self.held.len() > HELD_MAX)
-            && let Some(Held {
-                source,
-                file,
-                from,
-                to,
-                bytes,
-                ..
-            }) = self.held.pop_front()
-        {
-            self.line(source, file, from, to, &bytes);
+        while let Some(held) = self.next_held(until) {
+            self.line(held.at, &held.bytes);
             let request = self.engine.request();
             let was_in_vain = !(request.is_copy || request.is_relayed);
             self.held_in_vain = if was_in_vain {
@@ -400,17 +220,21 @@ impl Pump {
         }
     }
 
+    /// The oldest line that was held, if it is of that time or too many are held.
+    fn next_held(&mut self, until: Time) -> Option<Held> {
+        let is_over = self.held.len() > HELD_MAX;
+        let is_due = self.held.front().is_some_and(|held| held.time <= until);
+        if is_over || is_due {
+            self.held.pop_front()
+        } else {
+            None
+        }
+    }
+
     /// Whether this line waits until the log of the server that handed the request on was read,
     /// too. That one says where it came from, and the order of several logs is that of reading
     /// them.
-    fn hold(
-        &mut self,
-        source: SourceIndex,
-        file: Digest,
-        from: u64,
-        to: u64,
-        bytes: &[u8],
-    ) -> bool {
+    fn hold(&mut self, at: LineAt, bytes: &[u8]) -> bool {
         if !self.holds || self.held_in_vain >= HELD_IN_VAIN_MAX || !may_be_handed_on(bytes) {
             return false;
         }
@@ -423,13 +247,10 @@ impl Pump {
         });
         let Some(time) = time else { return false };
         self.held_time = self.held_time.max(time);
-        self.latest.insert(source, time);
-        self.holders.insert(source);
+        self.latest.insert(at.source, time);
+        self.holders.insert(at.source);
         self.held.push_back(Held {
-            source,
-            file,
-            from,
-            to,
+            at,
             bytes: bytes.to_vec(),
             time,
         });
@@ -442,7 +263,7 @@ impl Pump {
         self.batch.inputs.push((self.engine.seq(), input));
     }
 
-    fn line(&mut self, source: SourceIndex, file: Digest, from: u64, to: u64, bytes: &[u8]) {
+    fn line(&mut self, at: LineAt, bytes: &[u8]) {
         let Pump {
             engine,
             batch,
@@ -452,80 +273,29 @@ impl Pump {
             latest,
             ..
         } = self;
-        let Batch {
-            out,
-            leaps,
-            events,
-            malformed,
-            rows,
-            inputs,
-            ..
-        } = batch;
-        let mut asides = Vec::new();
-        let mut rows = keeps_history.then(|| rows.get_or_insert_default());
+        if *keeps_history {
+            batch.rows.get_or_insert_default();
+        }
         decode::line(bytes, limits, &mut |_, event| match event {
             Ok(event) => {
-                *events += 1;
-                latest.insert(source, event.time);
-                let caller =
-                    origin::caller(&event.source_ips, &engine.policy().network.trusted_proxies);
+                latest.insert(at.source, event.time);
+                let proxies = &engine.policy().network.trusted_proxies;
+                let caller = origin::caller(&event.source_ips, proxies);
                 let geo = caller.and_then(|ip| geoip.find(ip)).map(Found::as_geo);
-                let located = geo.as_ref().map(|geo| AuditEvent {
-                    geo: Some(geo),
-                    ..event.clone()
-                });
-                let event = located.as_ref().unwrap_or(event);
-                engine.step(Input::Event { source, event }, out);
-                let time = engine.now();
-                leaps.extend(out.leaps.drain(..).map(|(seq, detail)| Leapt {
-                    seq,
-                    file,
-                    from,
-                    to,
-                    detail,
-                    time,
-                }));
-                if let Some(rows) = &mut rows {
-                    let (
-                        seq,
-                        Request {
-                            received, is_copy, ..
-                        },
-                    ) = (engine.seq(), engine.request());
-                    let place = Place {
-                        seq,
-                        source,
-                        file,
-                        offset: from,
-                        is_copy,
-                    };
-                    let first = (received != event.received).then(|| AuditEvent {
-                        received,
-                        ..event.clone()
-                    });
-                    rows.push(first.as_ref().unwrap_or(event), engine.caller(event), place);
+                match &geo {
+                    Some(geo) => {
+                        let geo = Some(geo);
+                        let located = AuditEvent {
+                            geo,
+                            ..event.clone()
+                        };
+                        take_event(engine, batch, at, &located);
+                    }
+                    None => take_event(engine, batch, at, event),
                 }
             }
-            Err(reason) => {
-                malformed[reason as usize] += 1;
-                let digest = Digest::of(bytes);
-                if let Some(input) = unread(engine, source, reason, digest) {
-                    engine.step(input.as_input(), out);
-                    inputs.push((engine.seq(), input));
-                }
-                let (seq, time) = (engine.seq(), engine.now());
-                asides.push(Aside {
-                    seq,
-                    file,
-                    from,
-                    to,
-                    reason,
-                    digest,
-                    time,
-                });
-            }
+            Err(reason) => take_malformed(engine, batch, at, reason, Digest::of(bytes)),
         });
-        asides.into_iter().for_each(|aside| batch.set_aside(aside));
     }
 
     fn unread(&mut self, source: SourceIndex, reason: Malformed, digest: Digest) {
@@ -602,4 +372,64 @@ fn unread(
             reason: reason.to_owned(),
             digest,
         })
+}
+
+/// Judges an event, and keeps it for those who keep a history.
+fn take_event(engine: &mut Engine, batch: &mut Batch, at: LineAt, event: &AuditEvent<'_>) {
+    batch.events += 1;
+    let source = at.source;
+    engine.step(Input::Event { source, event }, &mut batch.out);
+    let time = engine.now();
+    let leaps = batch.out.leaps.drain(..);
+    batch.leaps.extend(leaps.map(|(seq, detail)| Leapt {
+        seq,
+        file: at.file,
+        from: at.from,
+        to: at.to,
+        detail,
+        time,
+    }));
+    let Some(rows) = &mut batch.rows else {
+        return;
+    };
+    let Request {
+        received, is_copy, ..
+    } = engine.request();
+    let place = Place {
+        seq: engine.seq(),
+        source,
+        file: at.file,
+        offset: at.from,
+        is_copy,
+    };
+    // What two servers recorded of one request has one time of receipt.
+    let first = (received != event.received).then(|| AuditEvent {
+        received,
+        ..event.clone()
+    });
+    rows.push(first.as_ref().unwrap_or(event), engine.caller(event), place);
+}
+
+/// Sets a line aside that could not be read, and tells of it.
+fn take_malformed(
+    engine: &mut Engine,
+    batch: &mut Batch,
+    at: LineAt,
+    reason: Malformed,
+    digest: Digest,
+) {
+    batch.malformed[reason as usize] += 1;
+    if let Some(input) = unread(engine, at.source, reason, digest) {
+        engine.step(input.as_input(), &mut batch.out);
+        batch.inputs.push((engine.seq(), input));
+    }
+    batch.set_aside(Aside {
+        seq: engine.seq(),
+        file: at.file,
+        from: at.from,
+        to: at.to,
+        reason,
+        digest,
+        time: engine.now(),
+    });
 }

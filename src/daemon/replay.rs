@@ -74,6 +74,20 @@ pub trait Audience {
     fn progress(&mut self, bytes: u64, of_bytes: u64, events: u64);
 }
 
+impl Summary {
+    /// Takes note of what the engine knows in the end.
+    fn know(&mut self, engine: &Engine) {
+        let learning = &engine.policy().learning;
+        let accounts = engine.population();
+        self.accounts = accounts.len();
+        self.newest = engine.now();
+        self.mature = accounts
+            .iter()
+            .filter(|(_, account)| account.maturity(account.last_seen, learning).mature)
+            .count();
+    }
+}
+
 /// Reads all of `paths`, on from where the state stands if there is one.
 ///
 /// # Errors
@@ -84,12 +98,11 @@ pub fn replay(
     config: &Config,
     audience: &mut dyn Audience,
 ) -> Result<Summary> {
-    let mut pump = Pump::new(
-        Engine::new(config.policy.clone()),
-        decode::Limits {
-            max_line_bytes: config.daemon.max_line_bytes,
-        },
-    );
+    let max_line = config.daemon.max_line_bytes;
+    let limits = decode::Limits {
+        max_line_bytes: max_line,
+    };
+    let mut pump = Pump::new(Engine::new(config.policy.clone()), limits);
     pump.geoip = Lookups::in_files(&config.databases);
     let (mut keeper, positions) = match state {
         Some(dir) => {
@@ -101,7 +114,7 @@ pub fn replay(
         None => (None, Positions::default()),
     };
     let limits = Limits {
-        max_line: config.daemon.max_line_bytes,
+        max_line,
         ..Limits::default()
     };
     if let Some(dir) = state {
@@ -115,26 +128,15 @@ pub fn replay(
         resumed,
         ..Summary::default()
     };
-    let mut stories = Stories {
-        open: BTreeMap::new(),
-    };
+    let mut stories = Stories::default();
     loop {
         let done = archive.read(STRIDE, &stage_time, &mut |item| pump.take(0, &item));
         if done.all {
             end(&mut pump);
         }
         match &mut keeper {
-            // A day's end is worth a snapshot.
             Some(_)
-                if !done.all
-                    && !pump.batch.is_heavy()
-                    && done.bytes - committed < COMMIT_BYTES
-                    && pump
-                        .batch
-                        .rows
-                        .as_ref()
-                        .is_none_or(|rows| rows.since_roll() < ROW_GROUP_ROWS)
-                    && pump.engine.now().day() == day => {}
+                if !done.all && done.bytes - committed < COMMIT_BYTES && can_wait(&pump, day) => {}
             Some(keeper) => {
                 pump.batch.trails = archive.take_trails();
                 let batch = keeper.commit(&mut pump)?;
@@ -156,13 +158,16 @@ pub fn replay(
     }
     stories.end(&mut summary, audience)?;
     summary.notes = archive.notes().clone();
-    summary.accounts = pump.engine.population().len();
-    summary.newest = pump.engine.now();
-    let known = pump.engine.population().iter();
-    summary.mature = known
-        .filter(|(_, a)| a.maturity(a.last_seen, &config.policy.learning).mature)
-        .count();
+    summary.know(&pump.engine);
     Ok(summary)
+}
+
+/// Whether there is no reason but its bytes to commit a batch: a day's end is worth a snapshot.
+fn can_wait(pump: &Pump, day: u32) -> bool {
+    let rows = pump.batch.rows.as_ref();
+    !pump.batch.is_heavy()
+        && rows.is_none_or(|rows| rows.since_roll() < ROW_GROUP_ROWS)
+        && pump.engine.now().day() == day
 }
 
 /// Takes what was held, and has what waits for the time of a first event told without one: none
@@ -212,6 +217,7 @@ fn count(summary: &mut Summary, batch: &Batch) {
 }
 
 /// Incidents that have not ended yet, as they were last told.
+#[derive(Default)]
 struct Stories {
     open: BTreeMap<Digest, Incident>,
 }

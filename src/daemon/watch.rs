@@ -73,13 +73,13 @@ impl Watch {
         match &absence {
             None => tracing::info!("{shown}: it can be read now"),
             Some(Absence::NotThere) => {
-                tracing::warn!("{shown}: there is no such file; it is read as soon as there is")
+                tracing::warn!("{shown}: there is no such file; it is read as soon as there is");
             }
             Some(Absence::Unreadable(why)) => tracing::error!("{why}; {WITHHELD}"),
             Some(Absence::NoLine { stuck: false }) => tracing::info!("{shown}: {NO_LINE}"),
             Some(Absence::NoLine { stuck: true }) => tracing::error!("{shown}: {NO_LINE}; {IS_IT}"),
             Some(Absence::ReadAs(other)) => {
-                tracing::warn!("{shown}: {READ_AS} {}", other.display())
+                tracing::warn!("{shown}: {READ_AS} {}", other.display());
             }
         }
         match absence {
@@ -90,14 +90,14 @@ impl Watch {
         for (path, absence) in absent.iter() {
             match absence {
                 Absence::NotThere => {
-                    missing.push(format!("{}: there is no such file yet", path.display()))
+                    missing.push(format!("{}: there is no such file yet", path.display()));
                 }
                 Absence::Unreadable(why) => withheld.push(format!("{why}; {WITHHELD}")),
                 Absence::NoLine { stuck: false } => {
-                    missing.push(format!("{}: {NO_LINE}", path.display()))
+                    missing.push(format!("{}: {NO_LINE}", path.display()));
                 }
                 Absence::NoLine { stuck: true } => {
-                    withheld.push(format!("{}: {NO_LINE}; {IS_IT}", path.display()))
+                    withheld.push(format!("{}: {NO_LINE}; {IS_IT}", path.display()));
                 }
                 Absence::ReadAs(other) => {
                     missing.push(format!("{}: {READ_AS} {}", path.display(), other.display()));
@@ -199,7 +199,7 @@ impl Watch {
             (1, ..) => self.metrics.count_opened(severity, kind),
             (_, Status::Resolved, _) => self.metrics.count_resolved(severity, kind),
             (_, _, Reason::Escalated | Reason::Opened) => {
-                self.metrics.count_escalated(severity, kind)
+                self.metrics.count_escalated(severity, kind);
             }
             _ => {}
         }

@@ -14,7 +14,7 @@ fn settled(sources: &[SourceIndex]) -> Clock {
     (-99..=0).for_each(|s| {
         sources
             .iter()
-            .for_each(|source| _ = clock.hear(*source, t(s)))
+            .for_each(|source| _ = clock.hear(*source, t(s)));
     });
     clock
 }
@@ -156,7 +156,7 @@ fn a_log_hours_behind_is_catching_up() {
                 at: t(minute * 60),
                 leap: None
             }
-        )
+        );
     });
     assert_eq!(clock.now(), t(299 * 60));
 }

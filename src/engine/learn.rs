@@ -123,7 +123,7 @@ impl Engine {
                 .filter(|act| act.surprise >= BEGINNING);
             odd.for_each(|act| {
                 self.causes
-                    .note_beginning(&act.key, event.username, ip, now)
+                    .note_beginning(&act.key, event.username, ip, now);
             });
         }
         if seen.is_new_agent && !seen.stolen {
@@ -148,7 +148,7 @@ impl Engine {
             }
             ("pods", "", "create") => {
                 self.causes
-                    .note_pod(namespace, operation.name, event.username, now)
+                    .note_pod(namespace, operation.name, event.username, now);
             }
             ("roles" | "clusterroles", "", "create" | "update" | "patch") => {
                 if let Some(rules) = event.facts.as_ref().and_then(|facts| facts.rules) {

@@ -39,23 +39,29 @@ impl Engine {
         account: &'a Account,
         words: Remembered<'a>,
     ) -> View<'a> {
-        let Remembered {
-            operation,
-            origin_words,
-            target,
-            origin,
-            sensitive,
-        } = words;
-        let (geo, agent) = (geo_of(event, origin), agents::product(event.user_agent));
+        let (operation, origin_words) = (words.operation, words.origin_words);
+        let (target, ip) = (words.target, words.origin.ip);
+        let (geo, agent) = (
+            geo_of(event, words.origin),
+            agents::product(event.user_agent),
+        );
+        let network = geo.and_then(|geo| networks::find(&account.networks, geo));
+        let network_seen = network.map(|(_, seen)| seen);
+        let named = Some(target).filter(|target| !target.is_empty());
+        let target_seen = named.and_then(|target| account.targets.get(target));
         let holder = account.credentials.find(event);
+        let issued = match holder {
+            Some(_) => None,
+            None => issued(account, event),
+        };
         View {
             event,
             policy: &self.policy,
             marks: Marks::default(),
             account,
             maturity: account.maturity(event.time, &self.policy.learning),
-            origin,
-            sensitive,
+            origin: words.origin,
+            sensitive: words.sensitive,
             acts: Acts::default(),
             weights: Weights::default(),
             population: &self.population,
@@ -71,24 +77,14 @@ impl Engine {
             origin_words,
             origin_seen: account.origins.get(origin_words),
             geo,
-            network_seen: geo
-                .and_then(|geo| networks::find(&account.networks, geo))
-                .map(|(_, seen)| seen),
+            network_seen,
             target,
-            target_seen: if target.is_empty() {
-                None
-            } else {
-                account.targets.get(target)
-            },
+            target_seen,
             holder,
-            issued: if holder.is_none() {
-                issued(account, event)
-            } else {
-                None
-            },
-            address: origin.ip.and_then(|ip| self.addresses.get(ip)),
+            issued,
+            address: ip.and_then(|ip| self.addresses.get(ip)),
             departed: self.departed_since(event, holder),
-            refused: self.refused_since(event, origin.ip),
+            refused: self.refused_since(event, ip),
             operation_peers: Peers::default(),
             agent_peers: Peers::default(),
             probe: None,
@@ -96,13 +92,11 @@ impl Engine {
             used_before: self.used_before(event),
             addresses_blind: self.addresses.hide_clients(event.time),
             addresses_hidden: self.addresses.are_crowded(),
-            pods_have_own: origin
-                .ip
-                .is_some_and(|ip| self.addresses.are_own_around(ip)),
+            pods_have_own: ip.is_some_and(|ip| self.addresses.are_own_around(ip)),
             pods_are_shown: self.addresses.show_pods(),
             nodes_tell_apart: self.addresses.tell_nodes_apart(),
-            rival: origin.ip.and_then(|ip| self.rival(account, event, ip)),
-            moved: self.moved(account, event, holder, origin.ip),
+            rival: ip.and_then(|ip| self.rival(account, event, ip)),
+            moved: self.moved(account, event, holder, ip),
             failures: Failures::default(),
             failures_outside: None,
             strange: false,

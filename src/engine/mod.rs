@@ -350,7 +350,7 @@ impl Engine {
         let wider = ack.width.widened(&lessons);
         for lesson in lessons.iter().chain(&wider) {
             self.population.update(&lesson.principal, at, |account| {
-                account.learn_lesson(lesson, at, &learning)
+                account.learn_lesson(lesson, at, &learning);
             });
         }
         let kept = Acknowledged {

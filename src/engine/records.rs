@@ -201,7 +201,7 @@ impl Engine {
                 }
             }
             r if r == Room::Stolen as u8 => {
-                self.stolen.restore(ip(room, key)?, read(room, key, value)?)
+                self.stolen.restore(ip(room, key)?, read(room, key, value)?);
             }
             _ => return Err(unreadable(room, key)),
         }

@@ -31,9 +31,9 @@ pub(super) fn purge(wire: &mut WireEvent<'_>) {
     // asks for were not.
     for text in all_of(&mut wire.user) {
         if text.starts_with("system:") {
-            bound(text, NAME_BYTES_MAX)
+            bound(text, NAME_BYTES_MAX);
         } else {
-            name(text)
+            name(text);
         }
     }
     let WireExtra {

@@ -67,20 +67,24 @@ pub fn block(revision: &Revision, style: Style) -> String {
         let _ = writeln!(out, "         baseline: {}", incident.baseline);
     }
     if incident.status != Status::Resolved {
-        let steps = respond::steps(incident);
-        for step in steps.iter().take(STEPS_SHOWN) {
-            let _ = writeln!(out, "         respond:  {step}");
-        }
-        if steps.len() > STEPS_SHOWN {
-            let more = counted((steps.len() - STEPS_SHOWN) as u64, "more step");
-            let _ = writeln!(
-                out,
-                "         and {more}, in `respond` of the incident as JSON"
-            );
-        }
+        put_response(&mut out, &respond::steps(incident));
     }
     out.push('\n');
     out
+}
+
+/// What to do, as commands and sentences.
+fn put_response(out: &mut String, steps: &[String]) {
+    for step in steps.iter().take(STEPS_SHOWN) {
+        let _ = writeln!(out, "         respond:  {step}");
+    }
+    if steps.len() > STEPS_SHOWN {
+        let more = counted((steps.len() - STEPS_SHOWN) as u64, "more step");
+        let _ = writeln!(
+            out,
+            "         and {more}, in `respond` of the incident as JSON"
+        );
+    }
 }
 
 /// One piece of evidence: its weight, what was expected and seen, and what makes it weigh less.

@@ -6,7 +6,7 @@
 use super::{Style, severity, who};
 use crate::base::text::{self, counted};
 use crate::daemon::rewind::explain::{Explained, Step, What};
-use crate::engine::Known;
+use crate::engine::{Known, Trace};
 use crate::incident::{Status, to_json};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -72,47 +72,8 @@ fn put_step(out: &mut String, number: usize, step: &Step, before: Option<&Step>,
         )),
     }
     if let Some(trace) = &step.trace {
-        let _ = writeln!(out, "   known:  {}", trace.baseline);
-        for known in &trace.known {
-            let _ = writeln!(
-                out,
-                "           {}: {} {}",
-                known.feature,
-                text::name(&known.value),
-                how_often(known)
-            );
-        }
-        let earlier = before
-            .and_then(|b| b.trace.as_ref())
-            .map(|t| t.findings.as_slice())
-            .unwrap_or_default();
-        for finding in &trace.findings {
-            if earlier.contains(finding) {
-                let _ = writeln!(
-                    out,
-                    "   judged: {} bits, {}, as before",
-                    finding.weight,
-                    finding.detector.id()
-                );
-                continue;
-            }
-            let _ = writeln!(
-                out,
-                "   judged: {} bits, {}",
-                finding.weight,
-                finding.detector.id()
-            );
-            let _ = writeln!(
-                out,
-                "           expected: {}",
-                text::name(&finding.expected)
-            );
-            let _ = writeln!(
-                out,
-                "           observed: {}",
-                text::name(&finding.observed)
-            );
-        }
+        let earlier = before.and_then(|before| before.trace.as_ref());
+        put_trace(out, trace, earlier);
     }
     let was = before.map(|b| b.incident.severity);
     let change = match was {
@@ -128,6 +89,32 @@ fn put_step(out: &mut String, number: usize, step: &Step, before: Option<&Step>,
         counted(incident.evidence.count.into(), "request"),
         incident.detectors.join(", ")
     );
+}
+
+/// What was known of the account, and what the detectors made of it.
+fn put_trace(out: &mut String, trace: &Trace, before: Option<&Trace>) {
+    let _ = writeln!(out, "   known:  {}", trace.baseline);
+    for known in &trace.known {
+        let value = text::name(&known.value);
+        let _ = writeln!(
+            out,
+            "           {}: {value} {}",
+            known.feature,
+            how_often(known)
+        );
+    }
+    let earlier = before.map_or(&[][..], |before| &before.findings);
+    for finding in &trace.findings {
+        let (weight, detector) = (finding.weight, finding.detector.id());
+        if earlier.contains(finding) {
+            let _ = writeln!(out, "   judged: {weight} bits, {detector}, as before");
+            continue;
+        }
+        let (expected, observed) = (text::name(&finding.expected), text::name(&finding.observed));
+        let _ = writeln!(out, "   judged: {weight} bits, {detector}");
+        let _ = writeln!(out, "           expected: {expected}");
+        let _ = writeln!(out, "           observed: {observed}");
+    }
 }
 
 fn put_event(out: &mut String, number: usize, what: &What) {

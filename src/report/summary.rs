@@ -41,32 +41,7 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
     if seen.events > 0 && seen.judged == 0 {
         out.push_str("nothing was judged: no event says how a request ended; see omitStages in the audit policy\n");
     }
-    let reasons: Vec<String> = Malformed::ALL
-        .iter()
-        .zip(seen.malformed)
-        .filter(|(_, n)| *n > 0)
-        .map(|(r, n)| format!("{r} {n}"))
-        .collect();
-    let total: u64 = seen.malformed.iter().sum();
-    let _ = match reasons.is_empty() {
-        true => writeln!(out, "malformed lines: none"),
-        false => writeln!(out, "malformed lines: {total} ({})", reasons.join(", ")),
-    };
-    if seen.gaps > 0 {
-        let _ = writeln!(
-            out,
-            "gaps: {} (`tokentrail coverage --state DIR` lists them)",
-            seen.gaps
-        );
-        for (gap, times) in &seen.first_gaps {
-            let times = if *times > 1 {
-                format!("  ({times} times)")
-            } else {
-                String::new()
-            };
-            let _ = writeln!(out, "  {}{times}", text::name(gap));
-        }
-    }
+    unread(&mut out, seen);
     if seen.exempted > 0 {
         let _ = writeln!(
             out,
@@ -96,6 +71,36 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
         .collect();
     let _ = writeln!(out, "incidents: {}", counts.join(", "));
     out
+}
+
+/// What could not be read of the lines.
+fn unread(out: &mut String, seen: &Summary) {
+    let reasons: Vec<String> = Malformed::ALL
+        .iter()
+        .zip(seen.malformed)
+        .filter(|(_, n)| *n > 0)
+        .map(|(r, n)| format!("{r} {n}"))
+        .collect();
+    let total: u64 = seen.malformed.iter().sum();
+    let _ = match reasons.is_empty() {
+        true => writeln!(out, "malformed lines: none"),
+        false => writeln!(out, "malformed lines: {total} ({})", reasons.join(", ")),
+    };
+    if seen.gaps == 0 {
+        return;
+    }
+    let gaps = seen.gaps;
+    let _ = writeln!(
+        out,
+        "gaps: {gaps} (`tokentrail coverage --state DIR` lists them)"
+    );
+    for (gap, times) in &seen.first_gaps {
+        let times = match times {
+            0 | 1 => String::new(),
+            times => format!("  ({times} times)"),
+        };
+        let _ = writeln!(out, "  {}{times}", text::name(gap));
+    }
 }
 
 /// Notes of one sort that are printed.

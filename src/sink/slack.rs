@@ -211,7 +211,7 @@ mod tests {
             match block["type"].as_str().unwrap() {
                 "header" => assert!(count(&block["text"]) <= 150),
                 "section" if block["fields"].is_array() => {
-                    assert!(block["fields"].as_array().unwrap().len() <= 10)
+                    assert!(block["fields"].as_array().unwrap().len() <= 10);
                 }
                 "section" => assert!(count(&block["text"]) <= 3000),
                 other => assert_eq!(other, "context"),

@@ -252,10 +252,10 @@ impl Worker {
         match outcome {
             Outcome::Delivered => tracing::debug!("sink {name}: delivered {what}"),
             Outcome::Retry { why, .. } => {
-                tracing::warn!("sink {name}: cannot deliver {what}: {why}; will try again")
+                tracing::warn!("sink {name}: cannot deliver {what}: {why}; will try again");
             }
             Outcome::Refused { why } => {
-                tracing::error!("sink {name}: {what} is refused and not sent again: {why}")
+                tracing::error!("sink {name}: {what} is refused and not sent again: {why}");
             }
         }
     }

@@ -41,9 +41,9 @@ impl Notes {
     pub(super) fn push<T>(list: fn(&mut Notes) -> &mut Vec<T>, notes: &mut Notes, note: T) {
         let list = list(notes);
         if list.len() < NOTES_AT_MOST {
-            list.push(note)
+            list.push(note);
         } else {
-            notes.more += 1
+            notes.more += 1;
         }
     }
 }
@@ -99,24 +99,9 @@ pub(super) fn open(
         let stdin = group.members.is_empty();
         let mut heads = Vec::with_capacity(group.members.len());
         for member in group.members {
-            let head = match look(&member) {
-                Ok(head) => head,
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    let (path, why) = (member.path, error.to_string());
-                    if member.is_named {
-                        return Err(SourceError::Refused { path, why });
-                    }
-                    Notes::push(|notes| &mut notes.passed_over, notes, (path, why));
-                    continue;
-                }
-                Err(error) => {
-                    return Err(SourceError::Unreadable {
-                        path: member.path,
-                        error,
-                    });
-                }
-            };
-            heads.push((member, head));
+            if let Some(head) = head_of(&member, notes)? {
+                heads.push((member, head));
+            }
         }
         rotated::by_content(&mut heads, |(member, head)| {
             (member, head.and_then(|head: Head| head.since))
@@ -152,6 +137,23 @@ pub(super) fn open(
         .filter(|(log, stdin)| *stdin || !log.is_empty())
         .map(|(log, _)| log)
         .collect())
+}
+
+/// How a file of a log begins. `None`: it is no log, and was not named itself.
+fn head_of(member: &Member, notes: &mut Notes) -> Result<Option<Option<Head>>, SourceError> {
+    let path = member.path.clone();
+    match look(member) {
+        Ok(head) => Ok(Some(head)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let why = error.to_string();
+            if member.is_named {
+                return Err(SourceError::Refused { path, why });
+            }
+            Notes::push(|notes| &mut notes.passed_over, notes, (path, why));
+            Ok(None)
+        }
+        Err(error) => Err(SourceError::Unreadable { path, error }),
+    }
 }
 
 /// How a file begins; a broken beginning is met again, and told, when its lines are read.

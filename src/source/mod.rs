@@ -14,6 +14,7 @@ mod ledger;
 mod name;
 mod named;
 mod naming;
+mod opened;
 mod rotated;
 mod same;
 mod shared;

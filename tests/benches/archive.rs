@@ -39,7 +39,7 @@ fn main() {
         let mut bytes = 0;
         while !archive
             .read(1 << 20, &|_| None, &mut |item| {
-                bytes = item.position().map_or(bytes, |p| p.1)
+                bytes = item.position().map_or(bytes, |p| p.1);
             })
             .all
         {}

@@ -71,7 +71,7 @@ fn main() {
     ));
     for (name, work) in WORKS {
         group.bench_function(name, |bench| {
-            bench.iter(|| lines.iter().for_each(|line| work(line)))
+            bench.iter(|| lines.iter().for_each(|line| work(line)));
         });
     }
     group.finish();

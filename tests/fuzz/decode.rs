@@ -40,9 +40,9 @@ fn main() {
                 let slot = lines.len() + dice.below(512);
                 if line.len() < 1 << 13 {
                     if slot < pool.len() {
-                        pool[slot] = line
+                        pool[slot] = line;
                     } else {
-                        pool.push(line)
+                        pool.push(line);
                     }
                 }
             }

@@ -9,7 +9,7 @@ type Door =
 fn told(door: Door, line: &[u8]) -> Vec<String> {
     let mut out = Vec::new();
     door(line, &Limits::default(), &mut |index, event| {
-        out.push(format!("{index} {event:?}"))
+        out.push(format!("{index} {event:?}"));
     });
     out
 }
@@ -18,7 +18,7 @@ fn told(door: Door, line: &[u8]) -> Vec<String> {
 pub fn agree(line: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(line) else {
         decode::line(line, &Limits::default(), &mut |_, event| {
-            assert!(event.is_err(), "not UTF-8")
+            assert!(event.is_err(), "not UTF-8");
         });
         return false;
     };

@@ -72,9 +72,9 @@ pub fn below(folder: &str) -> Vec<PathBuf> {
         for entry in entries {
             let path = entry.expect("a readable folder").path();
             if path.is_dir() {
-                open.push(path)
+                open.push(path);
             } else {
-                found.push(path)
+                found.push(path);
             }
         }
     }

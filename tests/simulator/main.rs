@@ -135,10 +135,10 @@ fn every_lie_is_found() {
     let middle = truth.events.len() / 2;
     let lies: [(&str, Lie<'_>); 17] = [
         ("an event is lost", &|e| {
-            drop((e.events.remove(middle), e.rows -= 1))
+            drop((e.events.remove(middle), e.rows -= 1));
         }),
         ("the last event is lost", &|e| {
-            drop((e.events.pop(), e.rows -= 1))
+            drop((e.events.pop(), e.rows -= 1));
         }),
         ("an event is there twice", &|e| {
             let (seq, id) = e.events[middle].clone();
@@ -158,11 +158,11 @@ fn every_lie_is_found() {
             (e.events[middle].1, e.events[middle + 1 + other].1) = (b, a);
         }),
         ("an event was never written", &|e| {
-            e.events[middle].1 = "made-up".into()
+            e.events[middle].1 = "made-up".into();
         }),
         ("a malformed line is forgotten", &|e| drop(e.asides.pop())),
         ("a malformed line is set aside twice", &|e| {
-            e.asides.extend(e.asides.clone().pop())
+            e.asides.extend(e.asides.clone().pop());
         }),
         ("a gap is forgotten", &|e| drop(e.gaps.pop())),
         ("a gap is told that is none", &|e| {
@@ -186,7 +186,7 @@ fn every_lie_is_found() {
             e.file += &format!("{last}\n");
         }),
         ("a revision is not told", &|e| {
-            e.file = e.file.split_once('\n').unwrap().1.to_owned()
+            e.file = e.file.split_once('\n').unwrap().1.to_owned();
         }),
         ("a sink missed one", &|e| {
             let first = e.heard["all"][0].clone();

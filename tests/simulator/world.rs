@@ -302,7 +302,7 @@ impl World {
             let named = recovered.segments.iter().find(|s| s.path == name);
             match named {
                 Some(head) if head.kind == SegmentKind::Head => {
-                    shorten(&path, head.bytes, &mut self.chance)
+                    shorten(&path, head.bytes, &mut self.chance);
                 }
                 Some(_) => {}
                 None if name.ends_with("manifest.json") && self.chance.percent(70) => {}
@@ -345,9 +345,9 @@ fn files(state: &Path) -> Vec<PathBuf> {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
-                directories.push(path)
+                directories.push(path);
             } else {
-                found.push(path)
+                found.push(path);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! loaded, and named.
 
 mod cel;
+mod cel_calls;
 mod file;
 mod place;
 mod sigma;

@@ -10,7 +10,7 @@ mod write;
 use super::Ground;
 use super::commands;
 use super::deliveries::Deliveries;
-use super::pump::{Batch, Pump};
+use super::{Batch, Pump};
 use crate::base::{Digest, Span, Time};
 use crate::engine::{Room, SourceIndex, VERSION};
 use crate::history::History;

@@ -10,7 +10,7 @@ use crate::engine::{Input, Output, SourceIndex, StoredInput};
 use crate::history::{History, Retention};
 use crate::sink::{Cursor, IncidentsFile};
 use crate::source::{Positions, Trail};
-use crate::store::Store;
+use crate::store::{Recovered, Store};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -77,16 +77,7 @@ impl Keeper {
         self.divides = pump.engine.is_sure_of_now();
         self.snapshot()?;
         let recovered = self.store.load()?;
-        let mut out = Output::default();
-        let mut again = |_, input: Input<'_>| {
-            pump.engine.step(input, &mut out);
-            // It was told then.
-            out = Output::default();
-            Ok(())
-        };
-        let played =
-            rewind::tape(dir, &recovered, self.checkpoint.0)?.play(recovered.seq, &mut again);
-        played.context("the inputs since the last checkpoint cannot be read again")?;
+        self.play_on(dir, &recovered, pump)?;
         if recovered.seq == 0 || *pump.engine.policy() != wanted {
             pump.tell(StoredInput::Policy(Box::new(wanted)));
         }
@@ -95,18 +86,7 @@ impl Keeper {
             .iter()
             .map(|p| (p.file, p.offset))
             .collect();
-        let mut trails = HashMap::new();
-        for row in recovered.records(TRAILS)? {
-            let row = row?;
-            // Rows of files that the store has forgotten since wait for the next commit.
-            let file = row
-                .key()
-                .try_into()
-                .map(Digest)
-                .ok()
-                .filter(|file| offsets.contains_key(file));
-            trails.extend(file.map(|file| (file, Trail::from_bytes(row.value()))));
-        }
+        let trails = trails_of(&recovered, &offsets)?;
         let mut known = HashMap::new();
         for row in recovered.records(LOGS)? {
             let row = row?;
@@ -116,15 +96,13 @@ impl Keeper {
             next_row: d.next_row,
             file_bytes: d.file_bytes,
         });
+        let positions = |last| Positions {
+            offsets: offsets.clone(),
+            trails: trails.clone(),
+            last,
+        };
         if logs.is_empty() {
-            return Ok(vec![(
-                0,
-                Positions {
-                    offsets,
-                    trails,
-                    last: None,
-                },
-            )]);
+            return Ok(vec![(0, positions(None))]);
         }
         let taken: BTreeSet<SourceIndex> = known.values().map(|(_, source)| *source).collect();
         let mut free = (0..=SourceIndex::MAX).filter(|source| !taken.contains(source));
@@ -132,27 +110,34 @@ impl Keeper {
         for path in logs {
             let (last, source) = match known.get(&log_key(path)) {
                 Some((last, source)) => (Some(*last), *source),
-                None => (
-                    None,
-                    free.next()
-                        .context("more logs were followed than there are numbers")?,
-                ),
+                None => {
+                    let number = free.next();
+                    let full = "more logs were followed than there are numbers";
+                    (None, number.context(full)?)
+                }
             };
             self.logs.insert(source, path.clone());
-            numbered.push((
-                source,
-                Positions {
-                    offsets: offsets.clone(),
-                    trails: trails.clone(),
-                    last,
-                },
-            ));
+            numbered.push((source, positions(last)));
         }
         let followed: Vec<SourceIndex> = self.logs.keys().copied().collect();
         if pump.engine.misses_others_than(&followed) {
             pump.tell(StoredInput::Logs(followed));
         }
         Ok(numbered)
+    }
+
+    /// Has the engine judge again what came after the last checkpoint.
+    fn play_on(&self, dir: &Path, recovered: &Recovered<'_>, pump: &mut Pump) -> Result<()> {
+        let mut out = Output::default();
+        let mut again = |_, input: Input<'_>| {
+            pump.engine.step(input, &mut out);
+            // It was told then.
+            out = Output::default();
+            Ok(())
+        };
+        rewind::tape(dir, recovered, self.checkpoint.0)?
+            .play(recovered.seq, &mut again)
+            .context("the inputs since the last checkpoint cannot be read again")
     }
 
     fn open_file(&mut self, path: &Path) -> Result<()> {
@@ -177,4 +162,20 @@ impl Keeper {
         self.file = Some(file);
         self.commit_cursor(cursor, seq)
     }
+}
+
+/// What the files are known by that the store knows.
+fn trails_of(
+    recovered: &Recovered<'_>,
+    offsets: &HashMap<Digest, u64>,
+) -> Result<HashMap<Digest, Trail>> {
+    let mut trails = HashMap::new();
+    for row in recovered.records(TRAILS)? {
+        let row = row?;
+        let file = row.key().try_into().map(Digest).ok();
+        // Rows of files that the store has forgotten since wait for the next commit.
+        let file = file.filter(|file| offsets.contains_key(file));
+        trails.extend(file.map(|file| (file, Trail::from_bytes(row.value()))));
+    }
+    Ok(trails)
 }

@@ -4,10 +4,10 @@
 //! the next start needs.
 
 use super::{Keeper, LOGS, TRAILS, log_key, log_record};
-use crate::base::Digest;
+use crate::base::{Digest, Time};
+use crate::daemon::batch::{Aside, Batch, Hole, Leapt};
 use crate::daemon::deliveries::Deliveries;
-use crate::daemon::pump::{Aside, Batch, Hole, Leapt};
-use crate::engine::{Answer, Command, Engine, SourceIndex, StoredInput};
+use crate::engine::{self, Answer, Command, Engine, SourceIndex, StoredInput};
 use crate::history::Change;
 use crate::incident::{Acknowledgement, Notice, Reason, acknowledged, to_json};
 use crate::sink::Row;
@@ -53,43 +53,13 @@ impl Keeper {
             Some((log_key(self.logs.get(source)?), log_record(*file, *source)))
         };
         let logs: Vec<(Vec<u8>, Vec<u8>)> = batch.last_file.iter().filter_map(log).collect();
-        let (mut records, mut policy) = (Vec::new(), None);
-        let (mut checkpoint, mut divides) = (self.checkpoint, self.divides);
-        if let Some(engine) = engine {
-            engine.drain_records(&mut records);
-            policy = Some(serde_json::to_vec(engine.policy())?);
-            checkpoint = (engine.seq(), engine.now());
-            divides = engine.is_sure_of_now();
-        }
-        let rows = records.iter().map(|r| store::Record {
-            room: r.room as u8,
-            key: &r.key,
-            value: r.value.as_deref(),
-        });
+        let checkpoint = self.checkpoint(engine)?;
         let forgotten = std::mem::take(&mut self.forgotten);
-        let trails: Vec<(Digest, Option<Vec<u8>>)> = trails_of(batch, forgotten);
-        let trails = trails.iter().map(|(file, bytes)| store::Record {
-            room: TRAILS,
-            key: &file.0[..],
-            value: bytes.as_deref(),
-        });
-        let logs = logs.iter().map(|(key, value)| store::Record {
-            room: LOGS,
-            key,
-            value: Some(value),
-        });
-        let policy = policy.iter().map(|json| store::Record {
-            room: POLICY_ROOM,
-            key: b"",
-            value: Some(json),
-        });
-        let rows: Vec<store::Record<'_>> = rows.chain(logs).chain(policy).chain(trails).collect();
-        let json = |input: &StoredInput| serde_json::to_vec(input);
-        let inputs = batch
-            .inputs
-            .iter()
-            .map(|(seq, input)| Ok((*seq, json(input)?)))
-            .collect::<Result<Vec<_>>>()?;
+        let trails = trails_of(batch, forgotten);
+        let rows = rows_of(&checkpoint, &logs, &trails);
+        let json = |(seq, input): &(u64, StoredInput)| Ok((*seq, serde_json::to_vec(input)?));
+        let inputs = batch.inputs.iter().map(json);
+        let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let commit = Commit {
             seq,
             advances: &batch.advances,
@@ -107,11 +77,28 @@ impl Keeper {
             history: Some(history),
         };
         let receipt = self.store.commit(&commit)?;
-        (self.checkpoint, self.divides) = (checkpoint, divides);
+        (self.checkpoint, self.divides) = (checkpoint.at, checkpoint.divides);
         self.forgotten = receipt.forgotten;
         let numbered = (receipt.first_outbox_row..).zip(notices.iter().map(|line| line.to_vec()));
         self.hand_out(numbered.collect());
         Ok(())
+    }
+
+    /// The engine's records, if there is an engine; what is stored already, if there is none.
+    fn checkpoint(&self, engine: Option<&mut Engine>) -> Result<Checkpoint> {
+        let mut checkpoint = Checkpoint {
+            records: Vec::new(),
+            policy: None,
+            at: self.checkpoint,
+            divides: self.divides,
+        };
+        if let Some(engine) = engine {
+            engine.drain_records(&mut checkpoint.records);
+            checkpoint.policy = Some(serde_json::to_vec(engine.policy())?);
+            checkpoint.at = (engine.seq(), engine.now());
+            checkpoint.divides = engine.is_sure_of_now();
+        }
+        Ok(checkpoint)
     }
 
     /// Gives rows that are durable now to whoever delivers them.
@@ -171,6 +158,44 @@ impl Keeper {
         object.insert("notice".to_owned(), serde_json::to_value(notice)?);
         Ok(Some((ack.incident, Value::Object(object).to_string())))
     }
+}
+
+/// What the next start begins from.
+struct Checkpoint {
+    records: Vec<engine::Record>,
+    policy: Option<Vec<u8>>,
+    /// The last input that the records know of, and the engine's now then.
+    at: (u64, Time),
+    divides: bool,
+}
+
+/// All records of a commit.
+fn rows_of<'a>(
+    checkpoint: &'a Checkpoint,
+    logs: &'a [(Vec<u8>, Vec<u8>)],
+    trails: &'a [(Digest, Option<Vec<u8>>)],
+) -> Vec<store::Record<'a>> {
+    let records = checkpoint.records.iter().map(|record| store::Record {
+        room: record.room as u8,
+        key: &record.key,
+        value: record.value.as_deref(),
+    });
+    let logs = logs.iter().map(|(key, value)| store::Record {
+        room: LOGS,
+        key,
+        value: Some(value),
+    });
+    let policy = checkpoint.policy.iter().map(|json| store::Record {
+        room: POLICY_ROOM,
+        key: b"",
+        value: Some(json),
+    });
+    let trails = trails.iter().map(|(file, bytes)| store::Record {
+        room: TRAILS,
+        key: &file.0[..],
+        value: bytes.as_deref(),
+    });
+    records.chain(logs).chain(policy).chain(trails).collect()
 }
 
 /// What is kept of files to know them again: of those that were read, and nothing of those that are

@@ -94,31 +94,22 @@ pub fn backtest(
         Some(policy) => policy.clone(),
         None => recovered.policy()?.unwrap_or_default(),
     };
-    let under = |policy: Policy| -> Result<Trial> {
+    // The new policy first, then the profiles.
+    let mut trials = Vec::new();
+    for policy in variants(&policy) {
         let (mut engine, _) = start(dir, &recovered, snapshot)?;
         engine.step(Input::Policy(Box::new(policy)), &mut Output::default());
-        Ok(Trial {
-            engine,
-            told: Told::new(),
-        })
-    };
-    // The new policy first, then the profiles.
-    let mut trials = vec![under(policy.clone())?];
-    for profile in Profile::ALL {
-        let mut policy = policy.clone();
-        profile.set(&mut policy);
-        trials.push(under(policy)?);
+        let told = Told::new();
+        trials.push(Trial { engine, told });
     }
     let mut told_was = Told::new();
     let mut first = until;
-    let (mut done, of) = (
-        Backtest {
-            since,
-            until,
-            ..Backtest::default()
-        },
-        recovered.seq,
-    );
+    let mut done = Backtest {
+        since,
+        until,
+        ..Backtest::default()
+    };
+    let of = recovered.seq;
     tape.play(of, &mut |seq, input| {
         if let Input::Event { event, .. } = &input {
             if event.time > until {
@@ -151,6 +142,16 @@ pub fn backtest(
         .collect();
     done.pairs = pairs(told_was, trials.swap_remove(0).told);
     Ok(done)
+}
+
+/// The policy itself, then with all that each profile decides.
+fn variants(policy: &Policy) -> Vec<Policy> {
+    let profiled = Profile::ALL.map(|profile| {
+        let mut policy = policy.clone();
+        profile.set(&mut policy);
+        policy
+    });
+    [policy.clone()].into_iter().chain(profiled).collect()
 }
 
 fn step(engine: &mut Engine, input: Input<'_>, since: Time, told: &mut Told) {

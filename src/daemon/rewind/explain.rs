@@ -59,6 +59,21 @@ pub struct What {
     pub reason: String,
 }
 
+impl Explained {
+    fn add(&mut self, step: Step) {
+        if self.steps.len() < STEPS_MAX {
+            self.steps.push(step);
+        } else {
+            self.more_steps += 1;
+        }
+    }
+}
+
+/// Whatever changes when an input adds to an incident.
+fn told_by(incident: &Incident) -> (u32, u32) {
+    (incident.evidence.count, incident.revision)
+}
+
 /// Replays up to the end of the incident whose id begins so.
 ///
 /// # Errors
@@ -68,17 +83,9 @@ pub fn explain(dir: &Path, id: &str) -> Result<Explained> {
     let state = ReadOnly::open(dir)?;
     let recovered = state.load()?;
     let (id, stored) = find(&recovered, id)?;
-    let time = |field: &str| {
-        stored
-            .get(field)
-            .and_then(Value::as_str)
-            .and_then(Time::parse)
-    };
-    let first_seen = time("first_seen").context("the incident has no first_seen")?;
-    let revision = stored
-        .get("revision")
-        .and_then(Value::as_u64)
-        .unwrap_or_default();
+    let first_seen = stored["first_seen"].as_str().and_then(Time::parse);
+    let first_seen = first_seen.context("the incident has no first_seen")?;
+    let revision = stored["revision"].as_u64().unwrap_or(0);
     let snapshot = before(&recovered, first_seen)?;
     let (mut engine, mut tape) = start(dir, &recovered, snapshot)?;
     engine.trace();
@@ -106,37 +113,29 @@ pub fn explain(dir: &Path, id: &str) -> Result<Explained> {
             .incidents()
             .get(&id)
             .or(revised.as_ref().map(|r| &r.incident));
-        if let Some(incident) =
-            incident.filter(|i| evidence != Some((i.evidence.count, i.revision)))
-        {
-            evidence = Some((incident.evidence.count, incident.revision));
-            if told.steps.len() < STEPS_MAX {
-                told.steps.push(Step {
-                    seq,
-                    event: what,
-                    trace,
-                    incident: incident.clone(),
-                });
-            } else {
-                told.more_steps += 1;
-            }
+        let changed = incident.filter(|incident| evidence != Some(told_by(incident)));
+        if let Some(incident) = changed {
+            evidence = Some(told_by(incident));
+            told.add(Step {
+                seq,
+                event: what,
+                trace,
+                incident: incident.clone(),
+            });
         }
         told.last = revised.or(told.last.take());
-        let is_done = told
-            .last
-            .as_ref()
-            .is_some_and(|r| u64::from(r.incident.revision) >= revision);
+        let last = told.last.as_ref().map(|r| u64::from(r.incident.revision));
+        let is_done = last.is_some_and(|last| last >= revision);
         if is_done {
             Err(io::Error::new(io::ErrorKind::Interrupted, "done"))
         } else {
             Ok(())
         }
     });
-    match played {
-        Err(e) if e.kind() != io::ErrorKind::Interrupted => {
-            return Err(e).with_context(|| format!("replaying the history in {}", dir.display()));
-        }
-        _ => {}
+    if let Err(e) = played
+        && e.kind() != io::ErrorKind::Interrupted
+    {
+        return Err(e).with_context(|| format!("replaying the history in {}", dir.display()));
     }
     if told.steps.is_empty() {
         let of = snapshot.engine;

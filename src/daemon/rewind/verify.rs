@@ -60,30 +60,12 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified
         since: first.time_max,
         ..Verified::default()
     };
-    let marks = snapshots
-        .iter()
-        .skip(1)
-        .map(|s| Mark::Snapshot(s))
-        .chain([Mark::Checkpoint, Mark::End]);
-    for mark in marks {
-        let seq = match mark {
-            Mark::Snapshot(segment) => segment.seq_max,
-            Mark::Checkpoint => checkpointed(&recovered)?.seq(),
-            Mark::End => recovered.seq,
-        };
+    let later = snapshots.iter().skip(1).map(|s| Mark::Snapshot(s));
+    for mark in later.chain([Mark::Checkpoint, Mark::End]) {
+        let seq = mark.seq(&recovered)?;
         let played = tape.play(seq, &mut |_, input| {
             engine.step(input, &mut out);
-            let Output {
-                revisions, answers, ..
-            } = std::mem::take(&mut out);
-            for r in revisions {
-                told.insert(r.incident.id, to_json(&r.incident, Some(r.notice)));
-            }
-            // What was over when it was acknowledged got a revision that the engine does not make.
-            for answer in answers.iter().filter(|answer| !answer.live) {
-                let Command::Ack(ack) = &answer.command;
-                told.remove(&ack.incident);
-            }
+            follow(std::mem::take(&mut out), &mut told);
             done.inputs += 1;
             if done.inputs.is_multiple_of(65_536) {
                 progress(engine.seq(), recovered.seq);
@@ -106,11 +88,7 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Verified
     }
     done.incidents = told.len() as u64;
     done.difference = incident_difference(&recovered, &told)?;
-    let parts: Vec<&[u8]> = records
-        .iter()
-        .flat_map(|((_, key), value)| [key.as_slice(), value.as_slice()])
-        .collect();
-    done.digest = Digest::of_parts(&parts);
+    done.digest = digest(&records);
     Ok(done)
 }
 
@@ -121,6 +99,36 @@ enum Mark<'a> {
     Checkpoint,
     /// The incidents of the state: they are told before the records are written.
     End,
+}
+
+impl Mark<'_> {
+    /// The last input before it.
+    fn seq(&self, recovered: &Recovered<'_>) -> Result<u64> {
+        Ok(match self {
+            Mark::Snapshot(segment) => segment.seq_max,
+            Mark::Checkpoint => checkpointed(recovered)?.seq(),
+            Mark::End => recovered.seq,
+        })
+    }
+}
+
+/// Keeps the last revision of each incident, as it is told.
+fn follow(out: Output, told: &mut BTreeMap<Digest, String>) {
+    for revision in out.revisions {
+        let incident = &revision.incident;
+        told.insert(incident.id, to_json(incident, Some(revision.notice)));
+    }
+    // What was over when it was acknowledged got a revision that the engine does not make.
+    for answer in out.answers.iter().filter(|answer| !answer.live) {
+        let Command::Ack(ack) = &answer.command;
+        told.remove(&ack.incident);
+    }
+}
+
+fn digest(records: &Records) -> Digest {
+    let parts = records.iter();
+    let parts = parts.flat_map(|((_, key), value)| [key.as_slice(), value.as_slice()]);
+    Digest::of_parts(&parts.collect::<Vec<_>>())
 }
 
 /// Brings the records to where the engine is.

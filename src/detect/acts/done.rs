@@ -64,37 +64,75 @@ pub(super) fn by_operation(event: &AuditEvent<'_>, acts: &mut Acts) {
     }
     let creates = operation.verb == "create";
     let deletes = operation.verb.starts_with("delete");
-    let system = SYSTEM_NAMESPACES.contains(&operation.namespace);
-    acts.set(
-        Act::PolicyRemoved,
-        is_policy(operation) && (deletes || operation.verb != "create"),
-    );
+    acts.set(Act::PolicyRemoved, is_policy(operation) && !creates);
     acts.set(Act::DataDeleted, deletes && holds_data(operation));
+    by_core_object(event, acts);
+    by_workload(event, acts);
+    by_extension(operation, acts);
+}
+
+/// What a write of an object of Kubernetes' core tells.
+fn by_core_object(event: &AuditEvent<'_>, acts: &mut Acts) {
+    let operation = &event.operation;
+    let creates = operation.verb == "create";
+    let deletes = operation.verb.starts_with("delete");
     match (operation.group, operation.resource) {
         ("", "serviceaccounts") if creates => {
-            acts.set(
-                if system {
-                    Act::SystemAccountMade
-                } else {
-                    Act::AccountMade
-                },
-                true,
-            );
+            let is_system = SYSTEM_NAMESPACES.contains(&operation.namespace);
+            acts.set(Act::SystemAccountMade, is_system);
+            acts.set(Act::AccountMade, !is_system);
         }
         ("", "namespaces") => {
             acts.set(Act::NamespaceMade, creates);
             acts.set(Act::NamespaceDeleted, deletes);
-            let level = event
-                .facts
-                .as_ref()
-                .map_or("", |facts| facts.pod_security.as_str());
+            let facts = event.facts.as_ref();
+            let level = facts.map_or("", |facts| facts.pod_security.as_str());
             acts.set(Act::PodSecurityLowered, level == "privileged" && !creates);
         }
         ("", "endpoints") | ("discovery.k8s.io", "endpointslices") => {
             acts.set(Act::EndpointsWritten, !deletes);
         }
+        ("", "nodes") => acts.set(Act::NodeMade, creates),
+        ("", "pods") if creates => {
+            let is_part = PARTS.iter().any(|part| operation.name.starts_with(part));
+            acts.set(Act::Masquerade, is_part);
+            acts.set(Act::Tool, hostile::is_tool(operation.name));
+            acts.set(Act::Miner, hostile::is_miner(operation.name));
+        }
+        _ => {}
+    }
+}
+
+/// What a write of something that makes pods tells.
+fn by_workload(event: &AuditEvent<'_>, acts: &mut Acts) {
+    let operation = &event.operation;
+    let creates = operation.verb == "create";
+    let deletes = operation.verb.starts_with("delete");
+    let patches = operation.verb == "patch";
+    match (operation.group, operation.resource) {
+        ("batch", "jobs" | "cronjobs") => {
+            let is_made = creates || (patches && event.code == 201);
+            let is_cron = operation.resource == "cronjobs";
+            acts.set(Act::CronJobMade, is_made && is_cron);
+            acts.set(Act::JobWritten, !deletes);
+        }
+        ("apps" | "extensions", "daemonsets") if deletes => acts.set(Act::AgentRemoved, true),
+        ("apps" | "extensions", "daemonsets") if creates => acts.set(Act::DaemonSetMade, true),
+        ("apps" | "extensions", "deployments") if deletes => acts.set(Act::WorkloadDeleted, true),
+        ("apps" | "extensions", "deployments" | "daemonsets" | "statefulsets") if patches => {
+            let pod = event.facts.as_ref().and_then(|facts| facts.pod.as_ref());
+            acts.set(Act::WorkloadChanged, pod.is_none_or(|pod| pod.containers));
+        }
+        _ => {}
+    }
+}
+
+/// What a write of an object of a distribution or a GitOps agent tells.
+fn by_extension(operation: &Operation<'_>, acts: &mut Acts) {
+    let deletes = operation.verb.starts_with("delete");
+    match (operation.group, operation.resource) {
         ("security.openshift.io", "securitycontextconstraints") => {
-            acts.set(Act::Constraints, !deletes)
+            acts.set(Act::Constraints, !deletes);
         }
         ("oauth.openshift.io", "oauthaccesstokens" | "oauthclients" | "oauthauthorizetokens") => {
             acts.set(Act::OAuthToken, !deletes);
@@ -104,37 +142,8 @@ pub(super) fn by_operation(event: &AuditEvent<'_>, acts: &mut Acts) {
         }
         ("argoproj.io", "applications" | "applicationsets")
         | ("kustomize.toolkit.fluxcd.io", "kustomizations")
-        | ("helm.toolkit.fluxcd.io", "helmreleases") => acts.set(Act::ApplicationMade, !deletes),
-        ("apps" | "extensions", "daemonsets") if deletes => acts.set(Act::AgentRemoved, true),
-        ("", "nodes") => acts.set(Act::NodeMade, creates),
-        ("", "pods") if creates => {
-            acts.set(
-                Act::Masquerade,
-                PARTS.iter().any(|part| operation.name.starts_with(part)),
-            );
-            acts.set(Act::Tool, hostile::is_tool(operation.name));
-            acts.set(Act::Miner, hostile::is_miner(operation.name));
-        }
-        ("apps" | "extensions", "daemonsets") if creates => acts.set(Act::DaemonSetMade, true),
-        ("batch", "jobs" | "cronjobs") => {
-            let is_made = creates || (operation.verb == "patch" && event.code == 201);
-            acts.set(
-                Act::CronJobMade,
-                is_made && operation.resource == "cronjobs",
-            );
-            acts.set(Act::JobWritten, !deletes);
-        }
-        ("apps" | "extensions", "deployments") if operation.verb.starts_with("delete") => {
-            acts.set(Act::WorkloadDeleted, true);
-        }
-        ("apps" | "extensions", "deployments" | "daemonsets" | "statefulsets")
-            if operation.verb == "patch" =>
-        {
-            let spares = event
-                .facts
-                .as_ref()
-                .is_some_and(|f| f.pod.as_ref().is_some_and(|pod| !pod.containers));
-            acts.set(Act::WorkloadChanged, !spares);
+        | ("helm.toolkit.fluxcd.io", "helmreleases") => {
+            acts.set(Act::ApplicationMade, !deletes);
         }
         _ => {}
     }

@@ -190,6 +190,7 @@ pub(super) fn aim(view: &View<'_>, what: What) -> (String, String) {
     let operation = &view.event.operation;
     let (namespace, name) = (operation.namespace, operation.name);
     let facts = view.event.facts.as_deref();
+    let pod = facts.and_then(|facts| facts.pod.as_ref());
     let foreign = |place: &str| {
         if place == view.event.principal.namespace() {
             String::new()
@@ -198,64 +199,52 @@ pub(super) fn aim(view: &View<'_>, what: What) -> (String, String) {
         }
     };
     let full = || format!("{namespace}/{name}");
+    let none = String::new;
     match what {
+        What::Deed(Deed::MintToken, _) => {
+            (format!("{} {}", full(), view.target), foreign(namespace))
+        }
+        What::Deed(Deed::ReadSecret, _) => (full(), foreign(namespace)),
         What::Deed(deed, _) => match deed {
-            Deed::ReadSecret => (full(), foreign(namespace)),
-            Deed::MintToken => (format!("{} {}", full(), view.target), foreign(namespace)),
-            Deed::BindAdmin | Deed::BindStrong | Deed::BindRole | Deed::BindView => {
-                let role = facts
-                    .and_then(|f| f.binding.as_ref())
-                    .map_or("", |binding| binding.role.as_str());
-                // Applications bring roles of their own, whose names are many by nature.
-                let object = if deed == Deed::BindRole {
-                    String::new()
-                } else {
-                    role.to_owned()
-                };
-                (object, foreign(namespace))
+            // Applications bring roles of their own, whose names are many by nature.
+            Deed::BindRole => (none(), foreign(namespace)),
+            Deed::BindAdmin | Deed::BindStrong | Deed::BindView => {
+                let binding = facts.and_then(|facts| facts.binding.as_ref());
+                let role = binding.map_or("", |binding| binding.role.as_str());
+                (role.to_owned(), foreign(namespace))
             }
-            Deed::ActAsMasters | Deed::ActAsSystem | Deed::ActAsGroup | Deed::ActAsUser => {
-                (view.target.to_owned(), String::new())
-            }
+            Deed::ActAsMasters
+            | Deed::ActAsSystem
+            | Deed::ActAsGroup
+            | Deed::ActAsUser
+            | Deed::KubeletExec
+            | Deed::KubeletLogs
+            | Deed::KubeletRead => (view.target.to_owned(), none()),
             Deed::WriteWebhook
             | Deed::ChangeWebhook
             | Deed::RedirectWebhook
             | Deed::WriteApiService => {
                 let calls = facts.map_or("", |facts| facts.calls.as_str());
-                (
-                    format!("{name} {calls}").trim_end().to_owned(),
-                    String::new(),
-                )
+                (format!("{name} {calls}").trim_end().to_owned(), none())
             }
-            Deed::ClusterConfig => (full(), String::new()),
-            Deed::KubeletExec | Deed::KubeletLogs | Deed::KubeletRead => {
-                (view.target.to_owned(), String::new())
-            }
-            _ => (String::new(), foreign(namespace)),
+            Deed::ClusterConfig => (full(), none()),
+            _ => (none(), foreign(namespace)),
         },
         What::Act(Act::StrongerAccount) => {
-            let account = facts
-                .and_then(|f| f.pod.as_ref())
-                .map_or("", |pod| pod.service_account.as_str());
-            (format!("{namespace}/{account}"), String::new())
+            let account = pod.map_or("", |pod| pod.service_account.as_str());
+            (format!("{namespace}/{account}"), none())
         }
         What::Act(Act::SecretMounted) => {
-            let secrets = facts
-                .and_then(|f| f.pod.as_ref())
-                .map(|pod| pod.secrets.as_slice())
-                .unwrap_or_default();
-            let new = secrets.iter().find(|secret| is_new_mount(view, secret));
-            (
-                new.map(|secret| format!("{namespace}/{secret}"))
-                    .unwrap_or_default(),
-                String::new(),
-            )
+            let mut mounted = pod.iter().flat_map(|pod| &pod.secrets);
+            let new = mounted.find(|secret| is_new_mount(view, secret));
+            let path = new.map(|secret| format!("{namespace}/{secret}"));
+            (path.unwrap_or_default(), none())
         }
-        What::Act(Act::NamespaceDeleted | Act::DataDeleted) => (full(), String::new()),
+        What::Act(Act::NamespaceDeleted | Act::DataDeleted) => (full(), none()),
         // The operation tells where.
-        What::Act(_) if view.sensitive.is_some() => (String::new(), String::new()),
-        What::Act(Act::PolicyRemoved) => (String::new(), String::new()),
-        What::Act(_) => (String::new(), foreign(namespace)),
+        What::Act(_) if view.sensitive.is_some() => (none(), none()),
+        What::Act(Act::PolicyRemoved) => (none(), none()),
+        What::Act(_) => (none(), foreign(namespace)),
     }
 }
 

@@ -43,7 +43,7 @@ fn every_reason_is_told() {
     let large = Limits { max_line_bytes: 10 };
     let mut told = Vec::new();
     line(event().as_bytes(), &large, &mut |_, event| {
-        told.push(event.err())
+        told.push(event.err());
     });
     assert_eq!(told, [Some(Malformed::TooLong)]);
     assert_eq!(read(b"\xff{}"), [(0, "not_utf8".into())]);

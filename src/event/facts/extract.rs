@@ -86,8 +86,12 @@ fn reader(operation: &Operation<'_>) -> Option<Reader> {
     if !matches!(operation.verb, "create" | "update" | "patch") {
         return None;
     }
+    pods(operation).or_else(|| objects(operation))
+}
+
+/// Reads what makes pods.
+fn pods(operation: &Operation<'_>) -> Option<Reader> {
     match (operation.group, operation.resource, operation.subresource) {
-        ("", "serviceaccounts", "token") if operation.verb == "create" => Some(token),
         ("", "pods", "" | "ephemeralcontainers") => {
             Some(|body, facts| workload::read(&body["spec"], facts))
         }
@@ -104,8 +108,16 @@ fn reader(operation: &Operation<'_>) -> Option<Reader> {
             workload::read(
                 &body["spec"]["jobTemplate"]["spec"]["template"]["spec"],
                 facts,
-            )
+            );
         }),
+        _ => None,
+    }
+}
+
+/// Reads what grants, configures or hands out something.
+fn objects(operation: &Operation<'_>) -> Option<Reader> {
+    match (operation.group, operation.resource, operation.subresource) {
+        ("", "serviceaccounts", "token") if operation.verb == "create" => Some(token),
         (
             "rbac.authorization.k8s.io" | "authorization.openshift.io",
             "rolebindings" | "clusterrolebindings",

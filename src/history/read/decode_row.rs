@@ -106,93 +106,107 @@ impl RowDecoder {
     }
 }
 
-fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Option<()> {
-    let get = |column: &'_ StringArray| {
-        if column.is_null(row) {
-            String::new()
-        } else {
-            column.value(row).to_owned()
+macro_rules! texts {
+    ($($name:ident)*) => {
+        /// Texts of one row that its event borrows; NULL is empty.
+        struct Texts { $($name: String,)* }
+
+        impl Texts {
+            fn of(c: &Arrays, row: usize) -> Texts {
+                Texts { $($name: text(&c.$name, row),)* }
+            }
         }
     };
-    let text = |column| -> Cow<'_, str> { Cow::Owned(get(column)) };
-    let (username, uri, decision) = (text(&c.principal), text(&c.uri), text(&c.decision));
-    let (groups, assumed_groups) = (list(&get(&c.groups))?, list(&get(&c.impersonated_groups))?);
-    let assumed = text(&c.impersonated);
-    let reason = serde_json::to_string(&get(&c.reason)).ok()?;
+}
+
+texts! {
+    audit_id principal user_uid impersonated credential_id issued_credential_id pod pod_uid node
+    legacy_secret verb api_group resource subresource namespace name decision user_agent uri
+    origin_country origin_network
+}
+
+fn text(column: &StringArray, row: usize) -> String {
+    if column.is_null(row) {
+        String::new()
+    } else {
+        column.value(row).to_owned()
+    }
+}
+
+fn event(c: &Arrays, row: usize, each: &mut dyn FnMut(Place, &AuditEvent<'_>)) -> Option<()> {
+    let texts = Texts::of(c, row);
+    let groups = list(&text(&c.groups, row))?;
+    let assumed_groups = list(&text(&c.impersonated_groups, row))?;
+    let source_ips = list(&text(&c.source_ips, row))?;
+    let reason = serde_json::to_string(&text(&c.reason, row)).ok()?;
     let stage = meaning(&STAGES, c.stage.value(row))?;
-    let code = if c.code.is_null(row) {
-        0
-    } else {
-        u16::try_from(c.code.value(row)).ok()?
+    let code = match c.code.is_null(row) {
+        true => 0,
+        false => u16::try_from(c.code.value(row)).ok()?,
     };
-    let principal = Principal::of(&username, &groups);
-    let (verb, group, resource) = (text(&c.verb), text(&c.api_group), text(&c.resource));
-    let (subresource, namespace, name) = (text(&c.subresource), text(&c.namespace), text(&c.name));
-    let path = if resource.is_empty() {
-        uri.split('?').next().unwrap_or_default()
-    } else {
-        ""
-    };
-    let (id, pod, pod_uid) = (text(&c.credential_id), text(&c.pod), text(&c.pod_uid));
-    let (node, legacy_secret) = (text(&c.node), text(&c.legacy_secret));
-    let (audit_id, user_uid, user_agent) =
-        (text(&c.audit_id), text(&c.user_uid), text(&c.user_agent));
-    let [issued, country, network] = [
-        &c.issued_credential_id,
-        &c.origin_country,
-        &c.origin_network,
-    ]
-    .map(text);
-    let geo = geo(c, row, &country, &network)?;
+    let principal = Principal::of(&texts.principal, &groups);
+    let geo = geo(c, row, &texts.origin_country, &texts.origin_network)?;
     let event = AuditEvent {
         time: Time(c.time.value(row)),
         received: Time(c.received.value(row)),
         level: meaning(&LEVELS, c.level.value(row))?,
         stage,
-        audit_id: &audit_id,
+        audit_id: &texts.audit_id,
         principal,
-        username: &username,
-        user_uid: &user_uid,
+        username: &texts.principal,
+        user_uid: &texts.user_uid,
         groups: &groups,
         impersonated: (!c.impersonated.is_null(row)).then_some(Impersonated {
-            username: &assumed,
+            username: &texts.impersonated,
             groups: &assumed_groups,
         }),
-        credential: Credential {
-            kind: meaning(&CREDENTIAL_KINDS, c.credential_kind.value(row))?,
-            id: &id,
-            pod: &pod,
-            pod_uid: &pod_uid,
-            node: &node,
-            legacy_secret: &legacy_secret,
-            stale: c.stale.value(row),
-        },
-        issued_credential_id: &issued,
-        operation: Operation {
-            verb: &verb,
-            group: &group,
-            resource: &resource,
-            subresource: &subresource,
-            namespace: &namespace,
-            name: &name,
-            path,
-            scope: Operation::scope_of(principal, &resource, &namespace),
-        },
-        source_ips: list(&get(&c.source_ips))?
-            .iter()
-            .filter_map(|ip| ip.parse().ok())
-            .collect(),
-        user_agent: &user_agent,
+        credential: texts.credential(c, row)?,
+        issued_credential_id: &texts.issued_credential_id,
+        operation: texts.operation(principal),
+        source_ips: source_ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
+        user_agent: &texts.user_agent,
         code,
-        outcome: Outcome::at(stage, code, &decision),
-        decision: &decision,
+        outcome: Outcome::at(stage, code, &texts.decision),
+        decision: &texts.decision,
         reason: Raw(&reason),
-        uri: &uri,
-        facts: facts(&get(&c.facts))?,
+        uri: &texts.uri,
+        facts: facts(&text(&c.facts, row))?,
         geo: geo.as_ref(),
     };
     each(place(c, row)?, &event);
     Some(())
+}
+
+impl Texts {
+    fn credential(&self, c: &Arrays, row: usize) -> Option<Credential<'_>> {
+        Some(Credential {
+            kind: meaning(&CREDENTIAL_KINDS, c.credential_kind.value(row))?,
+            id: &self.credential_id,
+            pod: &self.pod,
+            pod_uid: &self.pod_uid,
+            node: &self.node,
+            legacy_secret: &self.legacy_secret,
+            stale: c.stale.value(row),
+        })
+    }
+
+    fn operation(&self, principal: Principal<'_>) -> Operation<'_> {
+        let path = if self.resource.is_empty() {
+            self.uri.split('?').next().unwrap_or_default()
+        } else {
+            ""
+        };
+        Operation {
+            verb: &self.verb,
+            group: &self.api_group,
+            resource: &self.resource,
+            subresource: &self.subresource,
+            namespace: &self.namespace,
+            name: &self.name,
+            path,
+            scope: Operation::scope_of(principal, &self.resource, &self.namespace),
+        }
+    }
 }
 
 /// `None`: what stands there cannot be read.

@@ -2,6 +2,7 @@
 //!
 //! Refuses to change a file.
 
+mod bounds;
 pub(crate) mod cells;
 mod decode_row;
 mod filter;

@@ -54,7 +54,7 @@ impl<'r> DistinctRows<'r> {
         match values.first() {
             // Many columns have one value in all rows: nothing has to be looked up.
             Some(only) if values.iter().all(|value| value == only) => {
-                rows.resize(numbers.len(), *only)
+                rows.resize(numbers.len(), *only);
             }
             _ => rows.extend(numbers.iter().map(|number| values[*number as usize])),
         }

@@ -5,7 +5,7 @@
 
 use crate::base::{Digest, Time, text};
 use crate::engine::SourceIndex;
-use crate::event::{AuditEvent, CredentialKind, Facts, Geo, Level, Principal, Stage};
+use crate::event::{AuditEvent, Credential, CredentialKind, Facts, Geo, Level, Principal, Stage};
 use crate::history::columns::{COLUMNS, GROUP_OF, GROUPS, Gathered};
 use crate::history::write::column_groups::ColumnGroups;
 use crate::history::write::column_view::{ColumnView, NULL};
@@ -182,28 +182,44 @@ fn weight(event: &AuditEvent<'_>) -> usize {
 
 fn put_caller(
     c: &mut Gathered,
-    alike: &mut ColumnGroups,
+    known: &mut ColumnGroups,
     event: &AuditEvent<'_>,
     origin: Option<IpAddr>,
 ) {
-    let credential = &event.credential;
-    alike.begin();
     // Of another address it would be taken for the origin's when the row is read.
     let geo = event.geo.filter(|geo| origin == Some(geo.ip));
+    known.begin();
+    caller_key(known, event, origin);
+    geo_key(known, geo);
+    if !known.end() {
+        return;
+    }
+    put_geo(c, geo);
+    put_principal(c, event);
+    put_credential(c, &event.credential);
+    let ip = origin.map(|ip| ip.to_string()).unwrap_or_default();
+    c.origin.put_shown(&ip, |ip| ip);
+    let ips: Vec<String> = event.source_ips.iter().map(ToString::to_string).collect();
+    put_list(&mut c.source_ips, &ips);
+    c.user_agent.put_shown(event.user_agent, text::name);
+}
+
+/// All that the columns of a caller come from.
+fn caller_key(known: &mut ColumnGroups, event: &AuditEvent<'_>, origin: Option<IpAddr>) {
+    let credential = &event.credential;
     let flags = [
         event.impersonated.is_some(),
         credential.stale,
         origin.is_some(),
-    ]
-    .map(u8::from);
-    alike.part(&flags);
-    alike.part(&[credential.kind as u8]);
-    alike.part(event.username.as_bytes());
-    alike.part(event.user_uid.as_bytes());
-    alike.parts(event.groups.iter().map(|group| group.as_bytes()));
+    ];
+    known.part(&flags.map(u8::from));
+    known.part(&[credential.kind as u8]);
+    known.part(event.username.as_bytes());
+    known.part(event.user_uid.as_bytes());
+    known.parts(event.groups.iter().map(|group| group.as_bytes()));
     if let Some(assumed) = &event.impersonated {
-        alike.part(assumed.username.as_bytes());
-        alike.parts(assumed.groups.iter().map(|group| group.as_bytes()));
+        known.part(assumed.username.as_bytes());
+        known.parts(assumed.groups.iter().map(|group| group.as_bytes()));
     }
     for text in [
         credential.id,
@@ -212,21 +228,18 @@ fn put_caller(
         credential.node,
         credential.legacy_secret,
     ] {
-        alike.part(text.as_bytes());
+        known.part(text.as_bytes());
     }
-    alike.part(event.user_agent.as_bytes());
+    known.part(event.user_agent.as_bytes());
     for ip in event.source_ips.iter().chain(&origin) {
         match ip {
-            IpAddr::V4(ip) => alike.part(&ip.octets()),
-            IpAddr::V6(ip) => alike.part(&ip.octets()),
+            IpAddr::V4(ip) => known.part(&ip.octets()),
+            IpAddr::V6(ip) => known.part(&ip.octets()),
         }
     }
-    geo_key(alike, geo);
-    if !alike.end() {
-        return;
-    }
-    put_geo(c, geo);
-    c.principal.put_shown(event.username, text::name);
+}
+
+fn put_principal(c: &mut Gathered, event: &AuditEvent<'_>) {
     let (kind, namespace, name) = match event.principal {
         Principal::ServiceAccount { namespace, name } => ("service-account", namespace, name),
         Principal::Node { name } => ("node", "", name),
@@ -234,6 +247,7 @@ fn put_caller(
         Principal::Anonymous => ("anonymous", "", ""),
         Principal::Nobody => ("nobody", "", ""),
     };
+    c.principal.put_shown(event.username, text::name);
     c.principal_kind.put(kind);
     c.principal_namespace.put_shown(namespace, text::name);
     c.principal_name.put_shown(name, text::name);
@@ -250,30 +264,26 @@ fn put_caller(
             c.impersonated_groups.put_null();
         }
     }
-    c.credential_kind
-        .put(word(&CREDENTIAL_KINDS, credential.kind));
+}
+
+fn put_credential(c: &mut Gathered, credential: &Credential<'_>) {
+    let kind = word(&CREDENTIAL_KINDS, credential.kind);
+    c.credential_kind.put(kind);
     c.credential_id.put_shown(credential.id, |id| id);
     c.pod.put_shown(credential.pod, |pod| pod);
     c.pod_uid.put_shown(credential.pod_uid, |uid| uid);
     c.node.put_shown(credential.node, |node| node);
-    c.legacy_secret
-        .put_shown(credential.legacy_secret, |secret| secret);
+    let secret = credential.legacy_secret;
+    c.legacy_secret.put_shown(secret, |secret| secret);
     c.stale.push(credential.stale.into());
-    c.origin
-        .put_shown(&origin.map(|ip| ip.to_string()).unwrap_or_default(), |ip| {
-            ip
-        });
-    let ips: Vec<String> = event.source_ips.iter().map(ToString::to_string).collect();
-    put_list(&mut c.source_ips, &ips);
-    c.user_agent.put_shown(event.user_agent, text::name);
 }
 
-fn geo_key(alike: &mut ColumnGroups, geo: Option<&Geo<'_>>) {
-    alike.part(&[u8::from(geo.is_some())]);
+fn geo_key(known: &mut ColumnGroups, geo: Option<&Geo<'_>>) {
+    known.part(&[u8::from(geo.is_some())]);
     if let Some(geo) = geo {
-        alike.part(geo.country.as_bytes());
-        alike.part(&geo.asn.to_le_bytes());
-        alike.part(geo.network.as_bytes());
+        known.part(geo.country.as_bytes());
+        known.part(&geo.asn.to_le_bytes());
+        known.part(geo.network.as_bytes());
     }
 }
 
@@ -285,12 +295,12 @@ fn put_geo(c: &mut Gathered, geo: Option<&Geo<'_>>) {
     c.origin_network.put_shown(network, text::name);
 }
 
-fn put_request(c: &mut Gathered, alike: &mut ColumnGroups, event: &AuditEvent<'_>) {
+fn put_request(c: &mut Gathered, known: &mut ColumnGroups, event: &AuditEvent<'_>) {
     let operation = &event.operation;
     let (verb, group, resource) = (operation.verb, operation.group, operation.resource);
     let (subresource, namespace, name) =
         (operation.subresource, operation.namespace, operation.name);
-    alike.begin();
+    known.begin();
     for text in [
         verb,
         group,
@@ -300,9 +310,9 @@ fn put_request(c: &mut Gathered, alike: &mut ColumnGroups, event: &AuditEvent<'_
         name,
         event.uri,
     ] {
-        alike.part(text.as_bytes());
+        known.part(text.as_bytes());
     }
-    if !alike.end() {
+    if !known.end() {
         return;
     }
     c.verb.put_shown(verb, |verb| verb);
@@ -315,19 +325,19 @@ fn put_request(c: &mut Gathered, alike: &mut ColumnGroups, event: &AuditEvent<'_
     c.uri.put_shown(event.uri, text::clean);
 }
 
-fn put_outcome(c: &mut Gathered, alike: &mut ColumnGroups, event: &AuditEvent<'_>, is_copy: bool) {
-    alike.begin();
+fn put_outcome(c: &mut Gathered, known: &mut ColumnGroups, event: &AuditEvent<'_>, is_copy: bool) {
+    known.begin();
     let [high, low] = event.code.to_le_bytes();
-    alike.part(&[
+    known.part(&[
         event.stage as u8,
         event.level as u8,
         high,
         low,
         u8::from(is_copy),
     ]);
-    alike.part(event.decision.as_bytes());
-    alike.part(event.reason.0.as_bytes());
-    if !alike.end() {
+    known.part(event.decision.as_bytes());
+    known.part(event.reason.0.as_bytes());
+    if !known.end() {
         return;
     }
     c.stage.put(word(&STAGES, event.stage));
@@ -342,22 +352,22 @@ fn put_outcome(c: &mut Gathered, alike: &mut ColumnGroups, event: &AuditEvent<'_
     // Only a string of JSON says something, and an empty one does not.
     match event.reason.0 {
         raw if raw.len() > 2 && raw.starts_with('"') => {
-            c.reason.put(&text::name(&event.reason.text()))
+            c.reason.put(&text::name(&event.reason.text()));
         }
         _ => c.reason.put_null(),
     }
 }
 
-fn put_body(c: &mut Gathered, alike: &mut ColumnGroups, facts: Option<&Facts>) {
-    alike.begin();
+fn put_body(c: &mut Gathered, known: &mut ColumnGroups, facts: Option<&Facts>) {
+    known.begin();
     if let Some(facts) = facts {
-        alike.part(b"facts");
+        known.part(b"facts");
         // Facts are plain values: they cannot fail to be written, neither so nor as JSON.
-        alike.part_by(|key| {
-            *key = postcard::to_extend(facts, std::mem::take(key)).unwrap_or_default()
+        known.part_by(|key| {
+            *key = postcard::to_extend(facts, std::mem::take(key)).unwrap_or_default();
         });
     }
-    if !alike.end() {
+    if !known.end() {
         return;
     }
     match facts {
@@ -368,11 +378,11 @@ fn put_body(c: &mut Gathered, alike: &mut ColumnGroups, facts: Option<&Facts>) {
     }
 }
 
-fn put_source(c: &mut Gathered, alike: &mut ColumnGroups, place: Place) {
-    alike.begin();
-    alike.part(&place.file.0);
-    alike.part(&place.source.to_le_bytes());
-    if alike.end() {
+fn put_source(c: &mut Gathered, known: &mut ColumnGroups, place: Place) {
+    known.begin();
+    known.part(&place.file.0);
+    known.part(&place.source.to_le_bytes());
+    if known.end() {
         c.facts_version.push(FACTS_VERSION);
         c.file.put(&place.file.to_string());
         c.source.push(place.source.into());
@@ -381,9 +391,9 @@ fn put_source(c: &mut Gathered, alike: &mut ColumnGroups, place: Place) {
 
 fn put_list<T: AsRef<str>>(column: &mut DictionaryColumn, texts: &[T]) {
     if texts.is_empty() {
-        column.put_null()
+        column.put_null();
     } else {
-        column.put(&list(texts))
+        column.put(&list(texts));
     }
 }
 

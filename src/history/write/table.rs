@@ -115,7 +115,7 @@ impl Values {
                 match keys.nulls() {
                     None => rows.extend(keys.values().iter().map(number)),
                     Some(nulls) if nulls.null_count() == keys.len() => {
-                        rows.extend(repeat_n(NONE, keys.len()))
+                        rows.extend(repeat_n(NONE, keys.len()));
                     }
                     Some(nulls) => {
                         let pairs = keys.values().iter().zip(nulls);
@@ -141,7 +141,8 @@ impl Values {
             (Values::Numbers(numbers), kind) => {
                 match kind {
                     DataType::Boolean => {
-                        numbers.extend(array.as_boolean().iter().map(|n| n.map_or(NULL, i64::from)))
+                        numbers
+                            .extend(array.as_boolean().iter().map(|n| n.map_or(NULL, i64::from)));
                     }
                     DataType::Int64 => extend(numbers, array.as_primitive::<Int64Type>()),
                     _ => extend(

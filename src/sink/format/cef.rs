@@ -31,58 +31,8 @@ pub(crate) fn line(note: &Note, max: usize) -> String {
         header(&shortened(title, NAME)),
         tenth(note.severity)
     );
-    let finding = note.gravest();
-    let (namespace, account) = note.service_account().unwrap_or_default();
-    let all: [(&str, String); 22] = [
-        ("externalId", note.id.clone()),
-        ("cn1Label", "revision".to_owned()),
-        ("cn1", note.revision.to_string()),
-        ("rt", millis(&note.last_seen).to_string()),
-        ("start", millis(&note.first_seen).to_string()),
-        ("end", millis(&note.last_seen).to_string()),
-        ("act", note.status.clone()),
-        ("cat", note.kind.clone()),
-        ("suser", note.principal.clone()),
-        (
-            "spriv",
-            if account.is_empty() {
-                String::new()
-            } else {
-                format!("{namespace}/{account}")
-            },
-        ),
-        (
-            "src",
-            address(note)
-                .filter(std::net::IpAddr::is_ipv4)
-                .map_or(String::new(), |a| a.to_string()),
-        ),
-        ("requestClientApplication", note.user_agents.join(", ")),
-        ("cnt", note.requests.to_string()),
-        ("msg", note.summary.clone()),
-        (
-            "reason",
-            finding.map_or(String::new(), |f| f.observed.clone()),
-        ),
-        ("cs1Label", "cluster".to_owned()),
-        ("cs1", note.cluster.clone()),
-        ("cs2Label", "expected".to_owned()),
-        ("cs2", finding.map_or(String::new(), |f| f.expected.clone())),
-        ("cs3Label", "detectors".to_owned()),
-        ("cs3", note.detectors.join(", ")),
-        ("cs4", note.techniques.join(", ")),
-    ];
-    let more = [
-        ("cs4Label", "techniques".to_owned()),
-        ("cs5Label", "credentials".to_owned()),
-        ("cs5", note.credentials.join(", ")),
-        ("cs6Label", "origins".to_owned()),
-        ("cs6", note.origins.join(", ")),
-    ];
-    let there = all
-        .iter()
-        .chain(&more)
-        .filter(|(_, value)| !value.is_empty());
+    let fields = fields(note);
+    let there = fields.iter().filter(|(_, value)| !value.is_empty());
     let mut gap = "";
     for (key, value) in there {
         let field = format!("{gap}{key}={}", extension(&cut(value, LONG.min(max / 10))));
@@ -92,6 +42,45 @@ pub(crate) fn line(note: &Note, max: usize) -> String {
         }
     }
     out
+}
+
+/// What follows the header, the most important first: what does not fit is left out from the end.
+fn fields(note: &Note) -> Vec<(&'static str, String)> {
+    let finding = note.gravest();
+    let observed = finding.map_or(String::new(), |f| f.observed.clone());
+    let expected = finding.map_or(String::new(), |f| f.expected.clone());
+    let account = note.service_account();
+    let account = account.map(|(namespace, name)| format!("{namespace}/{name}"));
+    let source = address(note).filter(std::net::IpAddr::is_ipv4);
+    vec![
+        ("externalId", note.id.clone()),
+        ("cn1Label", "revision".to_owned()),
+        ("cn1", note.revision.to_string()),
+        ("rt", millis(&note.last_seen).to_string()),
+        ("start", millis(&note.first_seen).to_string()),
+        ("end", millis(&note.last_seen).to_string()),
+        ("act", note.status.clone()),
+        ("cat", note.kind.clone()),
+        ("suser", note.principal.clone()),
+        ("spriv", account.unwrap_or_default()),
+        ("src", source.map_or(String::new(), |ip| ip.to_string())),
+        ("requestClientApplication", note.user_agents.join(", ")),
+        ("cnt", note.requests.to_string()),
+        ("msg", note.summary.clone()),
+        ("reason", observed),
+        ("cs1Label", "cluster".to_owned()),
+        ("cs1", note.cluster.clone()),
+        ("cs2Label", "expected".to_owned()),
+        ("cs2", expected),
+        ("cs3Label", "detectors".to_owned()),
+        ("cs3", note.detectors.join(", ")),
+        ("cs4", note.techniques.join(", ")),
+        ("cs4Label", "techniques".to_owned()),
+        ("cs5Label", "credentials".to_owned()),
+        ("cs5", note.credentials.join(", ")),
+        ("cs6Label", "origins".to_owned()),
+        ("cs6", note.origins.join(", ")),
+    ]
 }
 
 /// Backslash and pipe; a line end has no place there at all.
