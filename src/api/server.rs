@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 /// Connections at one time; more wait in the backlog of the kernel.
 const CONNECTIONS: usize = 64;
-/// Of them, those of one address; more are closed. A scraper and a prober need one each.
+/// Most connections of one address; more are closed. A scraper and a prober need one each.
 const CONNECTIONS_OF_ONE: usize = 8;
 /// All headers of one request, in bytes, and their number.
 const HEADER_BYTES: usize = 16 << 10;

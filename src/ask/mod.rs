@@ -37,9 +37,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tally::Tally;
 
-/// Of one text or blob, in bytes.
+/// Most bytes of one text or blob.
 const LENGTH_MAX: i32 = 16 << 20;
-/// Of a statement, in bytes.
+/// Most bytes of a statement.
 const STATEMENT_MAX: i32 = 1 << 20;
 /// SQLite's instructions between two looks at the clock.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
@@ -48,7 +48,7 @@ const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 #[derive(Clone, Copy, Debug)]
 pub struct SqlLimits {
     pub time: Duration,
-    /// Of SQLite's heap and of what scans hold, together.
+    /// Most bytes of SQLite's heap and of what scans hold, together.
     pub memory_bytes: u64,
 }
 

@@ -6,7 +6,7 @@ use super::questions::{Object, Question, Window, quoted};
 
 /// Names of an answer that is none.
 const NEAR_MAX: u32 = 5;
-/// Of an id or a resource, so many characters say what may be meant.
+/// Characters of an id or a resource that say what may be meant.
 const BEGINNING: usize = 8;
 
 impl Question {

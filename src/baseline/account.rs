@@ -60,7 +60,7 @@ pub struct Practised<'a> {
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Account {
-    /// Of the ServiceAccount object; empty for others and where the log has none.
+    /// Uid of the ServiceAccount object; empty for others and where the log has none.
     pub uid: Id,
     pub first_seen: Time,
     pub last_seen: Time,

@@ -45,7 +45,7 @@ pub struct Prevalence {
 }
 
 impl Prevalence {
-    /// Of so many accounts of a group, how many practise a kind of act.
+    /// The number of accounts of a group, and of those that practise a kind of act.
     #[must_use]
     pub fn practising(&self, key: &str, group: Group) -> (u32, u32) {
         let practising = self

@@ -61,7 +61,7 @@ pub(super) fn answer_with(
     Ok(cost)
 }
 
-/// Of the terminal that the answer is for; `None` where it goes elsewhere.
+/// Width of the terminal that the answer is for; `None` where it goes elsewhere.
 fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }

@@ -128,7 +128,7 @@ fn load(text: &str, path: &Path) -> Result<(Config, Digest), ConfigError> {
     Ok((config, digest))
 }
 
-/// Of the settings and of every rule file: names, and contents where they can be read; of GeoIP
+/// Digests the settings and every rule file: names, and contents where they can be read; of GeoIP
 /// files, what tells their versions apart.
 fn digest(text: &str, named: &Named, path: &Path) -> Digest {
     let mut parts = vec![text.as_bytes().to_vec()];

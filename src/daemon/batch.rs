@@ -27,7 +27,7 @@ pub struct Aside {
     pub to: u64,
     pub reason: Malformed,
     pub digest: Digest,
-    /// Of the last event before it.
+    /// Time of the last event before it.
     pub time: Time,
 }
 
@@ -128,7 +128,7 @@ pub struct Batch {
     pub advances: Vec<Advance>,
     pub asides: Vec<Aside>,
     pub holes: Vec<Hole>,
-    /// Of those that are told.
+    /// Leaps that are told.
     pub leaps: Vec<Leapt>,
     /// Inputs that were no events, by seq.
     pub inputs: Vec<(u64, StoredInput)>,

@@ -83,7 +83,7 @@ pub fn run(
     }
 }
 
-/// Of the receivers of all sinks.
+/// Names of the receivers of all sinks.
 fn names(config: &Config) -> Vec<String> {
     crate::sink::receivers(&config.sinks, &config.policy.cluster)
         .into_iter()

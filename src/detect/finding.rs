@@ -136,7 +136,7 @@ pub struct Finding {
     /// How much it says that somebody else is at work.
     pub weight: Bits,
     pub tactic: Tactic,
-    /// Of a detector of ours; a rule brings its own.
+    /// Techniques of a built-in detector; a rule brings its own.
     pub techniques: &'static [&'static str],
     /// What makes it another piece of evidence than the others of its detector: the key of an act;
     /// empty for one that has only one.

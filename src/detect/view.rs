@@ -88,7 +88,7 @@ pub struct View<'a> {
     pub event: &'a AuditEvent<'a>,
     pub policy: &'a Policy,
     pub marks: Marks,
-    /// Of the account before this event; an account never seen is empty.
+    /// The account before this event; one never seen is empty.
     pub account: &'a Account,
     pub maturity: Maturity,
     pub origin: Origin,
@@ -112,7 +112,7 @@ pub struct View<'a> {
     pub agent_seen: Option<&'a Seen>,
     pub origin_words: &'a str,
     pub origin_seen: Option<&'a Seen>,
-    /// Of an origin outside the cluster: its network and country, where the operator has files that
+    /// Network and country of an origin outside the cluster, where the operator has files that
     /// say so.
     pub geo: Option<&'a Geo<'a>>,
     pub network_seen: Option<&'a Seen>,
@@ -125,7 +125,7 @@ pub struct View<'a> {
     pub address: Option<&'a Address>,
     /// When the pod that the credential is bound to was ended.
     pub departed: Option<Time>,
-    /// Of a request that failed authentication: the stolen token that was used at its address
+    /// The stolen token that was used at the address of a request that failed authentication
     /// before, and when the pod of this token was ended.
     pub refused: Option<(&'a Use, Time)>,
     /// What the account's peers say to its operation, and to its program, where one of them is
@@ -152,7 +152,7 @@ pub struct View<'a> {
     pub moved: Moved,
     /// Another address at which the credential of a node or component is in use meanwhile.
     pub rival: Option<Rival>,
-    /// Of a request without a user: the failures of its caller, with this one.
+    /// Failures of the caller of a request without a user, with this one.
     pub failures: Failures,
     /// The failures of all callers outside the cluster, with this one; a bit of `kinds` for each
     /// network.

@@ -135,7 +135,7 @@ const STARTED_LIMIT: usize = 1024;
 
 impl Camera {
     /// Whether the start of this long-running request was recorded: then its end says nothing new.
-    /// Of watches and logs, which are many, whether a start was recorded within the last day.
+    /// Whether a start was recorded within the last day, for watches and logs, which are many.
     #[must_use]
     pub fn saw_start(&self, event: &AuditEvent<'_>) -> bool {
         match frequent(event) {

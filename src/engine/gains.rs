@@ -22,7 +22,7 @@ const GENERATED_PARTS: usize = 3;
 pub(super) struct Facts {
     subject: String,
     origin: String,
-    /// Of a public origin: network and country, where they are known.
+    /// Network and country of a public origin, where they are known.
     pub network: String,
     clues: Vec<String>,
     /// The username and the pod, as `namespace/name`.

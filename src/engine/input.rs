@@ -44,7 +44,7 @@ pub struct Gap<'a> {
     pub kind: &'a str,
     /// One sentence for people.
     pub detail: &'a str,
-    /// Of whatever identifies the hole, so that the same hole is the same incident.
+    /// The digest of whatever identifies the hole, so that the same hole is the same incident.
     pub digest: Digest,
 }
 

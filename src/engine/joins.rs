@@ -101,7 +101,7 @@ impl Engine {
         (event.time.since(gone) > SLOW_END).then_some(gone)
     }
 
-    /// Of a request that failed authentication: the stolen token that was used at its address, and
+    /// The stolen token that was used at the address of a request that failed authentication, and
     /// when the pod of this token was ended.
     pub(super) fn refused_since(
         &self,

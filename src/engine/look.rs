@@ -120,7 +120,8 @@ impl Engine {
         }
     }
 
-    /// Of a request without a user: whether it is odd at its address, and which of how many it is.
+    /// Whether a request without a user is unusual at its address, and the running count of
+    /// failures.
     pub(super) fn look_at_failure(&self, view: &mut View<'_>) {
         let event = view.event;
         if event.principal.kind() == PrincipalKind::Nobody {
@@ -285,7 +286,7 @@ fn is_forwarded(event: &AuditEvent<'_>, holder: Option<&Holder>) -> bool {
     before.is_some() && before == home
 }
 
-/// Of the origin that is judged: another policy may see another one than was looked up.
+/// Keeps GeoIP data of the judged origin alone: another policy may see another origin.
 pub(super) fn geo_of<'a>(event: &AuditEvent<'a>, origin: Origin) -> Option<&'a Geo<'a>> {
     event
         .geo

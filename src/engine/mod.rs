@@ -37,8 +37,9 @@ use smol_str::SmolStr;
 use std::net::IpAddr;
 use twin::Twins;
 
-/// Of what the same inputs make of the same records. It goes up whenever a judgement or the bytes
-/// of a record change: records are compared within one version only. `tests/rewind.rs` notices.
+/// Version of what the same inputs make of the same records. It goes up whenever a judgement or the
+/// bytes of a record change: records are compared within one version only. `tests/rewind.rs`
+/// notices.
 pub const VERSION: u32 = 4;
 
 /// What a batch of inputs brought about, besides the state that [`Engine::drain_records`] hands
@@ -57,7 +58,7 @@ pub struct Output {
     pub answers: Vec<Answer>,
     /// Silences of logs that ended, together.
     pub silent: Span,
-    /// Of events whose time is not believed: seq, and one sentence.
+    /// Events whose time is not believed: seq, and one sentence.
     pub leaps: Vec<(u64, String)>,
     /// Events that were judged (the others repeat what was judged, or have no response yet).
     pub judged: u64,
@@ -83,7 +84,7 @@ pub enum Refusal {
 
 pub struct Engine {
     policy: Policy,
-    /// Of the policy's rules.
+    /// Index of the policy's rules.
     dispatch: Dispatch,
     population: Population,
     addresses: Addresses,
@@ -97,7 +98,7 @@ pub struct Engine {
     clock: Clock,
     camera: Camera,
     twins: Twins,
-    /// Of the last event.
+    /// The request of the last event.
     request: Request,
     /// The number of the last input.
     seq: u64,

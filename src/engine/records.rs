@@ -261,11 +261,19 @@ pub fn describe(room: u8, value: &[u8]) -> Option<serde_json::Value> {
 fn record<T: Serialize>(room: Room, key: Vec<u8>, value: Option<&T>) -> Record {
     let value = value.map(|value| {
         let mut bytes = vec![VERSION];
-        // Writing to memory cannot fail for types without custom serialisers that fail.
-        bytes.extend(postcard::to_allocvec(value).unwrap_or_default());
+        bytes.extend(encoded(value));
         bytes
     });
     Record { room, key, value }
+}
+
+/// # Panics
+/// A value cannot be encoded: an empty record in its place would lose what an account has learned.
+fn encoded<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    match postcard::to_allocvec(value) {
+        Ok(bytes) => bytes,
+        Err(error) => panic!("records are plain data that always encode: {error}"),
+    }
 }
 
 fn read<T: DeserializeOwned>(room: u8, key: &[u8], value: &[u8]) -> Result<T, String> {
@@ -309,7 +317,7 @@ impl Extended for Incident {
 fn extended<T: Serialize + Extended>(room: Room, key: Vec<u8>, value: Option<&T>) -> Record {
     let mut record = record(room, key, value);
     if let (Some(bytes), Some(extension)) = (&mut record.value, value.and_then(T::extension)) {
-        bytes.extend(postcard::to_allocvec(extension).unwrap_or_default());
+        bytes.extend(encoded(extension));
     }
     record
 }

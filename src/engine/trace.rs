@@ -10,7 +10,7 @@ use crate::detect::{Finding, View};
 /// One judged event.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// Of the account, before the event.
+    /// Maturity of the account, before the event.
     pub baseline: Maturity,
     pub known: Vec<Known>,
     pub findings: Vec<Finding>,

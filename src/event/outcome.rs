@@ -48,7 +48,7 @@ impl Outcome {
         }
     }
 
-    /// Of an event of `stage`: a panic before the response is written leaves no code.
+    /// The outcome of an event of `stage`: a panic before the response is written leaves no code.
     #[must_use]
     pub fn at(stage: Stage, code: u16, decision: &str) -> Outcome {
         Outcome::of(

@@ -83,7 +83,7 @@ pub struct WireEvent<'a> {
     pub stage_timestamp: Text<'a>,
     #[serde(borrow, deserialize_with = "or_default")]
     pub annotations: WireAnnotations<'a>,
-    /// Of an `EventList` only.
+    /// Items of an `EventList` only.
     #[serde(borrow)]
     pub items: Option<Raw<'a>>,
 }

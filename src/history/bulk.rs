@@ -8,7 +8,7 @@ use crate::history::manifest::{Segment, SegmentKind};
 
 /// Days without a row that are a pause of the cluster, at most.
 const PAUSE_MAX: Span = Span::seconds(7 * 86_400);
-/// Of a retention, what a pause may be: what a leap of less deletes too early is that little.
+/// The share of a retention that a pause may be: a leap of less deletes that little too early.
 const PAUSE_SHARE: i64 = 12;
 
 /// How long a time without rows may be, for those who keep history so long.

@@ -45,7 +45,7 @@ impl Dictionary {
         self.ends.len()
     }
 
-    /// Of all texts together.
+    /// Bytes of all texts together.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }

@@ -24,7 +24,7 @@ pub struct Segment {
     pub seq_max: u64,
     /// SHA-256 of the file, in hexadecimal; empty for a head, which still grows.
     pub sha256: String,
-    /// Of a snapshot: [`crate::engine::VERSION`] of the engine whose records it holds.
+    /// [`crate::engine::VERSION`] of the engine whose records a snapshot holds; 0 for other kinds.
     #[serde(default)]
     pub engine: u32,
 }
@@ -52,7 +52,7 @@ pub enum SegmentKind {
 /// `manifest.json`: the live set, as of one commit.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Of this file's form: 1.
+    /// The version of this file's form: 1.
     pub version: u32,
     pub segments: Vec<Segment>,
 }

@@ -47,9 +47,9 @@ const ROOTS: [&str; 3] = ["history", "rollup", "snapshots"];
 /// How long history is kept: whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Of events, by their stage time.
+    /// Age of events, by their stage time.
     pub age: Span,
-    /// Of all event files together.
+    /// Bytes of all event files together.
     pub bytes: u64,
 }
 
@@ -62,7 +62,7 @@ pub struct History {
     segments: BTreeMap<u64, Segment>,
     next_id: u64,
     retention: Retention,
-    /// Of the rollup, by somebody else; to be forgotten.
+    /// Files of the rollup that somebody else deleted; to be forgotten.
     deleted: Vec<u64>,
     /// When it was last looked at what days are over, by the events' own time.
     looked: Time,

@@ -8,10 +8,15 @@ use crate::base::text;
 use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 
-/// One object without a newline. Strings of the log are redacted and stripped of control
-/// characters.
+/// One object without a newline.
 #[must_use]
 pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
+    to_value(incident, notice).to_string()
+}
+
+/// The object itself. Strings of the log are redacted and stripped of control characters.
+#[must_use]
+pub fn to_value(incident: &Incident, notice: Option<Notice>) -> Value {
     let mut out = Map::new();
     let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
     put("id", json!(incident.id.to_string()));
@@ -78,7 +83,7 @@ pub fn to_json(incident: &Incident, notice: Option<Notice>) -> String {
     if let Some(notice) = notice {
         put("notice", json!(notice));
     }
-    Value::Object(out).to_string()
+    Value::Object(out)
 }
 
 /// Who called an incident normal, when and why.

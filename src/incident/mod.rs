@@ -17,7 +17,7 @@ mod sequence;
 pub use arrival::Arrival;
 pub use correlate::{Correlator, Revision};
 pub use evidence::Evidence;
-pub use json::{acknowledged, to_json};
+pub use json::{acknowledged, to_json, to_value};
 pub use memory::Memory;
 pub use notice::{Notice, Reason};
 pub use sequence::{Neighbour, Step};
@@ -87,7 +87,7 @@ pub struct Told {
     pub title: SmolStr,
     /// What makes it another piece of evidence than the others of its detector.
     pub key: SmolStr,
-    /// Of the heaviest that was said, and the severity that it has alone.
+    /// Weight of the heaviest that was said, and the severity that it has alone.
     pub weight: Bits,
     pub severity: Severity,
     /// The credential was where it cannot be: whoever used it is not its owner.

@@ -5,7 +5,7 @@
 use super::{Style, severity, who};
 use crate::base::text;
 use crate::daemon::rewind::backtest::{Backtest, Pair, Side, Verdict};
-use crate::incident::to_json;
+use crate::incident::to_value;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -147,12 +147,9 @@ fn put_pair(out: &mut String, pair: &Pair, style: Style) {
 /// One object a pair, then one a profile.
 #[must_use]
 pub fn compared_json(done: &Backtest) -> String {
-    let parse = |side: &Side| {
-        serde_json::from_str::<Value>(&to_json(&side.incident, None)).unwrap_or_default()
-    };
     let side = |side: &Option<Side>| {
         side.as_ref()
-            .map(|s| json!({ "told": s.told, "incident": parse(s) }))
+            .map(|s| json!({ "told": s.told, "incident": to_value(&s.incident, None) }))
     };
     let mut out = String::new();
     for pair in &done.pairs {

@@ -33,7 +33,7 @@ pub struct Elasticsearch {
     /// The user of `password`.
     #[serde(default)]
     pub user: Option<String>,
-    /// Of `user`, for basic authentication.
+    /// Password of `user`, for basic authentication.
     #[serde(default)]
     pub password: Option<Secret>,
     /// Also revisions that people are not told of.

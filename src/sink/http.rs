@@ -8,7 +8,7 @@ use super::tls::Tls;
 use crate::base::text;
 use std::time::{Duration, SystemTime};
 
-/// Of an answer this much is read, in bytes.
+/// Most bytes that are read of an answer.
 const ANSWER_MAX: usize = 64 << 10;
 /// And this much is told, in bytes.
 const TOLD_MAX: usize = 2048;

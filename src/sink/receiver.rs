@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// One place to send to.
 pub struct Receiver {
-    /// Of the sink, with the replica behind `@` where there are several.
+    /// Name of the sink, with the replica behind `@` where there are several.
     pub name: String,
     pub settings: Settings,
     destination: Arc<dyn Destination>,

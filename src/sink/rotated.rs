@@ -14,7 +14,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Of a torn line at most so much is looked at.
+/// Most bytes of a torn line that are looked at.
 const TAIL: u64 = 16 << 20;
 
 /// The settings, which are all that there is: the file is opened anew for each line, so that others

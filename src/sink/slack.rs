@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 const HEADER: usize = 150;
 /// <https://docs.slack.dev/reference/block-kit/blocks/section-block>
 const SECTION: usize = 3000;
-/// Of each of the fields of a section, as above.
+/// Most characters of a field of a section, as above.
 const FIELD: usize = 2000;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]

@@ -53,8 +53,8 @@ const BANNER_BYTES: u64 = 256 << 10;
 pub struct Head {
     /// The identity: of the first audit event and what stands before it.
     pub file: Digest,
-    /// Of the first line alone, if that is no event: the file's identity as long as no event
-    /// followed it.
+    /// The digest of the first line alone, if that is no event: the file's identity as long as no
+    /// event followed it.
     pub early: Option<Digest>,
     /// The offset after the lines of the identity.
     pub end: u64,

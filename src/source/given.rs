@@ -250,8 +250,8 @@ impl Claims<'_> {
         }
     }
 
-    /// Of gzip the claimed length is believed, so that consumed files are passed over without
-    /// unpacking them.
+    /// Whether a file was read to its end. The length that gzip claims is believed, so that such
+    /// files are passed over without unpacking them.
     fn is_consumed(&self, file: &File, len: u64, candidate: Digest) -> bool {
         let at = self.positions.offsets.get(&candidate).copied().unwrap_or(0);
         at > 0

@@ -234,7 +234,7 @@ struct Hole {
     from: u64,
     to: u64,
     nuls: u64,
-    /// Of the only torn line in it.
+    /// The digest of the only torn line in it.
     digest: Option<Digest>,
     torn: u64,
 }

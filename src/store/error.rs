@@ -34,7 +34,7 @@ pub enum StoreError {
         "{dir:?} is an export, which has events only: ask the state directory that it was made of"
     )]
     EventsOnly { dir: PathBuf },
-    /// Of a reader alone: the daemon repairs it when it opens it, and a reader changes nothing.
+    /// For a reader alone: the daemon repairs it when it opens it, and a reader changes nothing.
     #[error(
         "{path:?} was not closed by the daemon that wrote it, as after a kill: start the daemon on it once; until then \
          events and operations_daily can be asked, incidents, findings, baselines, credentials and coverage cannot"

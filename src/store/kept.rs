@@ -20,7 +20,7 @@ pub struct Aside<'a> {
     pub to: u64,
     /// Why it could not be read; cut at [`REASON_BYTES_MAX`].
     pub reason: &'a str,
-    /// Of the line.
+    /// Digest of the line.
     pub digest: Digest,
     pub time: Time,
 }

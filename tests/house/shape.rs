@@ -45,6 +45,22 @@ fn files_fit_in_a_head() {
     assert!(long.is_empty(), "over {FILE_LINES_MAX} lines: {long:#?}");
 }
 
+/// A fragment that begins with "Of" leaves its noun to the reader.
+#[test]
+fn a_comment_begins_with_a_noun_or_a_verb() {
+    let fragments: Vec<String> = rust::sources()
+        .iter()
+        .flat_map(|file| {
+            let lines = file.text.lines().enumerate();
+            let begins = |line: &str| line.trim_start().starts_with("/// Of ");
+            lines
+                .filter(move |(_, line)| begins(line))
+                .map(|(n, line)| format!("{}:{}: {}", file.path, n + 1, line.trim()))
+        })
+        .collect();
+    assert!(fragments.is_empty(), "{}", fragments.join("\n"));
+}
+
 /// Functions with a body: name, first line, lines.
 fn functions(tokens: &[Token]) -> Vec<(String, usize, usize)> {
     let mut found = Vec::new();

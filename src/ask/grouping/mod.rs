@@ -16,7 +16,7 @@ use crate::history::read::scan::Filter;
 
 /// The tables of files.
 const OF_FILES: usize = 2;
-/// Of a statement that is looked through, in bytes: each SELECT looks at all of it.
+/// Most bytes of a statement that is looked through: each SELECT looks at all of it.
 const LOOKED_THROUGH_MAX: usize = 64 << 10;
 
 /// One such SELECT.

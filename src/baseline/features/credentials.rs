@@ -71,7 +71,7 @@ pub struct Issued {
 pub struct Credentials {
     holders: Vec<Holder>,
     issued: Vec<Issued>,
-    /// Of each issuer who had more tokens issued than are remembered, the last that was forgotten.
+    /// The last forgotten token of each issuer who had more issued than are remembered.
     flooders: Vec<Issued>,
 }
 

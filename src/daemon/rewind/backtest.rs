@@ -61,7 +61,7 @@ pub struct Loudness {
     pub profile: Profile,
     /// Incidents that people are told of.
     pub incidents: u64,
-    /// Of these, those that the detector has a part in.
+    /// Those that the detector has a part in.
     pub by_detector: BTreeMap<String, u64>,
 }
 

@@ -18,7 +18,7 @@ use std::path::Path;
 /// What was compared.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// Of the first snapshot.
+    /// Time of the first snapshot.
     pub since: Time,
     pub inputs: u64,
     /// Snapshots reached, and the present state.

@@ -24,7 +24,7 @@ const PARTS: [&str; 7] = [
     "kube-scheduler-",
 ];
 
-/// Of a kubelet: what is not its daily work.
+/// Sets what is not a kubelet's daily work.
 pub(super) fn by_node(event: &AuditEvent<'_>, acts: &mut Acts) {
     let operation = &event.operation;
     match (operation.verb, operation.resource, operation.subresource) {

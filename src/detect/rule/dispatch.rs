@@ -23,7 +23,7 @@ const BLOCK: usize = u64::BITS as usize;
 pub struct Dispatch {
     /// A bit for each rule.
     all: Vec<u64>,
-    /// Of the fields that a rule names.
+    /// One for each field that a rule names.
     tables: Vec<Table>,
 }
 

@@ -48,7 +48,7 @@ pub(super) fn truth(expr: &Expr, subject: &Subject<'_>) -> Result<bool, Fault> {
 struct Evaluation<'s, 'a> {
     subject: &'s Subject<'a>,
     left: u32,
-    /// Of the quantifiers around, the outermost first.
+    /// Items of the quantifiers around, the outermost first.
     items: Vec<Value<'s>>,
 }
 

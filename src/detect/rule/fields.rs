@@ -138,8 +138,8 @@ impl<'de> Deserialize<'de> for Field {
     }
 }
 
-/// Of `RequestInfo` (`staging/src/k8s.io/apiserver/pkg/endpoints/request`): HTTP methods of paths,
-/// verbs of resources.
+/// Verbs of `RequestInfo` (`staging/src/k8s.io/apiserver/pkg/endpoints/request`): HTTP methods of
+/// paths, verbs of resources.
 const VERBS: &[&str] = &[
     "get",
     "list",

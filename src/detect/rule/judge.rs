@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// A condition that had no answer at an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trouble {
-    /// Of the rule or exemption.
+    /// Id of the rule or exemption.
     pub id: SmolStr,
     pub fault: Fault,
 }

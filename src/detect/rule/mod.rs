@@ -116,7 +116,7 @@ impl Rules {
 }
 
 impl Condition {
-    /// Of a checked expression.
+    /// Makes a condition of a checked expression.
     #[must_use]
     pub fn new(expr: Expr) -> Condition {
         Condition(needs::cheap_first(expr))

@@ -41,7 +41,7 @@ pub(super) const KEYS: [Key; 5] = [
     },
 ];
 
-/// Of each key one of these words, in lower case; `None` where any will do.
+/// One of these words for each key, in lower case; `None` where any will do.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Needs(pub [Option<BTreeSet<SmolStr>>; KEYS.len()]);
 

@@ -15,7 +15,7 @@ use crate::event::{Outcome, Principal, PrincipalKind};
 
 /// Accounts that the prior counts for.
 const PRIOR_ACCOUNTS: u64 = 20;
-/// Of a thousand accounts, how many do what is usual: the share that rarer kinds of act are
+/// Accounts in a thousand that do what is usual: the share that rarer kinds of act are
 /// measured by.
 const USUAL: u64 = 200;
 /// What is added to it on an account's first days, when everything is new.
@@ -166,8 +166,8 @@ fn of_new_kind(view: &View<'_>, what: What, key: &str) -> Familiarity {
     }
 }
 
-/// Of a thousand accounts of its group, how many do this; a guess by the gain while few were seen,
-/// and while the log is young, for then everything is new.
+/// Counts the accounts in a thousand of its group that do this; a guess by the gain while few were
+/// seen, and while the log is young, for then everything is new.
 fn prevalence(view: &View<'_>, what: What, key: &str) -> u64 {
     let group = Group::of(view.event.principal.kind());
     let guess = match worth(what).0 / 1000 {
@@ -320,7 +320,7 @@ fn new_program(view: &View<'_>, key: &str) -> Bits {
         .times(2, 3)
 }
 
-/// Of acts that do their harm by number.
+/// Weighs acts that do their harm by number.
 fn busy(what: What, practice: &Practice, view: &View<'_>) -> Bits {
     use crate::detect::acts::Act;
     use crate::detect::deed::Deed;

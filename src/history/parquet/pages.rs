@@ -21,7 +21,7 @@ use std::io;
 /// Encodes column after column, with the room of the one before.
 pub(in crate::history) struct Pages {
     zstd: zstd::bulk::Compressor<'static>,
-    /// Of each row, its number in the chunk's dictionary.
+    /// The number of each row in the chunk's dictionary.
     numbers: Vec<u32>,
     local: Vec<u32>,
     used: Vec<u32>,

@@ -7,7 +7,7 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub deadline: Option<Instant>,
-    /// Of what the scan holds and what `beside` says together.
+    /// Bytes that the scan holds and that `beside` gives, together.
     pub memory_bytes: u64,
     /// What whoever asks holds at this moment, in bytes.
     pub beside: fn() -> u64,

@@ -27,7 +27,7 @@ pub struct Filter {
     pub texts: Vec<(&'static str, Vec<String>)>,
     /// Number columns by name, and the values of which they must have one.
     pub numbers: Vec<(&'static str, Vec<i64>)>,
-    /// Of the column `time`: not before, not after.
+    /// Bounds of the column `time`: not before, not after.
     pub from: Option<Time>,
     pub until: Option<Time>,
 }

@@ -20,7 +20,7 @@ use std::ops::Range;
 pub enum Aggregate {
     /// Its rows.
     Count,
-    /// Of a column of integers.
+    /// The sum of a column of integers.
     Sum(usize),
     Min(usize),
     Max(usize),
@@ -144,7 +144,7 @@ impl Groups {
         Ok(())
     }
 
-    /// Of memory.
+    /// Bytes of memory.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let told: usize = self
@@ -275,7 +275,7 @@ struct Read {
     texts: Dictionary,
     /// The dictionary of the batch, and of each of its texts the number in ours, once it is known.
     words: Option<(StringArray, Vec<i64>)>,
-    /// Of the batch, by row.
+    /// The values of the batch, by row.
     values: Vec<i64>,
 }
 

@@ -11,7 +11,7 @@ use crate::history::dictionary::{Dictionary, NONE};
 const KEPT_LIMIT: usize = 1 << 15;
 const KEPT_BYTES_LIMIT: usize = 8 << 20;
 
-/// Of how many kinds a sample of the key is remembered: those that come again soon are found
+/// Kinds of which a sample of the key is remembered: those that come again soon are found
 /// without a search.
 const RECENT: usize = 1 << 12;
 
@@ -22,7 +22,7 @@ pub(in crate::history) struct ColumnGroups {
     key: Vec<u8>,
     /// The key of the row before: with it, nothing known has to be touched.
     last: Vec<u8>,
-    /// Of each row, which of those known it has.
+    /// The known group of each row.
     rows: Vec<u32>,
 }
 

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 
 pub(in crate::history) struct DistinctRows<'r> {
     pub distinct: Cow<'r, [u32]>,
-    /// Of each row, its number among those; `None`: each has a place of its own.
+    /// The number of each row among those; `None`: each has a place of its own.
     rows: Option<Vec<u32>>,
 }
 
 impl<'r> DistinctRows<'r> {
-    /// Of rows with these places.
+    /// Takes rows with these places.
     pub fn of(mut rows: Vec<u32>) -> DistinctRows<'static> {
         let (least, greatest) = (
             rows.iter().min().copied().unwrap_or(0),
@@ -34,7 +34,7 @@ impl<'r> DistinctRows<'r> {
         }
     }
 
-    /// Of rows that each have a place of their own.
+    /// Takes rows that each have a place of their own.
     pub fn apart(places: &'r [u32]) -> DistinctRows<'r> {
         DistinctRows {
             distinct: places.into(),
@@ -42,7 +42,7 @@ impl<'r> DistinctRows<'r> {
         }
     }
 
-    /// Of each row, what stands at its place: `at` is asked once for each distinct one, in their
+    /// The value at the place of each row: `at` is asked once for each distinct one, in their
     /// order.
     pub fn spread<T: Copy + PartialEq>(&self, at: impl FnMut(u32) -> T, rows: &mut Vec<T>) {
         rows.clear();

@@ -44,7 +44,7 @@ impl PlainColumn {
         &self.bytes[from..self.ends[row]]
     }
 
-    /// Of rows that follow each other: their bytes, and the bounds of each in these.
+    /// The bytes of consecutive rows, and the bounds of each in these.
     pub fn slice(&self, rows: Range<usize>) -> (&[u8], Vec<i32>) {
         let from = rows
             .start

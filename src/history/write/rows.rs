@@ -68,7 +68,7 @@ pub struct Rows {
     excess: usize,
     /// A head and how many rows, from the first, stand in it.
     written: Option<(u64, usize)>,
-    /// Of those that wait.
+    /// Rows that wait.
     pub(in crate::history) times: Option<(Time, Time)>,
     pub(in crate::history) seqs: Option<(u64, u64)>,
 }

@@ -13,7 +13,7 @@ use crate::base::text::shortened;
 /// The length that the standard's dictionary gives to texts, in characters; of the whole line at
 /// most a tenth.
 const LONG: usize = 1023;
-/// Of detector and title, in bytes: they stand in the header, which has to be there in every line.
+/// Most bytes of detector and title: they stand in the header, which has to be there in every line.
 const ID: usize = 63;
 const NAME: usize = 150;
 

@@ -67,7 +67,8 @@ pub(crate) fn alert(note: &Note) -> Value {
     })
 }
 
-/// Of incident and revision, in the shape of RFC 9562's version 8, which leaves the bits to us.
+/// Makes an id of incident and revision, in the shape of RFC 9562's version 8, which leaves the
+/// bits to us.
 fn uuid(note: &Note) -> String {
     let digest = crate::base::Digest::of(note.key().as_bytes()).to_string();
     let digit = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
