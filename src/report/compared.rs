@@ -6,7 +6,7 @@ use super::{Style, severity, who};
 use crate::base::text;
 use crate::daemon::rewind::backtest::{Backtest, Pair, Side, Verdict};
 use crate::incident::to_value;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
