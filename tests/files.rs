@@ -370,25 +370,48 @@ fn an_event_on_the_line_of_a_torn_one_is_read() {
 }
 
 #[test]
-fn wrapped_events_are_named_as_such() {
+fn carriers_are_opened_and_named() {
     let dir = tempfile::tempdir().unwrap();
     let quoted = event("a", 0).replace('"', "\\\"");
-    let file = put(
-        dir.path(),
-        "docker.log",
-        format!("{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\"}}\n"),
-    );
+    let text = [
+        format!("{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\"}}"),
+        format!("2026-03-02T08:00:00.1Z stdout F {}", event("a", 1)),
+        format!("[{},{}]", event("a", 2), event("a", 3)),
+        format!("{{\"somebodys_own\":\"{quoted}\"}}"),
+    ];
+    let file = put(dir.path(), "docker.log", text.join("\n") + "\n");
     let (said, _) = replay(&[&file], None);
-    assert!(
-        said.contains("inside other JSON") && said.contains("(wrapped 1)"),
-        "{said}"
-    );
-    let file = put(
-        dir.path(),
-        "cri.log",
-        format!("2026-03-02T08:00:00.1Z stdout F {}\n", event("a", 0)),
-    );
-    assert_eq!(events(&[&file], None).0, 1);
+    assert!(said.starts_with("4 events in 4 lines"), "{said}");
+    for expected in [
+        "a field of other JSON 1, JSON array 1, text before the JSON 1",
+        "(wrapped 1)",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+/// Documents over several lines are one line each, with the places of the file: what was read is
+/// passed over, and what was added is read.
+#[test]
+fn pretty_printed_documents_are_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let pretty = |from: u32, to: u32| -> String {
+        let events = (from..to).map(|n| {
+            let event: serde_json::Value = serde_json::from_str(&event("p", n)).unwrap();
+            serde_json::to_string_pretty(&event).unwrap() + "\n"
+        });
+        events.collect()
+    };
+    let file = put(dir.path(), "export.json", pretty(0, 20));
+    let (read, said) = events(&[&file], Some(&state));
+    assert_eq!(read, 20, "{said}");
+    put(dir.path(), "export.json", pretty(0, 25));
+    let (read, said) = events(&[&file], Some(&state));
+    assert_eq!(read, 5, "{said}");
+    let array: Vec<String> = (0..6).map(|n| event("q", n)).collect();
+    let array = format!("[\n{}\n]\n", array.join(",\n"));
+    assert_eq!(events(&[&put(dir.path(), "array.json", array)], None).0, 6);
 }
 
 #[test]

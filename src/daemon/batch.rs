@@ -5,6 +5,7 @@
 use crate::base::{Digest, Time};
 use crate::engine::{self, SourceIndex, StoredInput, camera};
 use crate::event::decode::Malformed;
+use crate::event::envelopes::{Carrier, Carriers};
 use crate::history::Rows;
 use crate::source::{GapKind, Trail};
 use crate::store::{self, Advance};
@@ -140,6 +141,12 @@ pub struct Batch {
     pub bytes: u64,
     pub events: u64,
     pub malformed: [u64; Malformed::ALL.len()],
+    /// Lines by the carriers that they were, in the order of [`Carrier::ALL`].
+    pub carriers: [u64; Carrier::ALL.len()],
+    /// Records of carriers that by their own words are no audit events.
+    pub foreign: u64,
+    /// Events that a carrier cut off.
+    pub cut: u64,
     /// Holes by kind, also those that are not told one by one.
     pub gaps: BTreeMap<GapKind, u64>,
     /// Files of commands that were taken: they go after the commit.
@@ -164,6 +171,14 @@ impl Batch {
     pub fn is_heavy(&self) -> bool {
         self.asides.len() + self.holes.len() + self.inputs.len() + self.advances.len()
             >= MANY_PIECES
+    }
+
+    pub(super) fn count(&mut self, carriers: Carriers) {
+        for carrier in carriers.iter() {
+            self.carriers[carrier as usize] += 1;
+        }
+        self.foreign += u64::from(carriers.foreign);
+        self.cut += u64::from(carriers.cut);
     }
 
     pub(super) fn set_aside(&mut self, aside: Aside) {

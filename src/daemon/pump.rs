@@ -276,7 +276,7 @@ impl Pump {
         if *keeps_history {
             batch.rows.get_or_insert_default();
         }
-        decode::line(bytes, limits, &mut |_, event| match event {
+        let carriers = decode::line(bytes, limits, &mut |_, event| match event {
             Ok(event) => {
                 latest.insert(at.source, event.time);
                 let proxies = &engine.policy().network.trusted_proxies;
@@ -296,6 +296,7 @@ impl Pump {
             }
             Err(reason) => take_malformed(engine, batch, at, reason, Digest::of(bytes)),
         });
+        batch.count(carriers);
     }
 
     fn unread(&mut self, source: SourceIndex, reason: Malformed, digest: Digest) {

@@ -9,6 +9,7 @@ use crate::detect::Severity;
 use crate::detect::rule::Trouble;
 use crate::engine::{Engine, StoredInput};
 use crate::event::decode::{self, Malformed};
+use crate::event::envelopes::Carrier;
 use crate::history::ROW_GROUP_ROWS;
 use crate::incident::{Incident, Revision, Status};
 use crate::source::{Archive, Limits, Notes, Positions};
@@ -34,6 +35,12 @@ pub struct Summary {
     pub events: u64,
     pub judged: u64,
     pub malformed: [u64; Malformed::ALL.len()],
+    /// Lines by the carriers that they were, in the order of [`Carrier::ALL`].
+    pub carriers: [u64; Carrier::ALL.len()],
+    /// Records of carriers that by their own words are no audit events.
+    pub foreign: u64,
+    /// Events that a carrier cut off.
+    pub cut: u64,
     pub gaps: u64,
     /// The first kinds of them, in words, with how often.
     pub first_gaps: Vec<(String, u64)>,
@@ -210,6 +217,11 @@ fn count(summary: &mut Summary, batch: &Batch) {
             Some((_, sum)) => *sum += times,
             None => summary.troubles.push((trouble.clone(), *times)),
         }
+    }
+    summary.foreign += batch.foreign;
+    summary.cut += batch.cut;
+    for (sum, n) in summary.carriers.iter_mut().zip(batch.carriers) {
+        *sum += n;
     }
     for (sum, n) in summary.malformed.iter_mut().zip(batch.malformed) {
         *sum += n;

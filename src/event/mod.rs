@@ -5,6 +5,7 @@
 
 pub mod credential;
 pub mod decode;
+pub mod envelopes;
 pub mod facts;
 pub mod geo;
 pub mod operation;

@@ -65,6 +65,11 @@ pub(super) fn event<'a>(
     })
 }
 
+/// Whether this is no other level than those that events have; an absent one is told as such.
+pub(super) fn is_level(text: &str) -> bool {
+    !matches!(level(text), Err(Malformed::BadValue))
+}
+
 fn level(text: &str) -> Result<Level, Malformed> {
     match text {
         "Metadata" => Ok(Level::Metadata),

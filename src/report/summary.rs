@@ -5,6 +5,7 @@ use crate::base::text::{self, counted};
 use crate::daemon::replay::Summary;
 use crate::detect::Severity;
 use crate::event::decode::Malformed;
+use crate::event::envelopes::Carrier;
 use crate::source::Notes;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,9 @@ use std::time::Duration;
 
 const WRAPPED: &str = "audit events are in this input, inside other JSON, as log shippers write them: take them out first, for example \
 with `jq -r .log`, or name the file that the API server itself writes\n";
+
+const GKE_LACKS: &str = "  GKE's log has no groups, uids or credential ids: what rests on them (two places of one credential, \
+whose token it is, forged groups) is not judged\n";
 
 /// For stderr. `elapsed` is wall time.
 #[must_use]
@@ -41,6 +45,7 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
     if seen.events > 0 && seen.judged == 0 {
         out.push_str("nothing was judged: no event says how a request ended; see omitStages in the audit policy\n");
     }
+    carried(&mut out, seen);
     unread(&mut out, seen);
     if seen.exempted > 0 {
         let _ = writeln!(
@@ -71,6 +76,34 @@ pub fn summary(seen: &Summary, elapsed: Duration) -> String {
         .collect();
     let _ = writeln!(out, "incidents: {}", counts.join(", "));
     out
+}
+
+/// What the events came in, and what that takes away from the evidence.
+fn carried(out: &mut String, seen: &Summary) {
+    let met = Carrier::ALL
+        .iter()
+        .zip(seen.carriers)
+        .filter(|(_, n)| *n > 0);
+    let met: Vec<String> = met
+        .map(|(carrier, n)| format!("{} {n}", carrier.name()))
+        .collect();
+    if !met.is_empty() {
+        let _ = writeln!(out, "carriers, in lines: {}", met.join(", "));
+    }
+    if seen.foreign > 0 {
+        let records = counted(seen.foreign, "record");
+        let _ = writeln!(out, "  {records} of other logs passed over");
+    }
+    if seen.cut > 0 {
+        let events = counted(seen.cut, "event");
+        let _ = writeln!(
+            out,
+            "  {events} cut off at the carrier's limit, bodies unread"
+        );
+    }
+    if seen.carriers[Carrier::Gke as usize] > 0 {
+        out.push_str(GKE_LACKS);
+    }
 }
 
 /// What could not be read of the lines.

@@ -4,6 +4,7 @@
 //! Refuses by name what is no log, before it is read as one. Refuses to write, to seek in a packed
 //! stream, and to remember anything.
 
+use super::documents::{self, Documents};
 use super::utf16::Utf16;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
@@ -47,6 +48,8 @@ pub(super) enum Packing {
     Utf16 {
         big: bool,
     },
+    /// JSON documents over several lines, or in an array.
+    Documents,
 }
 
 /// First bytes of what is no log, and what to do with it.
@@ -86,6 +89,7 @@ impl Packing {
             // A mark of the order of bytes, or the first letters of a log without one.
             [0xff, 0xfe, ..] | [1..=0x7f, 0, 1..=0x7f, 0, ..] => Packing::Utf16 { big: false },
             [0xfe, 0xff, ..] | [0, 1..=0x7f, 0, 1..=0x7f, ..] => Packing::Utf16 { big: true },
+            head if documents::is_spread(head) => Packing::Documents,
             _ => Packing::Plain,
         })
     }
@@ -181,6 +185,7 @@ fn unpack(
             utf16.store(true, Ordering::Relaxed);
             return Ok(Box::new(Utf16::new(packed, big)));
         }
+        Packing::Documents => return Ok(Box::new(Documents::new(packed))),
     };
     Ok(Box::new(Sniffed::new(inside, layers, utf16)))
 }

@@ -8,6 +8,7 @@
 //! Refuses to decode a line, to store a position, to start a thread of its own, or to look at the
 //! clock.
 
+mod documents;
 mod given;
 mod input;
 mod ledger;

@@ -69,6 +69,9 @@ impl Entry {
     }
 }
 
+/// Why a live file is not read that holds documents over several lines.
+const DOCUMENTS: &str = "it is JSON over several lines; the API server writes one event a line: name its own file, or \
+                         `replay` this one";
 /// Why a live file is not read that a shell has made UTF-16 of.
 const UTF16: &str =
     "it is UTF-16 text; the API server writes UTF-8: name its own file, or `replay` this one";
@@ -338,6 +341,7 @@ fn identify(member: &Member, before: Option<&Known>) -> io::Result<Known> {
         Packing::Plain => Some(stamp.len),
         Packing::Gzip => Some(u64::from(first::gzip_length(&fd, stamp.len)?)),
         Packing::Utf16 { .. } if member.is_live() => return Err(io::Error::other(UTF16)),
+        Packing::Documents if member.is_live() => return Err(io::Error::other(DOCUMENTS)),
         _ => None,
     };
     // A long beginning without a line end must not be read again and again while it grows. What is

@@ -20,6 +20,7 @@ fn main() {
         include_bytes!("../fixtures/audit/cluster.jsonl").as_slice(),
         include_bytes!("../fixtures/audit/public.jsonl"),
         include_bytes!("../fixtures/audit/list.jsonl"),
+        include_bytes!("../fixtures/audit/carriers.jsonl"),
     ]
     .iter()
     .flat_map(|file| file.split(|&b| b == b'\n'))

@@ -15,8 +15,9 @@ mod tests;
 
 pub use malformed::Malformed;
 
+use super::envelopes::Carriers;
 use super::wire::{Raw, WireEvent};
-use super::{AuditEvent, facts, normalise, purge};
+use super::{AuditEvent, envelopes, facts, normalise, purge};
 
 /// Levels of nesting in one event; kube-apiserver's own bodies stay far below (a pod has 9).
 pub const MAX_DEPTH: u32 = 128;
@@ -38,14 +39,16 @@ impl Default for Limits {
 }
 
 /// Reads every event of one line (without its newline) and hands each to `each` with its index in
-/// the line. A line is one `Event` or an `EventList`; a blank one has no event. An item of a list
-/// that cannot be read is set aside alone.
+/// the line. A line is one `Event` or an `EventList`, or a carrier of such; a blank one has no
+/// event. An item of a list that cannot be read is set aside alone.
+///
+/// Returns the carriers that the events came in.
 pub fn line(
     bytes: &[u8],
     limits: &Limits,
     each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
-) {
-    line_with(by_either, bytes, limits, each);
+) -> Carriers {
+    line_with(by_either, bytes, limits, each)
 }
 
 /// [`line`] by serde_json alone: what the tests and benches compare with.
@@ -54,8 +57,8 @@ pub fn line_by_reference(
     bytes: &[u8],
     limits: &Limits,
     each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
-) {
-    line_with(by_reference, bytes, limits, each);
+) -> Carriers {
+    line_with(by_reference, bytes, limits, each)
 }
 
 /// The scanner alone; `None` where it hands the line to serde_json.
@@ -96,38 +99,71 @@ fn line_with(
     bytes: &[u8],
     limits: &Limits,
     each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
-) {
-    let bytes = bytes
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(bytes)
-        .trim_ascii();
+) -> Carriers {
+    let bytes = without_mark(bytes);
     if bytes.is_empty() {
-        return;
+        return Carriers::default();
     }
     let mut index = 0;
-    if let Err(reason) = whole(read, bytes, limits, &mut index, each) {
-        let reason = torn::wrapped(bytes, reason);
-        if let Some(document) = torn::behind_prefix(bytes) {
-            if let Err(reason) = whole(read, document, limits, &mut index, each) {
-                each(0, Err(reason));
-            }
-            return;
-        }
-        if !torn::may_be_glued(reason) {
-            return each(0, Err(reason));
-        }
-        // Two writers' lines, or a line that was cut off and the next one, without a line end
-        // between them.
-        torn::parts(bytes, &mut |part| {
-            let read = part.map_or(Err(reason), |part| {
-                whole(read, part, limits, &mut index, each)
-            });
-            if let Err(reason) = read {
-                each(index, Err(reason));
-                index += 1;
-            }
-        });
+    match whole(read, bytes, limits, &mut index, each) {
+        Ok(()) => Carriers::default(),
+        Err(reason) => not_native(read, bytes, reason, limits, each),
     }
+}
+
+/// A line that is not one event or list of the API server: a carrier, or several documents without
+/// a line end between them.
+#[cold]
+fn not_native(
+    read: Read,
+    bytes: &[u8],
+    reason: Malformed,
+    limits: &Limits,
+    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
+) -> Carriers {
+    let mut index = 0;
+    if let Some(carriers) = carried(read, bytes, limits, &mut index, each) {
+        return carriers;
+    }
+    let reason = torn::wrapped(bytes, reason);
+    if !torn::may_be_glued(reason) {
+        each(0, Err(reason));
+        return Carriers::default();
+    }
+    // Two writers' lines, or a line that was cut off and the next one.
+    let mut carriers = Carriers::default();
+    torn::parts(bytes, &mut |part| {
+        let found = part.map_or(Err(reason), |part| {
+            let native = whole(read, part, limits, &mut index, each);
+            native.or_else(|reason| {
+                let more = carried(read, part, limits, &mut index, each).ok_or(reason)?;
+                carriers.add(more);
+                Ok(())
+            })
+        });
+        if let Err(reason) = found {
+            each(index, Err(reason));
+            index += 1;
+        }
+    });
+    carriers
+}
+
+/// Hands out the events that a carrier holds; `None` where it is none that is known.
+fn carried(
+    read: Read,
+    bytes: &[u8],
+    limits: &Limits,
+    index: &mut u32,
+    each: &mut dyn FnMut(u32, Result<&AuditEvent<'_>, Malformed>),
+) -> Option<Carriers> {
+    let text = checked(bytes, limits).ok()?;
+    envelopes::open(text, limits.max_line_bytes, &mut |native| {
+        if let Err(reason) = whole(read, native.as_bytes(), limits, index, each) {
+            each(*index, Err(reason));
+            *index += 1;
+        }
+    })
 }
 
 /// Hands out one document, which begins at `index` of its line; an error where it is none.
@@ -141,6 +177,8 @@ fn whole(
     let text = checked(bytes, limits)?;
     let mut wire = WireEvent::default();
     match read(text, &mut wire).and_then(|()| document(&wire))? {
+        // A shipper may have put its own word there, and the event's elsewhere.
+        Document::Event if !normalise::is_level(&wire.level) => return Err(Malformed::BadValue),
         Document::Event => {
             hand(*index, &mut wire, each);
             *index += 1;
@@ -154,7 +192,15 @@ fn whole(
 /// missing.
 #[must_use]
 pub fn ends_whole(bytes: &[u8]) -> bool {
-    torn::ends_whole(bytes.trim_ascii())
+    torn::ends_whole(without_mark(bytes))
+}
+
+/// The bytes without a byte order mark and white space around them.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(bytes)
+        .trim_ascii()
 }
 
 fn checked<'a>(bytes: &'a [u8], limits: &Limits) -> Result<&'a str, Malformed> {

@@ -257,13 +257,14 @@ fn events_that_somebody_wrapped_are_read_or_named() {
         reason(&format!(
             "{{\"log\":\"{quoted}\\n\",\"stream\":\"stdout\"}}"
         )),
-        "wrapped"
+        "a"
     );
+    assert_eq!(reason(&format!("[{}]", event())), "a");
+    // No carrier that is known calls its field so.
     assert_eq!(
         reason(&format!("{{\"_source\":{{\"audit\":{}}}}}", event())),
         "wrapped"
     );
-    assert_eq!(reason(&format!("[{}]", event())), "wrapped");
     assert_eq!(reason(&format!("stdout F \"{quoted}\"")), "wrapped");
     assert_eq!(
         reason("{\"log\":\"a line of something else\"}"),

@@ -26,19 +26,6 @@ pub(super) fn may_be_glued(reason: Malformed) -> bool {
     )
 }
 
-/// A line behind a prefix that is none of JSON, such as the time and stream of a container runtime:
-/// the whole document.
-#[cold]
-pub(super) fn behind_prefix(line: &[u8]) -> Option<&[u8]> {
-    let begin = memmem::find(line, BEGIN).filter(|begin| *begin > 0)?;
-    let (prefix, rest) = line.split_at(begin);
-    let plain = prefix
-        .iter()
-        .all(|byte| !matches!(byte, b'{' | b'}' | b'"' | 0))
-        && prefix.is_ascii();
-    (plain && document(rest) == Some(rest.len())).then_some(rest)
-}
-
 /// The reason in the words that help: an audit event that was wrapped by somebody is there, and
 /// cannot be judged.
 #[cold]
