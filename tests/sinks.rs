@@ -5,6 +5,8 @@
 
 #[path = "sinks/alertmanager.rs"]
 mod alertmanager;
+#[path = "common/authority.rs"]
+mod authority;
 #[path = "sinks/bodies.rs"]
 mod bodies;
 #[path = "daemon/harness.rs"]

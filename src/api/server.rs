@@ -3,16 +3,15 @@
 //! Refuses to let a slow or greedy client cost more than its one place among the connections.
 
 use super::routes::router;
+use crate::source::receive::guests::Guests;
 use crate::telemetry::{Health, Metrics};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -48,7 +47,10 @@ pub async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    let (places, guests) = (Arc::new(Semaphore::new(CONNECTIONS)), Guests::default());
+    let (places, guests) = (
+        Arc::new(Semaphore::new(CONNECTIONS)),
+        Guests::at_most(CONNECTIONS_OF_ONE),
+    );
     let router = router(metrics, health);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     tokio::pin!(shutdown);
@@ -63,7 +65,7 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(mine) = Guest::admit(&guests, peer.ip()) else {
+                let Some(mine) = guests.admit(peer.ip()) else {
                     continue;
                 };
                 let (router, stopped) = (router.clone(), stopped.clone());
@@ -82,41 +84,6 @@ pub async fn serve(
     let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(LAST_WORDS, places.acquire_many(all)).await;
     Ok(())
-}
-
-/// Connections by address.
-type Guests = Arc<Mutex<HashMap<IpAddr, usize>>>;
-
-/// One connection's share of its address.
-struct Guest {
-    guests: Guests,
-    address: IpAddr,
-}
-
-impl Guest {
-    fn admit(guests: &Guests, address: IpAddr) -> Option<Guest> {
-        let mut all = guests.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = all.entry(address).or_default();
-        (*mine < CONNECTIONS_OF_ONE).then(|| {
-            *mine += 1;
-            Guest {
-                guests: guests.clone(),
-                address,
-            }
-        })
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut all = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mine) = all.get_mut(&self.address) {
-            *mine -= 1;
-            if *mine == 0 {
-                all.remove(&self.address);
-            }
-        }
-    }
 }
 
 async fn connection(

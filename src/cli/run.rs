@@ -6,7 +6,7 @@ use crate::config::{Config, Reloader};
 use crate::daemon::{self, Watch};
 use crate::incident::Revision;
 use crate::report;
-use crate::source::{self, WakeHandle, Waker};
+use crate::source::{self, WakeHandle, Waker, spool};
 use crate::telemetry::Metrics;
 use anyhow::{Context, Result, bail};
 use std::io::{IsTerminal, Write};
@@ -21,18 +21,21 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     if !args.audit_logs.is_empty() {
         daemon.audit_logs = args.audit_logs;
     }
-    if daemon.audit_logs.is_empty() {
-        bail!(
-            "no audit log is named: give --audit-log PATH, or daemon.audit_logs in the configuration"
-        );
-    }
     daemon.state = args
         .state
         .unwrap_or_else(|| std::mem::take(&mut daemon.state));
     daemon.incidents = args.incidents.or(daemon.incidents.take());
     daemon.listen = args.listen.unwrap_or(daemon.listen);
     daemon.start = args.from.unwrap_or(daemon.start);
-    source::check(&daemon.audit_logs)?;
+    if let Some(spool) = config.spool() {
+        config.daemon.audit_logs.push(spool::log_in(&spool));
+    }
+    if config.daemon.audit_logs.is_empty() {
+        bail!(
+            "no audit log is named: give --audit-log PATH, or daemon.audit_logs or receive in the configuration"
+        );
+    }
+    source::check(&config.daemon.audit_logs)?;
     config
         .warnings
         .iter()

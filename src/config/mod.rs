@@ -23,6 +23,7 @@ use crate::detect::policy::{
 use crate::detect::profile::Profile;
 use crate::history::Retention;
 use crate::sink;
+use crate::source::receive;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -39,6 +40,8 @@ pub const BUNDLED: &str = include_str!("../../config/tokentrail.yaml");
 pub struct Config {
     /// What takes effect when the daemon starts.
     pub daemon: Daemon,
+    /// The door for senders; takes effect when the daemon starts.
+    pub receive: receive::Settings,
     /// Where notices go, by name; takes effect while it runs.
     pub sinks: BTreeMap<String, sink::Settings>,
     /// Files and directories of rules, exemptions and silences; relative paths begin at the
@@ -142,6 +145,7 @@ impl Daemon {
 #[serde(deny_unknown_fields, default)]
 struct File {
     daemon: Daemon,
+    receive: receive::Settings,
     /// The name of the cluster: part of every incident and of its id.
     cluster: String,
     /// How loud judging is. It decides the settings of the table at the end that still have their
@@ -172,6 +176,7 @@ impl From<File> for Config {
     fn from(file: File) -> Config {
         let File {
             daemon,
+            receive,
             cluster,
             profile,
             learning,
@@ -205,6 +210,7 @@ impl From<File> for Config {
         profile.apply(&mut policy);
         Config {
             daemon,
+            receive,
             sinks,
             rules,
             geoip,
@@ -256,25 +262,46 @@ impl Config {
         }
     }
 
+    /// The directory of the spool; `None` where nothing is received.
+    #[must_use]
+    pub fn spool(&self) -> Option<PathBuf> {
+        self.receive.listen?;
+        Some(
+            self.receive
+                .spool
+                .clone()
+                .unwrap_or_else(|| self.daemon.state.join("spool")),
+        )
+    }
+
     /// A sentence about what in `newer` takes effect only after a restart; `None` where nothing
     /// does.
     #[must_use]
     pub fn restart_warning(&self, newer: &Config) -> Option<String> {
-        let values = |d: &Daemon| serde_json::to_value(d).unwrap_or_default();
-        let (old, new) = (values(&self.daemon), values(&newer.daemon));
-        let changed: Vec<String> = old
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(name, value)| new.get(name.as_str()) != Some(value))
-            .map(|(name, _)| format!("daemon.{name}"))
-            .collect();
+        let mut changed = changes("daemon", &self.daemon, &newer.daemon);
+        changed.extend(changes("receive", &self.receive, &newer.receive));
         let verb = if changed.len() == 1 { "takes" } else { "take" };
         let names = changed.join(", ");
         (!changed.is_empty()).then(|| {
             format!("{names} changed in the configuration and {verb} effect only when tokentrail is restarted")
         })
     }
+}
+
+/// Settings of a section that differ.
+fn changes(section: &str, old: &impl Serialize, new: &impl Serialize) -> Vec<String> {
+    let (old, new) = (
+        serde_json::to_value(old).unwrap_or_default(),
+        serde_json::to_value(new).unwrap_or_default(),
+    );
+    let differ =
+        |(name, value): &(&String, &serde_json::Value)| new.get(name.as_str()) != Some(*value);
+    old.as_object()
+        .into_iter()
+        .flatten()
+        .filter(differ)
+        .map(|(name, _)| format!("{section}.{name}"))
+        .collect()
 }
 
 fn config_dir(file: &Path) -> &Path {

@@ -12,7 +12,7 @@ const HEAD: &str = "# Settings\n\n\
 One YAML file: the one given with `--config`, else `/etc/tokentrail/tokentrail.yaml`, else the bundled\n\
 [`config/tokentrail.yaml`](../../config/tokentrail.yaml), which shows every setting with its default and when to\n\
 change it. Unknown settings are errors. Changes of the file take effect within seconds (SIGHUP hurries it), but\n\
-for `daemon` and `limits`, which need a restart; a file with an error changes nothing.\n";
+for `daemon`, `receive` and `limits`, which need a restart; a file with an error changes nothing.\n";
 
 /// The JSON schema of the file, for editors.
 #[must_use]

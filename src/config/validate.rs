@@ -19,6 +19,9 @@ pub(super) const VISIBILITY: [&str; camera::ALL.len()] = camera::ALL;
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let mut found = Vec::new();
     daemon(&config.daemon, &mut found);
+    for (field, what, remedy) in config.receive.wrong() {
+        say(&mut found, &format!("receive.{field}"), what, remedy);
+    }
     cluster(&config.policy.cluster, &mut found);
     above_zero(&config.policy, &mut found);
     windows(&config.policy, &mut found);

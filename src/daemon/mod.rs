@@ -7,6 +7,7 @@ pub mod commands;
 mod deliveries;
 mod geoip;
 mod ground;
+mod intake;
 mod keeper;
 mod pump;
 pub mod replay;

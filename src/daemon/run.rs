@@ -3,6 +3,7 @@
 //! Refuses to go on over a broken state: a full disk stops the reading until there is room again,
 //! any other failed write ends the process.
 
+use super::intake::Intake;
 use super::watch::Watch;
 use super::{Ground, Keeper, Lookups, Machine, Pump, commands};
 use crate::base::{Span, Time};
@@ -13,9 +14,10 @@ use crate::event::decode;
 use crate::history::{HistoryError, is_full};
 use crate::incident::{Reason, Revision};
 use crate::sink::SinkError;
+use crate::source::spool::{self, Spool};
 use crate::source::{Follower, Limits, Shared, Start, Waker, Woken};
 use crate::store::StoreError;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,7 +57,9 @@ pub fn run(
     tell: Tell<'_>,
 ) -> Result<()> {
     let mut reloader = reloader;
-    let mut session = Session::open(config, config.policy.clone(), Arc::new(Machine))?;
+    let intake = Intake::start(config, watch.meter())?;
+    let spools = intake.as_ref().map(Intake::spools).unwrap_or_default();
+    let mut session = Session::beside(&spools, config, config.policy.clone(), Arc::new(Machine))?;
     watch.opened();
     watch.sinks_named(&names(config));
     loop {
@@ -66,17 +70,12 @@ pub fn run(
         let databases = session.config.databases.clone();
         // The state is unlocked before it is opened again.
         drop(session);
-        match reopen(
-            error,
-            &Config {
-                sinks,
-                databases,
-                ..config.clone()
-            },
-            &policy,
-            &mut waker,
-            watch,
-        )? {
+        let config = Config {
+            sinks,
+            databases,
+            ..config.clone()
+        };
+        match reopen(error, &spools, &config, &policy, &mut waker, watch)? {
             Some(opened) => session = opened,
             None => return Ok(()),
         }
@@ -94,6 +93,7 @@ fn names(config: &Config) -> Vec<String> {
 /// Waits for room on the disk, then opens the state as after a crash. `None` if it is time to stop.
 fn reopen(
     error: anyhow::Error,
+    spools: &[Spool],
     config: &Config,
     policy: &Policy,
     waker: &mut Waker,
@@ -106,7 +106,7 @@ fn reopen(
         if waker.pause(RETRY_FULL_DISK) {
             return Ok(None);
         }
-        match Session::open(config, policy.clone(), Arc::new(Machine)) {
+        match Session::beside(spools, config, policy.clone(), Arc::new(Machine)) {
             Ok(session) => {
                 tracing::info!("there is room again: going on from the last commit");
                 watch.opened();
@@ -143,6 +143,8 @@ pub struct Session {
     keeper: Keeper,
     /// By number of the log.
     followers: Vec<(SourceIndex, Follower)>,
+    /// Logs among them that our own receiver writes.
+    spools: Vec<Spool>,
     poll: Duration,
     committed: Instant,
     reload_at: Instant,
@@ -162,6 +164,19 @@ impl Session {
     /// # Errors
     /// As [`Keeper::open`] and [`Keeper::start_sinks`].
     pub fn open(config: &Config, policy: Policy, ground: Arc<dyn Ground>) -> Result<Session> {
+        Session::beside(&[], config, policy, ground)
+    }
+
+    /// [`Session::open`], where some of the logs are spools.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn beside(
+        spools: &[Spool],
+        config: &Config,
+        policy: Policy,
+        ground: Arc<dyn Ground>,
+    ) -> Result<Session> {
         let daemon = &config.daemon;
         let mut pump = Pump::new(
             Engine::new(policy.clone()),
@@ -186,15 +201,15 @@ impl Session {
             max_line: daemon.max_line_bytes,
             ..Limits::default()
         };
-        let start = match daemon.start {
-            Begin::Oldest => Start::Oldest,
-            Begin::End => Start::End,
+        let start = |path: &PathBuf| match daemon.start {
+            Begin::End if !spools.iter().any(|spool| spool.path() == path) => Start::End,
+            Begin::End | Begin::Oldest => Start::Oldest,
         };
         let shared = Shared::default();
         let open = |(path, (source, positions)): (&PathBuf, _)| {
             (
                 source,
-                Follower::beside(&shared, path, start, positions, limits),
+                Follower::beside(&shared, path, start(path), positions, limits),
             )
         };
         let followers = daemon.audit_logs.iter().zip(logs).map(open).collect();
@@ -209,6 +224,7 @@ impl Session {
             pump,
             keeper,
             followers,
+            spools: spools.to_vec(),
             poll,
             committed: now,
             reload_at: now,
@@ -246,6 +262,9 @@ impl Session {
         tell: Tell<'_>,
     ) -> Result<()> {
         let now = self.ground.now();
+        if let Some(why) = self.spools.iter().find_map(Spool::failure) {
+            bail!("the spool of the receiver could not be written: {why}");
+        }
         self.read(now, watch);
         self.tick(now);
         if now >= self.reload_at {
@@ -298,13 +317,21 @@ impl Session {
                 // It stays as it was: while another has more to read, nothing is caught up.
                 continue;
             }
-            let mut progress =
-                follower.poll(now, budget, &mut |item| self.pump.take(*source, &item));
+            let is_spool = self
+                .spools
+                .iter()
+                .any(|spool| spool.path() == follower.path());
+            let mut poll = |pump: &mut Pump| {
+                follower.poll(now, budget, &mut |item| {
+                    pump.take(*source, &if is_spool { spool::read(item) } else { item });
+                })
+            };
+            let mut progress = poll(&mut self.pump);
             for _ in 0..POLLS_FOR_OTHERS {
                 if progress.caught_up || !self.pump.waits_for(*source) {
                     break;
                 }
-                progress = follower.poll(now, budget, &mut |item| self.pump.take(*source, &item));
+                progress = poll(&mut self.pump);
             }
             if progress.caught_up {
                 self.left.remove(source);
@@ -380,7 +407,10 @@ impl Session {
             .iter_mut()
             .flat_map(|(_, follower)| follower.take_trails())
             .collect();
+        // A position must not be more durable than what it counts.
+        self.spools.iter().for_each(Spool::barrier);
         let batch = self.keeper.commit(&mut self.pump)?;
+        self.release(watch);
         self.committed = self.ground.now();
         watch.batch(&batch);
         watch.committed(
@@ -397,6 +427,21 @@ impl Session {
             .filter(|r| r.notice.tell && r.notice.reason != Reason::Ended)
             .for_each(tell);
         Ok(())
+    }
+
+    /// What of a spool was committed is not needed there any more.
+    fn release(&self, watch: &Watch) {
+        for spool in &self.spools {
+            let reader = self
+                .followers
+                .iter()
+                .map(|(_, follower)| follower)
+                .find(|f| f.path() == spool.path());
+            if let Some(held) = reader.and_then(Follower::held) {
+                spool.is_read_before(held);
+            }
+            watch.spool(spool.size());
+        }
     }
 
     /// True when it is time to stop.

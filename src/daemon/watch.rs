@@ -9,6 +9,7 @@ use crate::event::decode::Malformed;
 use crate::incident::{Incident, Reason, Revision, Status};
 use crate::sink::Tally;
 use crate::source::Absence;
+use crate::source::receive::{Meter, Outcome};
 use crate::telemetry::{Accounts, Health, Metrics};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,22 @@ impl Watch {
             absent,
             accounts: Accounts::new(account_series),
         }
+    }
+
+    /// What the receiver tells.
+    #[must_use]
+    pub fn meter(&self) -> Arc<dyn Meter> {
+        Arc::new(Received(self.metrics.clone()))
+    }
+
+    /// A spool takes so many bytes, and has lost so many events since it was opened.
+    pub fn spool(&self, (bytes, lost): (u64, u64)) {
+        self.metrics
+            .spool_size
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.metrics
+            .spool_dropped
+            .inc_by(lost.saturating_sub(self.metrics.spool_dropped.get()));
     }
 
     /// Whether a log gave anything to read, once a turn of the loop; changes are told.
@@ -269,6 +286,26 @@ impl Watch {
         if let Some(problem) = problem {
             tracing::error!("{problem}; the last good configuration stays in force");
         }
+    }
+}
+
+struct Received(Arc<Metrics>);
+
+impl Meter for Received {
+    fn answered(&self, outcome: Outcome, events: u32, took: Duration) {
+        let stored = if outcome == Outcome::Stored {
+            events.into()
+        } else {
+            0
+        };
+        self.0
+            .count_received(outcome.label(), stored, took.as_secs_f64());
+    }
+
+    fn connected(&self, connections: usize) {
+        self.0
+            .receive_connections
+            .set(i64::try_from(connections).unwrap_or(i64::MAX));
     }
 }
 

@@ -145,6 +145,14 @@ impl Follower {
         &self.path
     }
 
+    /// Device and inode of the file that is held open.
+    #[must_use]
+    pub fn held(&self) -> Option<(u64, u64)> {
+        self.tail
+            .as_ref()
+            .map(|tail| (tail.stamp.dev, tail.stamp.ino))
+    }
+
     /// What files are known by, as far as it changed since the last call: it is committed with the
     /// positions.
     pub fn take_trails(&mut self) -> Vec<(Digest, Trail)> {

@@ -27,6 +27,8 @@ pub mod archive;
 pub mod first;
 pub mod follow;
 pub mod lines;
+pub mod receive;
+pub mod spool;
 pub mod trail;
 pub mod wake;
 
@@ -106,6 +108,8 @@ pub enum GapKind {
     /// A file vanished before it was read to its end, or may have: what it held after `from` is
     /// unknown.
     Lost,
+    /// Events that a sender gave to us, and that we could not keep.
+    Dropped,
 }
 
 impl GapKind {
@@ -119,6 +123,7 @@ impl GapKind {
             GapKind::Unreadable => "unreadable",
             GapKind::Removed => "removed",
             GapKind::Lost => "lost",
+            GapKind::Dropped => "dropped",
         }
     }
 }

@@ -45,6 +45,7 @@ const GAP: Label = Label {
             "unreadable",
             "removed",
             "lost",
+            "dropped",
             "silent",
             "other",
         ]
@@ -78,6 +79,23 @@ const ACCOUNT: Label = Label {
 const LOSS: Label = Label {
     name: "reason",
     values: || vec!["refused", "over_limit"],
+};
+/// How requests of the receiver end; `source/receive` names them.
+const RECEIVED: Label = Label {
+    name: "outcome",
+    values: || {
+        let good = ["stored", "repeated", "dropped", "shed"];
+        good.into_iter()
+            .chain([
+                "unauthorized",
+                "unreadable",
+                "too_large",
+                "broken",
+                "failed",
+                "other",
+            ])
+            .collect()
+    },
 };
 const VERSION: Label = Label {
     name: "version",
@@ -190,6 +208,24 @@ metrics! {
     sink_queue: IntGaugeVec = "tokentrail_sink_queue_rows" [SINK],
         "Notices that wait for a sink.",
         "Grows: as for sink_failed. At keep_notices the oldest is dropped.";
+    received: IntCounterVec = "tokentrail_received_requests_total" [RECEIVED],
+        "Requests of senders of audit events, by how they ended.",
+        "dropped: the disk or the limit of the spool is full, and a visibility incident says what was lost. shed: the disk is too slow. unauthorized: a sender has another token, or somebody tries. too_large: raise receive.body_megabytes.";
+    received_events: IntCounter = "tokentrail_received_events_total" [],
+        "Audit events in requests that were stored.",
+        "Flat while API servers work: see apiserver_audit_error_total there, and received_requests here.";
+    receive_duration: Histogram = "tokentrail_receive_duration_seconds" [],
+        "From the headers of a request to its answer, in seconds: a sync of the disk is part of it.",
+        "Near a second: the disk of the spool is too slow; API servers keep in memory what waits.";
+    receive_connections: IntGauge = "tokentrail_receive_connections" [],
+        "Connections of senders that are open.",
+        "At 256: others wait. An API server has one for each batch on its way.";
+    spool_size: IntGauge = "tokentrail_spool_size_bytes" [],
+        "Bytes of batches that are kept until they are read.",
+        "Near receive.spool_megabytes: reading is too slow, or has stopped; what comes then is dropped.";
+    spool_dropped: IntCounter = "tokentrail_spool_dropped_events_total" [],
+        "Audit events that came and could not be kept.",
+        "Grows: as for dropped requests. Each loss is told in a visibility incident.";
     account_incidents: IntCounterVec = "tokentrail_account_incidents_total" [NAMESPACE, ACCOUNT],
         "Incidents opened, by service account; none unless daemon.account_series is set.",
         "Look at the incidents of the account.";
@@ -317,6 +353,15 @@ impl Metrics {
         self.sink_queue
             .with_label_values(&[name])
             .set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    /// A request of a sender ended so.
+    pub fn count_received(&self, outcome: &str, events: u64, seconds: f64) {
+        self.received
+            .with_label_values(&[known(&RECEIVED, outcome)])
+            .inc();
+        self.received_events.inc_by(events);
+        self.receive_duration.observe(seconds);
     }
 
     /// An incident of a service account was opened.

@@ -1,68 +1,13 @@
 //! TLS with authorities of our own: who is trusted, who has to show a certificate, and what is
 //! refused.
 
+pub use super::authority::Authority;
 use super::{note, send};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokentrail::sink::Outcome;
-
-/// An authority of a test, and its certificate's file.
-pub struct Authority {
-    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
-    pub file: PathBuf,
-}
-
-pub struct Issued {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-}
-
-impl Authority {
-    pub fn new(dir: &Path, name: &str) -> Authority {
-        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, name);
-        params.key_usages = vec![
-            rcgen::KeyUsagePurpose::KeyCertSign,
-            rcgen::KeyUsagePurpose::CrlSign,
-        ];
-        let key = rcgen::KeyPair::generate().unwrap();
-        let file = dir.join(format!("{name}.pem"));
-        std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
-        Authority {
-            issuer: rcgen::Issuer::new(params, key),
-            file,
-        }
-    }
-
-    pub fn issue(&self, dir: &Path, name: &str, host: &str) -> Issued {
-        let mut params = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap();
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, host);
-        params.extended_key_usages = vec![
-            rcgen::ExtendedKeyUsagePurpose::ServerAuth,
-            rcgen::ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
-        let key = rcgen::KeyPair::generate().unwrap();
-        let issued = Issued {
-            certificate: dir.join(format!("{name}.crt")),
-            key: dir.join(format!("{name}.key")),
-        };
-        std::fs::write(
-            &issued.certificate,
-            params.signed_by(&key, &self.issuer).unwrap().pem(),
-        )
-        .unwrap();
-        std::fs::write(&issued.key, key.serialize_pem()).unwrap();
-        issued
-    }
-}
 
 /// Serves `localhost` over TLS: reads each request, and answers 200. Returns its port.
 fn server(dir: &Path, authority: &Authority, clients: Option<&Authority>) -> u16 {

@@ -124,17 +124,17 @@ fn idle_connections_do_not_hold_up_the_end() {
 #[test]
 fn one_address_cannot_take_every_place() {
     let (guests, greedy, other) = (
-        Guests::default(),
+        Guests::at_most(CONNECTIONS_OF_ONE),
         [10, 0, 0, 1].into(),
         [10, 0, 0, 2].into(),
     );
-    let mut taken: Vec<Guest> = std::iter::from_fn(|| Guest::admit(&guests, greedy))
+    let mut taken: Vec<_> = std::iter::from_fn(|| guests.admit(greedy))
         .take(CONNECTIONS)
         .collect();
     assert_eq!(taken.len(), CONNECTIONS_OF_ONE);
-    assert!(Guest::admit(&guests, other).is_some());
+    assert!(guests.admit(other).is_some());
     taken.pop();
-    assert!(Guest::admit(&guests, greedy).is_some());
+    assert!(guests.admit(greedy).is_some());
     drop(taken);
-    assert!(guests.lock().unwrap().is_empty());
+    assert!(guests.is_empty());
 }
