@@ -15,7 +15,6 @@ pub struct ControlPlane {
     authority: Authority,
     etcd: Program,
     server: Program,
-    arguments: Vec<String>,
     pub url: String,
 }
 
@@ -41,7 +40,6 @@ impl ControlPlane {
             authority,
             etcd,
             server,
-            arguments,
             url,
         };
         plane.wait_until_ready();
@@ -62,17 +60,6 @@ impl ControlPlane {
     /// Ends the API server as the kubelet does; what it has buffered is sent before.
     pub fn stop(&mut self) {
         self.server.terminate();
-    }
-
-    /// Kills the API server.
-    pub fn kill(&mut self) {
-        self.server.kill();
-    }
-
-    /// Starts the API server again.
-    pub fn restart(&mut self) {
-        self.server = Program::start("kube-apiserver", &self.arguments);
-        self.wait_until_ready();
     }
 
     fn wait_until_ready(&mut self) {

@@ -203,10 +203,15 @@ impl Daemon {
     }
 
     pub fn start_with(home: &Home, more: &[&str]) -> Daemon {
+        let log = home.log();
+        let log = ["--audit-log", log.to_str().unwrap()];
+        Daemon::spawn(home, &[&log[..], more].concat())
+    }
+
+    /// Starts without a log to follow: settings among the arguments name what it reads.
+    pub fn spawn(home: &Home, more: &[&str]) -> Daemon {
         let mut child = Command::new(BINARY)
             .arg("run")
-            .arg("--audit-log")
-            .arg(home.log())
             .arg("--state")
             .arg(home.state())
             .arg("--incidents")

@@ -7,9 +7,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// `records[].data` (Firehose), `Records[].kinesis.data` (Kinesis), `message.data` (Pub/Sub).
+/// `records[].data` (Firehose), `Records[].kinesis.data` (Kinesis), `message.data` (Pub/Sub); one
+/// record alone.
 pub(super) fn open(opening: &mut Opening<'_>, members: &Members<'_>, depth: u32) -> bool {
     if let Some(data) = members.object("message").and_then(|m| m.text("data")) {
+        opening.carriers.note(Carrier::Records);
+        opening.record(&data, depth + 1);
+        return true;
+    }
+    if members.len() == 1
+        && let Some(data) = members.text("data")
+    {
         opening.carriers.note(Carrier::Records);
         opening.record(&data, depth + 1);
         return true;

@@ -32,6 +32,10 @@ impl<'a> Members<'a> {
         Members::of(self.get(name)?)
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use flate2::read::MultiGzDecoder;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// From the headers of a request to the end of its body. An API server gives an attempt thirty
@@ -22,22 +22,47 @@ const PLACE_TIME: Duration = Duration::from_secs(1);
 /// Seconds that a sender is asked to wait.
 const RETRY_AFTER: &str = "1";
 
+/// Headers of Amazon Data Firehose: the id of a request, the same when it comes again, and the
+/// secret.
+const FIREHOSE_REQUEST: &str = "x-amz-firehose-request-id";
+const FIREHOSE_KEY: &str = "x-amz-firehose-access-key";
+
 /// What came of a request: events, if they were counted.
 struct Ended(Outcome, u32);
 
 pub(super) async fn answer(receiver: Arc<Receiver>, request: Request<Body>) -> Response<Body> {
     let begun = Instant::now();
+    let delivery = request.headers().get(FIREHOSE_REQUEST).cloned();
     let Ended(outcome, events) = outcome(&receiver, request).await;
     receiver.meter.answered(outcome, events, begun.elapsed());
-    response(outcome)
+    match delivery {
+        Some(id) => delivered(response(outcome), &id),
+        None => response(outcome),
+    }
+}
+
+/// The answer in the form that Amazon Data Firehose takes for one: the id of its request, and a
+/// time.
+fn delivered(mut response: Response<Body>, id: &HeaderValue) -> Response<Body> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let id = id.to_str().unwrap_or_default();
+    let mut body = serde_json::json!({"requestId": id, "timestamp": now.as_millis() as u64});
+    if !response.status().is_success() {
+        body["errorMessage"] = response.status().to_string().into();
+    }
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    *response.body_mut() = Body::from(body.to_string());
+    response
 }
 
 async fn outcome(receiver: &Receiver, request: Request<Body>) -> Ended {
     let headers = request.headers();
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .map(HeaderValue::as_bytes);
-    if !receiver.identity().admits(authorization) {
+    let shown = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    let (authorization, key) = (shown("authorization"), shown(FIREHOSE_KEY));
+    if !receiver.identity().admits(authorization, key) {
         return Ended(Outcome::Unauthorized, 0);
     }
     if request.method() != axum::http::Method::POST {

@@ -14,6 +14,16 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable;
 
+/// A request of Amazon Data Firehose. When it comes again its time is another one, and its records
+/// are the same.
+#[derive(Deserialize)]
+struct Delivery<'a> {
+    #[serde(rename = "requestId")]
+    _request: &'a RawValue,
+    #[serde(borrow)]
+    records: Vec<&'a RawValue>,
+}
+
 /// An `EventList`, whose items are not read.
 #[derive(Deserialize)]
 struct List<'a> {
@@ -65,6 +75,15 @@ fn documents<'a>(document: &'a RawValue, lines: &mut Vec<&'a [u8]>) {
         && kind == "EventList"
     {
         lines.extend(items.into_iter().map(|item| item.get().as_bytes()));
+        return;
+    }
+    if let Ok(delivery) = serde_json::from_str::<Delivery<'a>>(text) {
+        lines.extend(
+            delivery
+                .records
+                .into_iter()
+                .map(|record| record.get().as_bytes()),
+        );
         return;
     }
     lines.push(text.as_bytes());

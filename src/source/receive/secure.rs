@@ -26,9 +26,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Whether a request may enter with this header.
+    /// Whether a request may enter that shows this `Authorization`, or this bare key.
     #[must_use]
-    pub fn admits(&self, authorization: Option<&[u8]>) -> bool {
+    pub fn admits(&self, authorization: Option<&[u8]>, key: Option<&[u8]>) -> bool {
         let Some(token) = self.token else { return true };
         let shown = authorization.and_then(|value| {
             let (scheme, secret) = value.split_at_checked(7)?;
@@ -36,7 +36,9 @@ impl Identity {
                 .eq_ignore_ascii_case(b"bearer ")
                 .then(|| secret.trim_ascii())
         });
-        shown.is_some_and(|shown| <[u8; 32]>::from(Sha256::digest(shown)) == token)
+        shown
+            .or(key)
+            .is_some_and(|shown| <[u8; 32]>::from(Sha256::digest(shown)) == token)
     }
 }
 

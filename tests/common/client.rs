@@ -64,11 +64,29 @@ impl Client {
         path: &str,
         body: &serde_json::Value,
     ) -> Result<(u16, String), reqwest::Error> {
-        let request = self
-            .http
+        self.send(self.request(path, body))
+    }
+
+    /// The same, with more headers.
+    pub fn post_with(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+        headers: &[(&str, &str)],
+    ) -> Result<(u16, String), reqwest::Error> {
+        let request = headers
+            .iter()
+            .fold(self.request(path, body), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+        self.send(request)
+    }
+
+    fn request(&self, path: &str, body: &serde_json::Value) -> reqwest::RequestBuilder {
+        self.http
             .post(format!("{}{path}", self.url))
-            .header("content-type", "application/json");
-        self.send(request.body(body.to_string()))
+            .header("content-type", "application/json")
+            .body(body.to_string())
     }
 
     fn send(&self, request: reqwest::RequestBuilder) -> Result<(u16, String), reqwest::Error> {
